@@ -1,0 +1,98 @@
+# Windlass. `make` alone lists what there is; `make demo` and `make test` set everything up by themselves.
+# A fresh machine needs git, make and Python 3.11 or newer, nothing else.
+
+# The Python that makes .venv: yours (`make demo PYTHON=/path/to/python3`), or the first of these that is new enough.
+PYTHON ?=
+PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
+
+# Debian packages of programs that the tests use and Python packages cannot bring. `make ci` installs those that are missing;
+# tests name theirs with @pytest.mark.needs(program=…, package=…).
+SYSTEM_PACKAGES :=
+
+# Our parts: every folder that holds a distribution. `.` is the meta distribution, which names the others.
+PARTS := proto kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml clients/*/pyproject.toml)) .
+PYPROJECTS := $(PARTS:%=%/pyproject.toml)
+DISTRIBUTIONS := windlass windlass-proto windlass-kernel $(notdir $(filter plugins/% clients/%,$(PARTS)))
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Typed by rule: the parts and the generator strictly, then the tests and the bench, whose modules are named from this folder.
+STRICT := kernel plugins clients proto/generate.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format proto lock bench ci system-packages clean venv
+.DELETE_ON_ERROR:
+
+help:  ## list what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+demo: .venv/.installed  ## run real scripts, live, from nothing
+	@$(BIN)/windlass demo
+
+test: .venv/.installed  ## run every test (choose with ARGS='-k word')
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.installed  ## style, types, import contracts, generated code
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(STRICT)
+	$(BIN)/mypy --explicit-package-bases $(wildcard bench) tests
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python proto/generate.py --check
+	cd proto && ../$(BIN)/buf lint
+
+format: .venv/.installed  ## rewrite the code in the house style
+	$(BIN)/ruff check --fix --show-fixes
+	$(BIN)/ruff format
+
+proto: .venv/.installed  ## generate the Python stubs from the .proto files
+	$(BIN)/python proto/generate.py
+
+lock: .venv/.installed  ## write requirements.lock anew from the pyproject files (UPGRADE=1 takes the newest)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  $(if $(UPGRADE),--upgrade) $(DISTRIBUTIONS:%=--no-emit-package %) --group dev pyproject.toml --output-file requirements.lock
+
+bench: .venv/.installed  ## measure this machine (options in ARGS)
+	@$(BIN)/python -m bench $(ARGS)
+
+ci: system-packages  ## what CI runs: system packages, lint, every test
+	@$(MAKE) --no-print-directory lint test
+
+# Installs through apt only what is missing; asks sudo when it is not root.
+system-packages:
+	@missing=; for package in $(SYSTEM_PACKAGES); do \
+	  dpkg-query --show --showformat='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	  echo "ci: installing$$missing"; \
+	  if [ "$$(id -u)" = 0 ]; then as_root=env; else as_root='sudo env'; fi; \
+	  $$as_root apt-get -q update && $$as_root DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends $$missing; \
+	fi
+
+clean:  ## remove .venv and every cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+venv: .venv/.installed  ## only set up .venv
+	@echo "windlass: .venv is ready"
+
+# --no-deps: the lock is the whole answer and pip need not look for another; `pip check` then proves that it is one.
+.venv/.installed: requirements.lock $(PYPROJECTS)
+	@for python in $(PYTHONS); do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo 'windlass: needs Python 3.11 or newer, and found none among: $(PYTHONS)' >&2; \
+	  echo '          Install one, or name yours: make $(or $(MAKECMDGOALS),venv) PYTHON=/path/to/python3' >&2; exit 1; \
+	fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "windlass: $$python cannot make virtual environments. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; \
+	fi; \
+	echo "windlass: setting up .venv with $$("$$python" --version)"; \
+	$(BIN)/python -c '' 2>/dev/null && $(PIP) --version >/dev/null 2>&1 || "$$python" -m venv --clear .venv
+	@echo 'windlass: installing the locked packages'
+	@$(PIP) install -qq --no-user --no-deps --require-hashes --requirement requirements.lock
+	@echo 'windlass: installing our own parts, editable'
+	@$(PIP) install -qq --no-user --no-deps --no-build-isolation --no-index $(PARTS:%=--editable ./%)
+	@$(PIP) check
+	@touch $@

@@ -1,0 +1,198 @@
+"""The client: put work in, follow it, stop it, look at what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+from uuid import uuid4
+
+from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc, tasks_service_pb2, tasks_service_pb2_grpc
+
+from windlass_client import convert
+from windlass_client.connection import Connection
+from windlass_client.discovery import find_server
+from windlass_client.errors import DeadlineExceeded, TaskCanceled, TaskFailed, WindlassError
+from windlass_client.events import Event, StateChanged
+from windlass_client.resources import Card, NewTask, Origin, Page, Receipt, State, Step, Task, TaskOptions
+from windlass_client.watching import watch
+
+T = TypeVar("T")
+
+
+class Client:
+    """One connection to one server, for any number of calls at once.  Belongs to the event loop it was made in.
+
+    Every call may take `timeout` seconds and raises a WindlassError of the fitting class; UNAVAILABLE alone is tried
+    again, within that time.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tasks = tasks_service_pb2_grpc.TasksStub(connection.channel)
+        self._history = history_service_pb2_grpc.HistoryStub(connection.channel)
+
+    @classmethod
+    def connect(cls, address: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> Self:
+        """Finds the server and its token by itself (discovery.py says where); connects with the first call.
+
+        Unavailable when no server is to be found, Unauthenticated when its token may not be read.
+        """
+        return cls(Connection(find_server(address, token), timeout=timeout))
+
+    @property
+    def address(self) -> str:
+        """Of the server this client calls."""
+        return self._connection.server.address
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def ready(self, timeout: float = 5.0) -> None:
+        """Returns once the server says that it serves; Unavailable when it has not within `timeout` seconds."""
+        await self._connection.ready(timeout)
+
+    async def enqueue(self, kind: str, payload: Any = None, **options: Unpack[TaskOptions]) -> Handle:
+        """Stores a task; once this returns it is not lost.  NewTask explains the options.
+
+        A request id is made when none is given, so that the tries of this call make one task.
+        """
+        request = _request(NewTask(kind, payload, **options))
+        reply = await self._connection.call(self._tasks.Enqueue, request)
+        return Handle(self, convert.receipt(reply))
+
+    async def enqueue_batch(self, tasks: Sequence[NewTask]) -> list[Handle]:
+        """Stores up to 1000 tasks, all of them or, on an error, none; the handles come in the order of the tasks."""
+        batch = tasks_service_pb2.BatchEnqueueRequest(requests=[_request(task) for task in tasks])
+        reply = await self._connection.call(self._tasks.BatchEnqueue, batch)
+        return [Handle(self, convert.receipt(each)) for each in reply.responses]
+
+    async def get_task(self, id: int) -> Task:
+        request = tasks_service_pb2.GetTaskRequest(name=f"tasks/{id}")
+        return convert.task(await self._connection.call(self._tasks.Get, request))
+
+    def list_tasks(self, *, page_size: int = 0) -> AsyncGenerator[Task, None]:
+        """What is in the queue: running tasks first, then waiting ones in the order they will be claimed."""
+        return _items(lambda token: self.task_page(page_size=page_size, page_token=token))
+
+    async def task_page(self, *, page_size: int = 0, page_token: str = "") -> Page[Task]:
+        request = tasks_service_pb2.ListTasksRequest(page_size=page_size, page_token=page_token)
+        reply = await self._connection.call(self._tasks.List, request)
+        return Page(tuple(convert.task(each) for each in reply.tasks), reply.next_page_token)
+
+    async def interrupt(self, id: int, reason: str = "") -> Task:
+        """Ends a task: a waiting one at once, a running one soon.  FailedPrecondition when it has ended already."""
+        request = tasks_service_pb2.InterruptRequest(name=f"tasks/{id}", reason=reason)
+        return convert.task(await self._connection.call(self._tasks.Interrupt, request))
+
+    def watch(self, id: int, after_sequence: int = 0) -> AsyncGenerator[Event, None]:
+        """What happened so far, then what happens, to the task's last event; goes on by itself after a broken link."""
+        return watch(self._connection, self._tasks.Watch, f"tasks/{id}", after_sequence)
+
+    async def result(self, id: int, timeout: float | None = None) -> Any:
+        """What the handler returned, once the task is over; `timeout` in seconds, None waits for ever.
+
+        TaskFailed and TaskCanceled when it ended so, DeadlineExceeded (also a TimeoutError) when it did not in time.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return _result(id, await self._end(id))
+        except TimeoutError as error:
+            if isinstance(error, DeadlineExceeded):
+                raise
+            raise DeadlineExceeded(f"task {id} was not over within {timeout:g} s") from None
+
+    async def _end(self, id: int) -> StateChanged:
+        async with aclosing(self.watch(id)) as events:
+            async for event in events:
+                if isinstance(event, StateChanged) and event.state.final:
+                    return event
+        raise WindlassError(f"the server ended the watch of task {id} before the task ended", reason="WATCH_ENDED")
+
+    async def get_card(self, id: int) -> Card:
+        """With its attempts.  NotFound for a task that was never claimed, and is not over."""
+        request = history_service_pb2.GetCardRequest(name=f"cards/{id}")
+        return convert.card(await self._connection.call(self._history.Get, request))
+
+    def list_cards(self, *, origin: Origin | None = None, page_size: int = 0) -> AsyncGenerator[Card, None]:
+        """The newest first, without their attempts; None means both origins."""
+        return _items(lambda token: self.card_page(origin=origin, page_size=page_size, page_token=token))
+
+    async def card_page(self, *, origin: Origin | None = None, page_size: int = 0, page_token: str = "") -> Page[Card]:
+        request = history_service_pb2.ListCardsRequest(
+            page_size=page_size, page_token=page_token, origin=convert.origin_number(origin)
+        )
+        reply = await self._connection.call(self._history.List, request)
+        return Page(tuple(convert.card(each) for each in reply.cards), reply.next_page_token)
+
+    def list_steps(self, id: int, *, page_size: int = 0) -> AsyncGenerator[Step, None]:
+        """The timeline of a card, the oldest line first."""
+        return _items(lambda token: self.step_page(id, page_size=page_size, page_token=token))
+
+    async def step_page(self, id: int, *, page_size: int = 0, page_token: str = "") -> Page[Step]:
+        request = history_service_pb2.ListStepsRequest(parent=f"cards/{id}", page_size=page_size, page_token=page_token)
+        reply = await self._connection.call(self._history.ListSteps, request)
+        return Page(tuple(convert.step(each) for each in reply.steps), reply.next_page_token)
+
+
+class Handle:
+    """One task, as whoever enqueued it holds it."""
+
+    def __init__(self, client: Client, receipt: Receipt) -> None:
+        self.client = client
+        self.receipt = receipt
+
+    @property
+    def id(self) -> int:
+        return self.receipt.id
+
+    def watch(self, after_sequence: int = 0) -> AsyncGenerator[Event, None]:
+        """As Client.watch."""
+        return self.client.watch(self.id, after_sequence)
+
+    async def result(self, timeout: float | None = None) -> Any:
+        """As Client.result."""
+        return await self.client.result(self.id, timeout)
+
+    async def task(self) -> Task:
+        """As Client.get_task."""
+        return await self.client.get_task(self.id)
+
+    async def interrupt(self, reason: str = "") -> Task:
+        """As Client.interrupt."""
+        return await self.client.interrupt(self.id, reason)
+
+
+def _request(task: NewTask) -> tasks_service_pb2.EnqueueRequest:
+    return convert.enqueue_request(task, task.request_id or str(uuid4()))
+
+
+def _result(id: int, end: StateChanged) -> Any:
+    if end.state is State.COMPLETED:
+        return end.result
+    if end.state is State.CANCELED:
+        words = end.message or f"task {id} was interrupted"
+        raise TaskCanceled(words, id=id, result=end.result, reason="TASK_CANCELED")
+    raise TaskFailed(end.message or f"task {id} failed", id=id, result=end.result, reason="TASK_FAILED")
+
+
+async def _items(page: Callable[[str], Awaitable[Page[T]]]) -> AsyncGenerator[T, None]:
+    """Everything on every page, each page fetched when it is needed."""
+    token = ""
+    while True:
+        fetched = await page(token)
+        for item in fetched.items:
+            yield item
+        token = fetched.next_page_token
+        if not token:
+            return

@@ -1,0 +1,222 @@
+"""Protobuf messages to the values users see, and back.  No protobuf type leaves this library."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
+
+from windlass_client.errors import InvalidArgument
+from windlass_client.events import (
+    Event,
+    OutputWritten,
+    ProgressMade,
+    StageEntered,
+    StateChanged,
+    StepWritten,
+    Stream,
+)
+from windlass_client.resources import (
+    Attempt,
+    Card,
+    CardState,
+    NewTask,
+    Origin,
+    Outcome,
+    Progress,
+    Receipt,
+    ReceiptStatus,
+    State,
+    Step,
+    StepType,
+    Task,
+)
+
+E = TypeVar("E", bound=StrEnum)
+N = TypeVar("N", bound=int)
+JSON = "application/json"
+
+
+def enqueue_request(new: NewTask, request_id: str) -> tasks_service_pb2.EnqueueRequest:
+    """InvalidArgument when a value cannot even be written down: a payload that is no JSON, a priority of 2**40."""
+    try:
+        return tasks_service_pb2.EnqueueRequest(task=_new_task(new), request_id=request_id)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgument(f"this task cannot be sent: {error}", reason="PAYLOAD_INVALID") from error
+
+
+def _new_task(new: NewTask) -> tasks_service_pb2.NewTask:
+    task = tasks_service_pb2.NewTask(
+        kind=new.kind,
+        title=new.title,
+        priority=new.priority,
+        pool=new.pool,
+        trigger=new.trigger,
+        labels=new.labels,
+        payload=_payload(new.payload),
+    )
+    if new.retry_attempts is not None:
+        task.retry.attempts = new.retry_attempts
+    if new.retry_pause is not None:
+        task.retry.pause.FromNanoseconds(round(new.retry_pause * 1e9))
+    if new.due is not None:
+        task.due_time.CopyFrom(_timestamp(new.due))
+    return task
+
+
+def _payload(value: object) -> task_pb2.Payload:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return task_pb2.Payload(content_type=JSON, data=text.encode())
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    if time.tzinfo is None:
+        raise ValueError("due has no time zone")
+    timestamp = Timestamp()
+    timestamp.FromDatetime(time)
+    return timestamp
+
+
+def receipt(message: tasks_service_pb2.EnqueueResponse) -> Receipt:
+    status = _word(tasks_service_pb2.EnqueueResponse.Receipt.Name, message.receipt, ReceiptStatus)
+    return Receipt(id=id_of(message.task), status=status)
+
+
+def task(message: task_pb2.Task) -> Task:
+    return Task(
+        id=id_of(message.name),
+        kind=message.kind,
+        title=message.title,
+        priority=message.priority,
+        pool=message.pool,
+        trigger=message.trigger,
+        origin=_word(task_pb2.Origin.Name, message.origin, Origin),
+        initiator=message.initiator,
+        labels=dict(message.labels),
+        payload=_json(message, "payload"),
+        retry_attempts=message.retry.attempts,
+        retry_pause=_seconds(message.retry.pause),
+        created=_time(message, "create_time"),
+        state=_word(task_pb2.Task.State.Name, message.state, State),
+        next_try=_time(message, "next_try_time"),
+        started=_time(message, "start_time"),
+        ended=_time(message, "end_time"),
+        attempt=message.attempt,
+        retries=message.retries,
+        node=message.node,
+        stage=message.stage,
+        progress=_progress(message.progress) if message.HasField("progress") else None,
+        message=message.message,
+        result=_json(message, "result"),
+    )
+
+
+def card(message: history_service_pb2.Card) -> Card:
+    return Card(
+        id=id_of(message.name),
+        state=_word(history_service_pb2.Card.State.Name, message.state, CardState),
+        task=task(message.task),
+        attempts=tuple(_attempt(each) for each in message.attempts),
+    )
+
+
+def _attempt(message: history_service_pb2.Attempt) -> Attempt:
+    return Attempt(
+        number=message.attempt,
+        outcome=_word(history_service_pb2.Attempt.Outcome.Name, message.outcome, Outcome),
+        node=message.node,
+        started=_time(message, "start_time"),
+        ended=_time(message, "end_time"),
+        message=message.message,
+    )
+
+
+def step(message: history_service_pb2.Step) -> Step:
+    return Step(
+        sequence=message.sequence,
+        attempt=message.attempt,
+        time=_time(message, "time"),
+        type=_word(history_service_pb2.Step.Type.Name, message.type, StepType),
+        text=message.text,
+        data=_json(message, "data"),
+    )
+
+
+def event(message: event_pb2.Event) -> Event:
+    sequence, attempt, time = message.sequence, message.attempt, _time(message, "time")
+    match message.WhichOneof("body"):
+        case "state":
+            return _state_changed(message, time)
+        case "stage":
+            return StageEntered(sequence, attempt, time, message.stage)
+        case "progress":
+            return ProgressMade(sequence, attempt, time, _progress(message.progress))
+        case "step":
+            return StepWritten(sequence, attempt, time, message.step.text, _json(message.step, "data"))
+        case "output":
+            stream = _word(event_pb2.Output.Stream.Name, message.output.stream, Stream)
+            return OutputWritten(sequence, attempt, time, stream, message.output.data, message.output.dropped)
+    return Event(sequence, attempt, time)
+
+
+def _state_changed(message: event_pb2.Event, time: datetime | None) -> StateChanged:
+    change = message.state
+    return StateChanged(
+        sequence=message.sequence,
+        attempt=message.attempt,
+        time=time,
+        state=_word(task_pb2.Task.State.Name, change.state, State),
+        message=change.message,
+        node=change.node,
+        next_try=_time(change, "next_try_time"),
+        result=_json(change, "result"),
+    )
+
+
+def origin_number(origin: Origin | None) -> task_pb2.Origin.ValueType:
+    return task_pb2.Origin.Value(f"ORIGIN_{origin or Origin.UNSPECIFIED}")
+
+
+def id_of(name: str) -> int:
+    """The number in `tasks/7` or `cards/7`; 0 for an empty name."""
+    return int(name.rpartition("/")[2] or 0)
+
+
+def _word(name_of: Callable[[N], str], number: N, words: type[E]) -> E:
+    """The enum's word for a number of the protocol; UNSPECIFIED for one that is newer than this library."""
+    try:
+        name = name_of(number)
+    except ValueError:
+        return words("UNSPECIFIED")
+    return next((word for word in words if name.endswith(f"_{word}")), words("UNSPECIFIED"))
+
+
+def _progress(message: task_pb2.Progress) -> Progress:
+    return Progress(message.current, message.total)
+
+
+def _time(message: Message, field: str) -> datetime | None:
+    """None when the field is unset."""
+    if not message.HasField(field):
+        return None
+    time: datetime = getattr(message, field).ToDatetime(UTC)
+    return time
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.seconds + duration.nanos / 1e9
+
+
+def _json(message: Message, field: str) -> Any:
+    """The decoded payload in this field, None when it is unset; a type that is not JSON stays bytes."""
+    payload = getattr(message, field)
+    if not message.HasField(field) or not payload.data:
+        return None
+    return json.loads(payload.data) if payload.content_type in ("", JSON) else payload.data

@@ -1,0 +1,201 @@
+"""What the server tells about tasks, as frozen values: times are aware (UTC), durations seconds, JSON is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Generic, TypedDict, TypeVar
+
+T = TypeVar("T")
+
+
+class State(StrEnum):
+    """Where a task stands.  UNSPECIFIED also stands for a state that a newer server knows and this library does not."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+    @property
+    def final(self) -> bool:
+        """Whether it never changes any more."""
+        return self in (State.COMPLETED, State.FAILED, State.CANCELED)
+
+
+class CardState(StrEnum):
+    """What history says: RUNNING from the first claim to the end, the waits between attempts included."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class Origin(StrEnum):
+    """Who is behind a task: a person, or the system (schedules, services)."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    USER = "USER"
+    SYSTEM = "SYSTEM"
+
+
+class Outcome(StrEnum):
+    """How an attempt ended.  LOST: its node died.  RETURNED: a shutdown handed it back, it does not count."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    RUNNING = "RUNNING"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    RETRY = "RETRY"
+    CANCELED = "CANCELED"
+    LOST = "LOST"
+    RETURNED = "RETURNED"
+
+
+class StepType(StrEnum):
+    """STATE: the task changed its state.  STAGE: it entered a stage.  STEP: a line the handler wrote."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    STATE = "STATE"
+    STAGE = "STAGE"
+    STEP = "STEP"
+
+
+class ReceiptStatus(StrEnum):
+    """What became of an enqueue.  REPEATED: an earlier call with the same request id had made the task."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    CREATED = "CREATED"
+    REPEATED = "REPEATED"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`total` is 0 when the end is not known."""
+
+    current: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One unit of work: what was asked for, and where it stood when it was read."""
+
+    id: int
+    kind: str
+    title: str
+    priority: int
+    pool: str
+    trigger: str
+    origin: Origin
+    initiator: str
+    labels: Mapping[str, str]
+    payload: Any
+    retry_attempts: int
+    retry_pause: float
+    created: datetime | None
+    state: State
+    next_try: datetime | None
+    started: datetime | None
+    ended: datetime | None
+    attempt: int
+    retries: int
+    node: str
+    stage: str
+    progress: Progress | None
+    message: str
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One execution of a task.  `started` is None when it never started, `ended` while it runs."""
+
+    number: int
+    outcome: Outcome
+    node: str
+    started: datetime | None
+    ended: datetime | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What history shows of a task; `attempts`, oldest first, are left out of lists."""
+
+    id: int
+    state: CardState
+    task: Task
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of the timeline; `data` is the JSON beside the text, or None."""
+
+    sequence: int
+    attempt: int
+    time: datetime | None
+    type: StepType
+    text: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The server's answer to an enqueue: the task is stored."""
+
+    id: int
+    status: ReceiptStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list.  `next_page_token` is empty on the last page, and only there."""
+
+    items: tuple[T, ...]
+    next_page_token: str
+
+
+class TaskOptions(TypedDict, total=False):
+    """What may be said about a new task beside its kind and payload; NewTask tells what each one means."""
+
+    title: str
+    priority: int | None
+    pool: str
+    trigger: str
+    labels: Mapping[str, str]
+    retry_attempts: int | None
+    retry_pause: float | None
+    due: datetime | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """What to enqueue.  Whatever is left out is decided by the kind.
+
+    payload: anything JSON can say, fitting the kind.  priority: 0 to 100, the server takes 5.
+    retry_attempts: how often it is tried in all.  retry_pause: seconds between attempts.
+    due: not to be started before (an aware datetime).
+    request_id: a UUID.  A repeated enqueue with the same id and the same task is answered with the first one's task.
+    """
+
+    kind: str
+    payload: Any = None
+    title: str = field(default="", kw_only=True)
+    priority: int | None = field(default=None, kw_only=True)
+    pool: str = field(default="", kw_only=True)
+    trigger: str = field(default="", kw_only=True)
+    labels: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    retry_attempts: int | None = field(default=None, kw_only=True)
+    retry_pause: float | None = field(default=None, kw_only=True)
+    due: datetime | None = field(default=None, kw_only=True)
+    request_id: str | None = field(default=None, kw_only=True)

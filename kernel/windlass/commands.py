@@ -1,0 +1,43 @@
+"""The commands this distribution adds to `windlass` (entry points of the group `windlass.commands`)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    listen: Annotated[str | None, typer.Option(help="Loopback address for gRPC, as host:port (0: a free port).")] = None,
+    home: Annotated[Path | None, typer.Option(help="Where data, sockets and the token live.")] = None,
+    dsn: Annotated[str | None, typer.Option(help="PostgreSQL to use instead of an embedded one.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Configuration file; default: windlass.toml in the home.")] = None,
+) -> None:
+    """Run a kernel: the database (unless --dsn names one), the workers and the gRPC server.
+
+    Ends on Ctrl-C or SIGTERM: running tasks get a grace, the rest is handed back.
+    """
+    import os
+
+    import uvloop
+
+    from windlass.config import load_config
+    from windlass.errors import WindlassError
+    from windlass.main import serve as run
+    from windlass.main import set_up_logging
+
+    try:
+        environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
+        overrides = {"server": {"listen": listen}, "store": {"dsn": dsn}}
+        loaded = load_config(config, environ=environ, overrides=overrides)
+        set_up_logging(loaded.log)
+        uvloop.run(run(loaded, _say_ready))
+    except WindlassError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _say_ready(address: str) -> None:
+    print(f"windlass is ready on {address}", flush=True)

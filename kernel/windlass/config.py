@@ -1,0 +1,148 @@
+"""Configuration: windlass.toml, then the environment on top.  Unknown keys are refused with the nearest known name.
+
+`WINDLASS_<SECTION>_<KEY>` sets a key of a kernel section, e.g. WINDLASS_STORE_DSN or WINDLASS_SERVER_LISTEN.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from windlass.core.leases import LeaseTimes
+from windlass.errors import ConfigError
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    dsn: str = ""
+    """A libpq DSN.  Empty: Windlass runs its own PostgreSQL in the home directory."""
+    connections: int = 10
+
+
+class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    listen: str = "127.0.0.1:7654"
+
+
+class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pools: dict[str, int] = msgspec.field(default_factory=lambda: {"default": 40})
+    """Worker slots of this node by pool."""
+    lease: float = 30.0
+    renew: float = 5.0
+    drain_grace: float = 20.0
+    """Seconds that running tasks get after SIGTERM before they are handed back."""
+
+    @property
+    def lease_times(self) -> LeaseTimes:
+        return LeaseTimes(lease=self.lease, renew=self.renew)
+
+
+class EmbeddedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    valkey: bool = True
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    level: str = "info"
+    json: bool = False
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    home: Path = Path()
+    store: StoreConfig = StoreConfig()
+    server: ServerConfig = ServerConfig()
+    node: NodeConfig = msgspec.field(default_factory=NodeConfig)
+    embedded: EmbeddedConfig = EmbeddedConfig()
+    log: LogConfig = LogConfig()
+    plugins: dict[str, dict[str, Any]] = {}
+
+
+def load_config(
+    file: Path | None = None, *, environ: Mapping[str, str] = os.environ, overrides: Mapping[str, Any] | None = None
+) -> Config:
+    """The configuration of this process.  `overrides` (the command line) win over the environment, that over the file.
+
+    Without `file`, `windlass.toml` in the home directory is read when it is there.  Raises `ConfigError`.
+    """
+    home = default_home(environ)
+    raw = _read(file or home / "windlass.toml", required=file is not None)
+    raw.setdefault("home", str(home))
+    for section, key, text in _from_environment(environ):
+        raw.setdefault(section, {})[key] = text
+    for section, values in (overrides or {}).items():
+        raw.setdefault(section, {}).update({k: v for k, v in values.items() if v is not None})
+    config = decode_section(raw, Config, "")
+    _check(config)
+    return config
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """Where this user's server keeps its data: WINDLASS_HOME, or a folder under the XDG state directory."""
+    if home := environ.get("WINDLASS_HOME"):
+        return Path(home).absolute()
+    state = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or Path.home()) / ".local" / "state"
+    return Path(state) / "windlass"
+
+
+def decode_section(raw: Mapping[str, Any], type_: type[S], where: str) -> S:
+    """`raw` as `type_`; a key nobody knows, or a value that does not fit, is a `ConfigError` that names it."""
+    try:
+        return msgspec.convert(raw, type_, strict=False)
+    except msgspec.ValidationError as error:
+        unknown = _unknown_key(raw, type_, where)
+        raise ConfigError(unknown or f"configuration: {_dotted(str(error), where)}") from error
+
+
+def _unknown_key(raw: Mapping[str, Any], type_: Any, where: str) -> str | None:
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(type_)}
+    for key, value in raw.items():
+        path = f"{where}.{key}".lstrip(".")
+        if key not in fields:
+            near = difflib.get_close_matches(key, fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(fields))}"
+            return f"configuration: unknown key {path!r}; {hint}"
+        nested = fields[key]
+        if isinstance(value, Mapping) and isinstance(nested, type) and issubclass(nested, msgspec.Struct):
+            deeper = _unknown_key(value, nested, path)
+            if deeper:
+                return deeper
+    return None
+
+
+def _dotted(message: str, where: str) -> str:
+    prefix = f"$.{where}." if where else "$."
+    return message.replace("`$.", f"`{prefix}").replace("$.", "") if "$." in message else message
+
+
+def _read(file: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(f"configuration: there is no file {file}") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"configuration: {file} can't be read: {error}") from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    for section in ("store", "server", "node", "embedded", "log"):
+        prefix = f"WINDLASS_{section.upper()}_"
+        for name, text in environ.items():
+            if name.startswith(prefix):
+                yield section, name.removeprefix(prefix).lower(), text
+
+
+def _check(config: Config) -> None:
+    try:
+        _ = config.node.lease_times
+    except ValueError as error:
+        raise ConfigError(f"configuration: node: {error}") from error
+    for pool, slots in config.node.pools.items():
+        if slots < 1:
+            raise ConfigError(f"configuration: node.pools.{pool} must be at least 1, not {slots}")

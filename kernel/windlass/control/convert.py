@@ -1,0 +1,187 @@
+"""Protobuf on one side, the kernel's records on the other.  Protobuf types stop here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from windlass.core.lifecycle import State, card_state
+from windlass.core.sequence import attempt_of
+from windlass.errors import InvalidArgument
+from windlass.host.admission import Request
+from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, Receipt, TaskFacts
+from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
+
+JSON = "application/json"
+STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
+LARGEST_ID = 2**63 - 1
+
+
+def read_id(name: str, collection: str, field: str = "name") -> int:
+    """The id in a resource name such as `tasks/12`."""
+    found = re.fullmatch(rf"{collection}/([1-9][0-9]{{0,18}})", name)
+    if found is None or int(found[1]) > LARGEST_ID:
+        raise InvalidArgument(f"{field} must look like {collection}/123, not {name[:60]!r}", field=field)
+    return int(found[1])
+
+
+def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Request:
+    """An enqueue request in the kernel's words.  `now` only turns a due time into a delay."""
+    task = message.task
+    content_type = task.payload.content_type
+    if content_type not in ("", JSON):
+        raise InvalidArgument(f"payload.content_type must be {JSON}, not {content_type[:60]!r}", field="task.payload.content_type")
+    return Request(
+        kind=task.kind,
+        title=task.title,
+        priority=task.priority if task.HasField("priority") else None,
+        pool=task.pool,
+        trigger=task.trigger,
+        labels=dict(task.labels),
+        payload=task.payload.data or b"{}",
+        attempts=task.retry.attempts if task.HasField("retry") and task.retry.attempts else None,
+        pause=_seconds(task.retry.pause, "task.retry.pause") if task.retry.HasField("pause") else None,
+        delay=_delay(task.due_time, now) if task.HasField("due_time") else 0.0,
+        request_id=message.request_id,
+    )
+
+
+def _seconds(duration: Any, field: str) -> float:
+    try:
+        return float(duration.ToTimedelta().total_seconds())
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgument(f"{field} is out of range: {error}", field=field) from error
+
+
+def _delay(due: Timestamp, now: datetime) -> float:
+    try:
+        return (due.ToDatetime(UTC) - now).total_seconds()
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgument(f"due_time is out of range: {error}", field="task.due_time") from error
+
+
+def receipt(stored: Receipt) -> tasks_service_pb2.EnqueueResponse:
+    kinds = tasks_service_pb2.EnqueueResponse
+    word = kinds.RECEIPT_REPEATED if stored.repeated else kinds.RECEIPT_CREATED
+    return kinds(task=f"tasks/{stored.task}", receipt=word)
+
+
+def task(facts: TaskFacts) -> task_pb2.Task:
+    message = task_pb2.Task(
+        name=f"tasks/{facts.id}",
+        kind=facts.kind,
+        title=facts.title,
+        priority=facts.priority,
+        pool=facts.pool,
+        trigger=facts.trigger,
+        origin=facts.origin,  # type: ignore[arg-type]
+        initiator=facts.initiator,
+        labels=msgspec.json.decode(facts.labels, type=dict[str, str]),
+        payload=_json(facts.payload),
+        state=int(facts.state),  # type: ignore[arg-type]
+        attempt=facts.attempt,
+        retries=facts.attempt - facts.uncounted,
+        node=facts.node or "",
+        stage=facts.stage or "",
+        message=facts.message or "",
+        result=_json(facts.result),
+        create_time=_time(facts.created_at),
+        next_try_time=_time(facts.next_try_at if facts.state is State.PENDING else None),
+        start_time=_time(facts.started_at),
+        end_time=_time(facts.ended_at),
+    )
+    if facts.attempt_limit is not None:
+        message.retry.attempts = facts.attempt_limit
+    if facts.retry_pause is not None:
+        message.retry.pause.FromTimedelta(timedelta(seconds=facts.retry_pause))
+    if facts.progress_current is not None:
+        message.progress.current = facts.progress_current
+        message.progress.total = facts.progress_total or 0
+    return message
+
+
+def card(facts: TaskFacts, attempts: Iterable[AttemptFacts] = ()) -> history_service_pb2.Card:
+    return history_service_pb2.Card(
+        name=f"cards/{facts.id}",
+        state=int(card_state(facts.state)),  # type: ignore[arg-type]
+        task=task(facts),
+        attempts=map(attempt, attempts),
+    )
+
+
+def full_card(facts: CardFacts) -> history_service_pb2.Card:
+    return card(facts.task, facts.attempts)
+
+
+def attempt(facts: AttemptFacts) -> history_service_pb2.Attempt:
+    return history_service_pb2.Attempt(
+        attempt=facts.attempt,
+        outcome=int(facts.verdict),  # type: ignore[arg-type]
+        node=facts.node or "",
+        start_time=_time(facts.started_at),
+        end_time=_time(facts.ended_at),
+        message=facts.message,
+    )
+
+
+def event(facts: EventFacts) -> event_pb2.Event:
+    message = event_pb2.Event(sequence=facts.sequence, attempt=attempt_of(facts.sequence), time=_time(facts.at))
+    if facts.type == STATE:
+        message.state.state = int(facts.state or 0)  # type: ignore[assignment]
+        message.state.message = facts.text
+        message.state.node = facts.node or ""
+        if facts.next_try_at:
+            message.state.next_try_time.FromDatetime(facts.next_try_at)
+        if facts.data is not None:
+            message.state.result.CopyFrom(_json(facts.data))
+    elif facts.type == STAGE:
+        message.stage = facts.text
+    elif facts.type == STEP:
+        message.step.text = facts.text
+        if facts.data is not None:
+            message.step.data.CopyFrom(_json(facts.data))
+    elif facts.type == PROGRESS:
+        message.progress.current, message.progress.total = facts.current, facts.total or 0
+    elif facts.type == OUTPUT:
+        message.output.stream = facts.stream  # type: ignore[assignment]
+        message.output.data, message.output.dropped = facts.data or b"", facts.dropped
+    return message
+
+
+def step(task_id: int, facts: EventFacts) -> history_service_pb2.Step:
+    return history_service_pb2.Step(
+        name=f"cards/{task_id}/steps/{facts.sequence}",
+        sequence=facts.sequence,
+        attempt=attempt_of(facts.sequence),
+        time=_time(facts.at),
+        type=facts.type,  # type: ignore[arg-type]
+        text=_words(facts) if facts.type == STATE else facts.text,
+        data=_json(facts.data) if facts.type == STEP else None,
+    )
+
+
+def _words(facts: EventFacts) -> str:
+    said = {State.PENDING: "created", State.RUNNING: f"started on {facts.node}"}
+    if facts.state is State.PENDING and facts.next_try_at is not None:
+        words = "waits for another attempt"
+    else:
+        words = said.get(facts.state or State.PENDING, (facts.state or State.PENDING).name.lower())
+    return f"{words}: {facts.text}" if facts.text else words
+
+
+def _json(data: bytes | None) -> task_pb2.Payload | None:  # type: ignore[return]
+    if data is not None:
+        return task_pb2.Payload(content_type=JSON, data=bytes(data))
+
+
+def _time(at: datetime | None) -> Timestamp | None:
+    if at is None:
+        return None
+    message = Timestamp()
+    message.FromDatetime(at)
+    return message

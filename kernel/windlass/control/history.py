@@ -1,0 +1,56 @@
+"""The History service: cards and their timelines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from windlass.control import convert
+from windlass.control.paging import page_size, read_token, write_token
+from windlass.control.status import answers
+from windlass.errors import InvalidArgument, TaskNotFound
+from windlass.host.kernel import Kernel
+from windlass.store.facts import Watched
+from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc
+
+
+class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
+    def __init__(self, kernel: Kernel) -> None:
+        self._library = kernel.library
+
+    @answers
+    async def Get(self, request: history_service_pb2.GetCardRequest, context: Any) -> history_service_pb2.Card:
+        task = convert.read_id(request.name, "cards")
+        facts = await self._library.card(task)
+        if facts is None:
+            raise TaskNotFound(f"there is no task {task}", task=task)
+        return convert.full_card(facts)
+
+    @answers
+    async def List(
+        self, request: history_service_pb2.ListCardsRequest, context: Any
+    ) -> history_service_pb2.ListCardsResponse:
+        if request.origin not in (0, 1, 2):
+            raise InvalidArgument(f"origin {request.origin} is none that is known", field="origin")
+        name = f"cards of origin {request.origin}"
+        after = read_token(name, request.page_token, tuple[int])
+        page = await self._library.cards(page_size(request.page_size, 50), after, request.origin or None)
+        return history_service_pb2.ListCardsResponse(
+            cards=map(convert.card, page.items), next_page_token=write_token(name, page.after)
+        )
+
+    @answers
+    async def ListSteps(
+        self, request: history_service_pb2.ListStepsRequest, context: Any
+    ) -> history_service_pb2.ListStepsResponse:
+        task = convert.read_id(request.parent, "cards", "parent")
+        name, size = f"steps of {task}", page_size(request.page_size, 100)
+        (after,) = read_token(name, request.page_token, tuple[int]) or (0,)
+        found = await self._library.events([Watched(task, after, timeline_only=True)], size + 1)
+        events = found.get(task, [])
+        if not events and not after:
+            raise TaskNotFound(f"there is no task {task}", task=task)
+        shown = events[:size]
+        token = write_token(name, (shown[-1].sequence,) if len(events) > size else None)
+        return history_service_pb2.ListStepsResponse(
+            steps=[convert.step(task, event) for event in shown], next_page_token=token
+        )

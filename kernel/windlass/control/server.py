@@ -1,0 +1,71 @@
+"""The gRPC server: its limits, its services, and where it may listen."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from windlass.control.guard import Guard
+from windlass.control.history import HistoryServicer
+from windlass.control.tasks import TasksServicer
+from windlass.errors import BootError
+from windlass.host.kernel import Kernel
+from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
+
+SERVICES = ("", "windlass.v1.Tasks", "windlass.v1.History")
+OPTIONS = [
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 1_000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    # Two servers on one port would share its calls without a word.
+    ("grpc.so_reuseport", 0),
+]
+
+
+def check_loopback(listen: str) -> None:
+    """Refuse an address that others can reach: there is no TLS and there are no scoped tokens yet."""
+    if listen.startswith("unix:"):
+        return
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise BootError(
+            f"server.listen = {listen!r} is not a loopback address; without TLS and scoped tokens, which are still to come,"
+            ' only this machine may call: use "127.0.0.1:7654", or reach it through an SSH tunnel'
+        )
+
+
+class Server:
+    def __init__(self, kernel: Kernel, token: str) -> None:
+        self._server = grpc.aio.server(interceptors=[Guard(token)], options=OPTIONS)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        tasks_service_pb2_grpc.add_TasksServicer_to_server(TasksServicer(kernel), self._server)
+        history_service_pb2_grpc.add_HistoryServicer_to_server(HistoryServicer(kernel), self._server)
+
+    async def start(self, listen: str) -> str:
+        """Listen; returns the address with the port that was taken.  Raises `BootError` when it is in use."""
+        check_loopback(listen)
+        try:
+            port = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise BootError(f"can't listen on {listen}: {error}; is another server there? choose another --listen") from error
+        await self._server.start()
+        for service in SERVICES:
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
+
+    async def stop(self, grace: float) -> None:
+        """Say that we go, let calls end within the grace, then end them."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+
+

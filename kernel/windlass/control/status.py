@@ -1,0 +1,97 @@
+"""Errors as gRPC says them: one table from reason to code, one place that builds the details."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from windlass.errors import InvalidArgument, WindlassError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+DOMAIN = "windlass"
+CODES = {
+    "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "TASK_OVER": grpc.StatusCode.FAILED_PRECONDITION,
+    "TOKEN_MISSING_OR_WRONG": grpc.StatusCode.UNAUTHENTICATED,
+    "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "ATTEMPT_SUPERSEDED": grpc.StatusCode.ABORTED,
+    "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
+}
+"""Everything else is INVALID_ARGUMENT when it is one, and INTERNAL otherwise."""
+
+
+def code_of(error: WindlassError) -> grpc.StatusCode:
+    """The gRPC code of an error of ours."""
+    if isinstance(error, InvalidArgument):
+        return grpc.StatusCode.INVALID_ARGUMENT
+    return CODES.get(error.reason, grpc.StatusCode.INTERNAL)
+
+
+def details_of(error: WindlassError) -> bytes:
+    """A google.rpc.Status: one ErrorInfo, and BadRequest when a field is to blame."""
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.facts)]
+    if isinstance(error, InvalidArgument) and error.field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    packed = []
+    for detail in details:
+        packed.append(any_pb2.Any())
+        packed[-1].Pack(detail)
+    number = code_pb2.Code.Value(code_of(error).name)
+    return status_pb2.Status(code=number, message=error.message, details=packed).SerializeToString()
+
+
+async def refuse(context: Any, error: WindlassError) -> NoReturn:
+    """End the call with this error.  Messages go out as one line."""
+    trailer = (("grpc-status-details-bin", details_of(error)),)
+    await context.abort(code_of(error), error.message.replace("\n", " "), trailing_metadata=trailer)
+    raise AssertionError("abort raises")
+
+
+def answers(method: Callable[[Any, Any, Any], Awaitable[T]]) -> Callable[[Any, Any, Any], Awaitable[T]]:
+    """A unary RPC whose errors are told in gRPC's words; what nobody foresaw becomes an error id."""
+
+    @wraps(method)
+    async def answered(self: Any, request: Any, context: Any) -> T:
+        try:
+            return await method(self, request, context)
+        except WindlassError as error:
+            await refuse(context, error)
+        except Exception as error:
+            await refuse(context, _unforeseen(error, method.__qualname__))
+
+    return answered
+
+
+def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[Any, Any, Any], AsyncIterator[T]]:
+    """The same for an RPC that answers with a stream."""
+
+    @wraps(method)
+    async def streamed(self: Any, request: Any, context: Any) -> AsyncIterator[T]:
+        try:
+            async for message in method(self, request, context):
+                yield message
+        except WindlassError as error:
+            await refuse(context, error)
+        except Exception as error:
+            await refuse(context, _unforeseen(error, method.__qualname__))
+
+    return streamed
+
+
+def _unforeseen(error: Exception, where: str) -> WindlassError:
+    if type(error).__name__ == "AbortError":
+        raise error
+    number = uuid.uuid4().hex[:12]
+    log.error("unforeseen error", error_id=number, rpc=where, exc_info=error)
+    return WindlassError(f"internal error {number}: the server's log has the details", error_id=number)

@@ -1,0 +1,102 @@
+"""The Tasks service: a request becomes a call, a fact or an error becomes a reply."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from windlass.control import convert
+from windlass.control.guard import caller
+from windlass.control.paging import page_size, read_token, write_token
+from windlass.control.status import answers, streams
+from windlass.core.sequence import ENDED, sequence
+from windlass.errors import InvalidArgument, TaskNotFound
+from windlass.host.kernel import Kernel
+from windlass.store.facts import Asked, NewTask
+from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
+
+LARGEST_BATCH = 1_000
+LONGEST_REASON = 500
+ActivePlace = tuple[int, int, int, datetime]
+
+
+class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    @answers
+    async def Enqueue(
+        self, request: tasks_service_pb2.EnqueueRequest, context: Any
+    ) -> tasks_service_pb2.EnqueueResponse:
+        task = self._admit(request)
+        if request.validate_only:
+            return tasks_service_pb2.EnqueueResponse()
+        return convert.receipt((await self._kernel.enqueuer.enqueue([task]))[0])
+
+    @answers
+    async def BatchEnqueue(
+        self, request: tasks_service_pb2.BatchEnqueueRequest, context: Any
+    ) -> tasks_service_pb2.BatchEnqueueResponse:
+        if len(request.requests) > LARGEST_BATCH:
+            raise InvalidArgument(f"{len(request.requests)} requests; at most {LARGEST_BATCH} are taken", field="requests")
+        if any(one.validate_only for one in request.requests):
+            raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
+        tasks = [self._admit_nth(n, one) for n, one in enumerate(request.requests)]
+        receipts = await self._kernel.enqueuer.enqueue(tasks) if tasks else []
+        return tasks_service_pb2.BatchEnqueueResponse(responses=map(convert.receipt, receipts))
+
+    @answers
+    async def Get(self, request: tasks_service_pb2.GetTaskRequest, context: Any) -> task_pb2.Task:
+        return await self._task(convert.read_id(request.name, "tasks"))
+
+    @answers
+    async def List(
+        self, request: tasks_service_pb2.ListTasksRequest, context: Any
+    ) -> tasks_service_pb2.ListTasksResponse:
+        after = read_token("active", request.page_token, ActivePlace)
+        page = await self._kernel.library.active(page_size(request.page_size, 50), after)
+        return tasks_service_pb2.ListTasksResponse(
+            tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
+        )
+
+    @answers
+    async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:
+        task = convert.read_id(request.name, "tasks")
+        if len(request.reason) > LONGEST_REASON or "\0" in request.reason:
+            raise InvalidArgument(f"reason must have at most {LONGEST_REASON} characters and no NUL", field="reason")
+        await self._kernel.interrupt(Asked(task, caller.get().name, request.reason))
+        return await self._task(task)
+
+    @streams
+    async def Watch(
+        self, request: tasks_service_pb2.WatchRequest, context: Any
+    ) -> AsyncIterator[event_pb2.Event]:
+        task = convert.read_id(request.name, "tasks")
+        if request.after_sequence < 0:
+            raise InvalidArgument("after_sequence must not be negative", field="after_sequence")
+        facts = await self._found(task)
+        if facts.state.final and request.after_sequence >= sequence(facts.attempt, ENDED):
+            return
+        async for event in self._kernel.watches.follow(task, request.after_sequence):
+            yield convert.event(event)
+
+    def _admit(self, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
+        return self._kernel.admission.admit(convert.read_request(request, datetime.now(UTC)), caller.get())
+
+    def _admit_nth(self, n: int, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
+        try:
+            return self._admit(request)
+        except InvalidArgument as error:
+            error.field = f"requests[{n}].{error.field}"
+            error.message = f"request {n}: {error.message}"
+            raise
+
+    async def _task(self, task: int) -> task_pb2.Task:
+        return convert.task(await self._found(task))
+
+    async def _found(self, task: int) -> Any:
+        facts = await self._kernel.library.task(task)
+        if facts is None:
+            raise TaskNotFound(f"there is no task {task}", task=task)
+        return facts

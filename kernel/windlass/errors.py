@@ -1,0 +1,86 @@
+"""Every error the kernel raises on purpose.  `reason` is the stable word clients see; control/status.py maps it to gRPC."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WindlassError(Exception):
+    """The one base.  `facts` are the ids and numbers a caller may act on; they travel in `ErrorInfo.metadata`."""
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, **facts: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.facts = {key: str(value) for key, value in facts.items()}
+
+
+class InvalidArgument(WindlassError):
+    """The request can never work as it is.  `field` names the request's field."""
+
+    reason = "INVALID_ARGUMENT"
+
+    def __init__(self, message: str, *, field: str = "", **facts: object) -> None:
+        super().__init__(message, **facts)
+        self.field = field
+
+
+class UnknownKind(InvalidArgument):
+    reason = "KIND_UNKNOWN"
+
+
+class PayloadInvalid(InvalidArgument):
+    reason = "PAYLOAD_INVALID"
+
+
+class PayloadTooLarge(InvalidArgument):
+    reason = "PAYLOAD_TOO_LARGE"
+
+
+class BadPageToken(InvalidArgument):
+    reason = "PAGE_TOKEN_INVALID"
+
+
+class RequestIdReused(InvalidArgument):
+    reason = "REQUEST_ID_REUSED"
+
+
+class TaskNotFound(WindlassError):
+    reason = "TASK_NOT_FOUND"
+
+
+class TaskOver(WindlassError):
+    """The state forbids it: the task has already ended."""
+
+    reason = "TASK_OVER"
+
+
+class Unauthenticated(WindlassError):
+    reason = "TOKEN_MISSING_OR_WRONG"
+
+
+class StoreUnavailable(WindlassError):
+    """The database did not answer.  Nothing is known to be lost; the same call may be made again."""
+
+    reason = "STORE_UNAVAILABLE"
+
+
+class AttemptSuperseded(WindlassError):
+    """What this attempt wanted to write is refused: another attempt holds the task now."""
+
+    reason = "ATTEMPT_SUPERSEDED"
+
+
+class BootError(WindlassError):
+    """The kernel cannot start as it is configured; the message says what to change."""
+
+    reason = "BOOT"
+
+
+class ConfigError(BootError):
+    reason = "CONFIG"
+
+
+class BadHandler(BootError):
+    reason = "BAD_HANDLER"

@@ -1,0 +1,144 @@
+"""What a plugin implements (`Handler`), what it is handed (`Context`), and what it returns (an outcome).
+
+The call order for one attempt: `Handler.run(ctx, payload)` once; then, whatever happened (success, failure,
+exception, interrupt), `Handler.cleanup(ctx, payload)` once, under its own deadline.  Handlers are made once per node
+and shared by all tasks of their kind, so they keep no state of a task on `self`.
+
+An attempt ends in one of three ways, and each is a returned value: `Success`, `Failed`, `Retry`.  Raising `Rejected`
+fails the task at once (bad input never gets better); any other exception is a retry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, TypeVar, get_args
+
+import msgspec
+
+from windlass.core.interrupts import Graces
+from windlass.core.retry import RetryPolicy
+from windlass.errors import BadHandler
+
+P = TypeVar("P")
+
+
+class Success(msgspec.Struct, frozen=True):
+    """The task is done.  `result` is anything msgspec can encode as JSON, at most 1 MiB encoded."""
+
+    result: Any = None
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The task is over and did not succeed; it is not tried again."""
+
+    message: str
+    result: Any = None
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """Try again after `after` (default: the kind's pause), unless this was the last attempt allowed."""
+
+    message: str
+    after: timedelta | None = None
+    result: Any = None
+
+
+Outcome = Success | Failed | Retry
+
+
+class Rejected(Exception):
+    """Raised by a handler whose input is wrong: the task fails at once, whatever attempts were left."""
+
+
+class TaskInfo(msgspec.Struct, frozen=True):
+    """What a handler may know of the task it runs.
+
+    `attempt` only grows and is the fence; `retries` is the number people see (attempts that count).
+    """
+
+    id: int
+    kind: str
+    title: str
+    attempt: int
+    retries: int
+    priority: int
+    trigger: str
+    initiator: str
+    created: datetime
+    labels: Mapping[str, str]
+
+
+class Context(ABC):
+    """A handler's line to the kernel during one attempt.
+
+    Every call is buffered and fenced: it returns as soon as the line is queued (it waits only when the store lags),
+    and what a superseded attempt says is refused by the store.
+    """
+
+    task: TaskInfo
+    cancelled: asyncio.Event
+    """Set when somebody asked for an interrupt: the polite rung of the ladder.  End soon, any way you like."""
+
+    @abstractmethod
+    async def stage(self, name: str) -> None:
+        """Say what the task does now ("copying"); shown in lists, kept in the timeline with its duration."""
+
+    @abstractmethod
+    async def progress(self, current: int, total: int | None = None) -> None:
+        """Say how far it is.  Only the latest value is kept; values between two flushes (100 ms) are folded."""
+
+    @abstractmethod
+    async def step(self, text: str, **data: Any) -> None:
+        """Add one line to the timeline; `data` is kept beside it as JSON."""
+
+    @abstractmethod
+    async def output(self, data: bytes, stream: str = "stdout") -> None:
+        """Add raw output.  Kept up to the kind's `output_cap`, head and tail, with a count of what was dropped."""
+
+
+class Handler(ABC, Generic[P]):
+    """The code that runs tasks of one kind.  Subclass as `class Greet(Handler[GreetPayload])`."""
+
+    kind: ClassVar[str]
+    payload_type: ClassVar[Any]
+    """Taken from the class's type argument; payloads are decoded and validated against it, on enqueue and at start."""
+
+    pool: ClassVar[str] = "default"
+    retry: ClassVar[RetryPolicy] = RetryPolicy()
+    graces: ClassVar[Graces] = Graces()
+    output_cap: ClassVar[int] = 1024 * 1024
+    """Bytes of output kept per attempt: half from the start, half from the end."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for generic in getattr(cls, "__orig_bases__", ()):
+            if isinstance(getattr(generic, "__origin__", None), type) and issubclass(generic.__origin__, Handler):
+                cls.payload_type = get_args(generic)[0]
+
+    @abstractmethod
+    async def run(self, ctx: Context, payload: P) -> Outcome:
+        """Do the work.  It runs on the node's event loop: blocking calls belong in a process or a thread."""
+
+    async def cleanup(self, ctx: Context, payload: P) -> None:  # noqa: B027 - optional for handlers
+        """Tidy up after any end, within `graces.cleanup`; an exception here is logged in the timeline."""
+
+    def title(self, payload: P) -> str:
+        """What people see in lists when the caller gave no title; empty means "Untitled"."""
+        return ""
+
+
+def check_handler(handler: object) -> Handler[Any]:
+    """The handler, when it keeps the contract; `BadHandler` with what to mend otherwise."""
+    if not isinstance(handler, Handler):
+        raise BadHandler(f"{handler!r} is not a windlass.Handler: register instances of its subclasses")
+    name = type(handler).__name__
+    if not isinstance(getattr(handler, "kind", None), str) or not handler.kind:
+        raise BadHandler(f'{name} has no kind: set `kind = "…"` on the class')
+    if getattr(handler, "payload_type", None) is None:
+        raise BadHandler(f"{name} does not name its payload: subclass Handler[YourPayload]")
+    if not asyncio.iscoroutinefunction(handler.run):
+        raise BadHandler(f"{name}.run must be `async def`")
+    return handler

@@ -1,0 +1,126 @@
+"""The completer: hands in how attempts ended, as many at a time as have gathered while the last batch was on its way.
+
+A worker slot is free as soon as the attempt has ended; the commit follows.  So this is a debt, and the dispatcher stops
+claiming while it is large.  A store that is away is tried again for as long as it takes: `finish` is fenced, so handing the
+same end in twice is harmless.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from windlass.core.lifecycle import Verdict
+from windlass.errors import InvalidArgument, StoreUnavailable
+from windlass.host.service import Bell, Service
+from windlass.store.facts import Ended, Settled
+from windlass.store.port import Queue
+
+log = structlog.get_logger()
+
+RETRY_PAUSE = 0.5
+MOST_AT_ONCE = 1_000
+DEBT_LIMIT = 4 * MOST_AT_ONCE
+
+
+class Completer(Service):
+    def __init__(self, queue: Queue, on_settled: Callable[[Iterable[int]], None]) -> None:
+        self._queue = queue
+        self._on_settled = on_settled
+        self._ended: list[tuple[int, float, Ended]] = []
+        self._in_flight: list[tuple[int, float, Ended]] = []
+        self._bell = Bell()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.refused = 0
+        """Ends the fence refused: this node was late, and another attempt's result stands."""
+
+    @property
+    def lags(self) -> bool:
+        return len(self._ended) > DEBT_LIMIT
+
+    def add(self, node: int, ended: Ended) -> None:
+        """Hand in one end.  Its ages are as of now."""
+        self._ended.append((node, asyncio.get_running_loop().time(), ended))
+        self._idle.clear()
+        self._bell.ring()
+
+    def holds(self) -> list[int]:
+        """The tasks whose end is not stored yet."""
+        return [ended.task for _, _, ended in (*self._in_flight, *self._ended)]
+
+    async def settled(self) -> None:
+        """Wait until everything handed in is stored."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        while True:
+            if not self._ended and not self._in_flight:
+                self._idle.set()
+                await self._bell.wait(None)
+            if not self._in_flight:
+                self._in_flight, self._ended = self._ended[:MOST_AT_ONCE], self._ended[MOST_AT_ONCE:]
+            await self._hand_in(self._in_flight)
+            self._in_flight = []
+
+    async def _hand_in(self, batch: Sequence[tuple[int, float, Ended]]) -> None:
+        for node in {node for node, _, _ in batch}:
+            mine = [(at, ended) for owner, at, ended in batch if owner == node]
+            tried_before = False
+            while True:
+                try:
+                    settled = await self._finish(node, self._aged(mine))
+                    break
+                except StoreUnavailable as error:
+                    tried_before = True
+                    log.warning("store does not answer; results wait", results=len(mine), error=error.message)
+                    await asyncio.sleep(RETRY_PAUSE)
+            if len(settled) < len(mine) and not tried_before:
+                self._count_refused(mine, settled)
+            self._on_settled(one.task for one in settled)
+
+    @staticmethod
+    def _aged(batch: Sequence[tuple[float, Ended]]) -> list[Ended]:
+        now = asyncio.get_running_loop().time()
+        return [_older(ended, now - at) for at, ended in batch]
+
+    async def _finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:
+        try:
+            return await self._queue.finish(node, ended)
+        except InvalidArgument as error:
+            if len(ended) > 1:
+                # One bad result must not cost the others theirs.
+                return [one for end in ended for one in await self._finish(node, [end])]
+            log.error("the store refuses a result", task=ended[0].task, error=error.message)
+            plain = Ended(
+                task=ended[0].task,
+                attempt=ended[0].attempt,
+                verdict=Verdict.FAILED,
+                started_age=ended[0].started_age,
+                message=f"the result can't be stored: {error.message}",
+            )
+            return await self._queue.finish(node, [plain])
+
+    def _count_refused(self, batch: Sequence[tuple[float, Ended]], settled: Sequence[Settled]) -> None:
+        accepted = {one.task for one in settled}
+        for _, ended in batch:
+            if ended.task not in accepted:
+                self.refused += 1
+                log.warning("late result refused", task=ended.task, attempt=ended.attempt)
+
+
+def _older(ended: Ended, seconds: float) -> Ended:
+    if seconds < 0.001:
+        return ended
+    return Ended(
+        task=ended.task,
+        attempt=ended.attempt,
+        verdict=ended.verdict,
+        started_age=None if ended.started_age is None else ended.started_age + seconds,
+        ended_age=ended.ended_age + seconds,
+        message=ended.message,
+        result=ended.result,
+        pause=ended.pause,
+    )

@@ -1,0 +1,122 @@
+"""The context a running handler is handed: its words go into an outbox that the recorder empties."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from windlass.core.output import CappedOutput
+from windlass.core.output import Chunk as OutputChunk
+from windlass.errors import AttemptSuperseded
+from windlass.handler import Context, TaskInfo
+from windlass.host.outbox import STAGE, STATE, STEP, STREAMS, Outbox
+from windlass.host.recorder import Recorder
+from windlass.store.facts import Claimed
+
+LARGEST_TEXT = 4_000
+LARGEST_OUTBOX = 256 * 1024
+NUL = "\0"
+
+
+def clean(text: str, limit: int = LARGEST_TEXT) -> str:
+    """Text as the store can keep it: bounded, without NUL (PostgreSQL refuses it)."""
+    return (text if len(text) <= limit else text[: limit - 1] + "…").replace(NUL, "\N{REPLACEMENT CHARACTER}")
+
+
+def clean_json(value: Any) -> str:
+    """JSON text as the store can keep it.  Raises `TypeError` for what JSON can't say."""
+    encoded = msgspec.json.encode(value)
+    # jsonb refuses \u0000. An escaped backslash before "u0000" is changed too, which harms nobody.
+    return encoded.replace(b"\\u0000", b"\\ufffd").decode()
+
+
+class LiveContext(Context):
+    def __init__(self, claimed: Claimed, node: int, started: float, recorder: Recorder, output_cap: int) -> None:
+        self.claimed = claimed
+        self.outbox = Outbox(node, claimed.id, claimed.attempt, started)
+        self.superseded = False
+        self.ended = False
+        self.on_superseded: Callable[[], None] = lambda: None
+        self._recorder = recorder
+        self._output_cap = output_cap
+        self._output: CappedOutput | None = None
+        self._cancelled: asyncio.Event | None = None
+        self._task: TaskInfo | None = None
+
+    @property
+    def task(self) -> TaskInfo:  # type: ignore[override]
+        if self._task is None:
+            c = self.claimed
+            self._task = TaskInfo(
+                id=c.id,
+                kind=c.kind,
+                title=c.title,
+                attempt=c.attempt,
+                retries=c.retries,
+                priority=c.priority,
+                trigger=c.trigger,
+                initiator=c.initiator,
+                created=c.created_at,
+                labels=msgspec.json.decode(c.labels, type=dict[str, str]),
+            )
+        return self._task
+
+    @property
+    def cancelled(self) -> asyncio.Event:  # type: ignore[override]
+        if self._cancelled is None:
+            self._cancelled = asyncio.Event()
+        return self._cancelled
+
+    async def stage(self, name: str) -> None:
+        self.outbox.stage = clean(name, 200)
+        self.outbox.add_line(self._recorder.now(), STAGE, self.outbox.stage)
+        await self._spoken()
+
+    async def progress(self, current: int, total: int | None = None) -> None:
+        self.outbox.set_progress(self._recorder.now(), int(current), None if total is None else int(total))
+        await self._spoken()
+
+    async def step(self, text: str, **data: Any) -> None:
+        self.outbox.add_line(self._recorder.now(), STEP, clean(text), clean_json(data) if data else None)
+        await self._spoken()
+
+    async def output(self, data: bytes, stream: str = "stdout") -> None:
+        if stream not in STREAMS:
+            raise ValueError(f"stream must be one of {', '.join(STREAMS)}, not {stream!r}")
+        if self._output is None:
+            self._output = CappedOutput(self._output_cap)
+        head = self._output.write(stream, bytes(data))
+        if head:
+            self._add_chunk(head)
+            await self._spoken()
+
+    def interrupted(self, by: str, reason: str) -> None:
+        """Note the interrupt in the timeline and tell the handler."""
+        text = f"interrupt asked by {by}" + (f": {reason}" if reason else "")
+        self.outbox.add_line(self._recorder.now(), STATE, clean(text))
+        self._recorder.notice(self)
+        self.cancelled.set()
+
+    def supersede(self) -> None:
+        """The store refused what this attempt wrote: another attempt holds the task."""
+        if not self.superseded:
+            self.superseded = True
+            self.on_superseded()
+
+    def close_output(self) -> None:
+        """The held-back tail joins the outbox; nothing more is expected."""
+        for chunk in self._output.close() if self._output else ():
+            self._add_chunk(chunk)
+
+    def _add_chunk(self, chunk: OutputChunk) -> None:
+        self.outbox.add_chunk(self._recorder.now(), chunk.stream, chunk.data, chunk.dropped)
+
+    async def _spoken(self) -> None:
+        if self.superseded:
+            raise AttemptSuperseded(f"attempt {self.claimed.attempt} of task {self.claimed.id} is superseded")
+        self._recorder.notice(self)
+        if self.outbox.size > LARGEST_OUTBOX:
+            await self._recorder.flushed(self)

@@ -1,0 +1,126 @@
+"""The dispatcher of one pool: claims into a bounded local heap and starts work as slots come free.
+
+Two halves that never wait for each other: `run` keeps the heap filled, and every end of an attempt starts the next task from
+the heap at once.  A claim is on its way while the last one's tasks execute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+import structlog
+
+from windlass.core.claiming import claim_size, smoothed_rate
+from windlass.errors import StoreUnavailable
+from windlass.host.service import Bell, Service
+from windlass.store.facts import Asked, Claimed
+from windlass.store.port import Queue
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 1.0
+
+
+class Dispatcher(Service):
+    """`launch` starts one claimed task and calls `freed` when its slot is free again; `may_claim` is the node's gate."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        pool: str,
+        slots: int,
+        kinds: Iterable[str],
+        launch: Callable[[Dispatcher, Claimed], None],
+        may_claim: Callable[[], int | None],
+        known: Callable[[], list[int]],
+    ) -> None:
+        self.pool = pool
+        self.slots = slots
+        self.executing = 0
+        self._queue = queue
+        self._kinds = list(kinds)
+        self._launch = launch
+        self._may_claim = may_claim
+        self._known = known
+        self._heap: list[tuple[int, datetime, int, Claimed]] = []
+        self._bell = Bell()
+        self._rate = 0.0
+        self._starts = 0
+        self._counted_at = 0.0
+        self._doubtful = False
+
+    def look(self) -> None:
+        """Something may have become claimable."""
+        self._bell.ring()
+
+    def freed(self) -> None:
+        """An attempt ended: its slot takes the next task."""
+        self.executing -= 1
+        self._start_waiting()
+        if self._wanted():
+            self._bell.ring()
+
+    def waiting(self) -> list[Claimed]:
+        """The tasks that are claimed and not started."""
+        return [entry[-1] for entry in self._heap]
+
+    def give_up(self) -> list[Claimed]:
+        """Empty the heap; what was in it is the caller's to hand back."""
+        claimed, self._heap = self.waiting(), []
+        return claimed
+
+    def drop(self, asked: Asked) -> Claimed | None:
+        """Take an interrupted task out of the heap."""
+        for index, entry in enumerate(self._heap):
+            if entry[-1].id == asked.task:
+                self._heap.pop(index)
+                heapq.heapify(self._heap)
+                return entry[-1]
+        return None
+
+    async def run(self) -> None:
+        self._counted_at = self._now()
+        while True:
+            wanted = self._wanted()
+            node = self._may_claim()
+            if wanted and node is not None and await self._claim(node, wanted) == wanted:
+                continue
+            await self._bell.wait(POLL_SECONDS)
+
+    async def _claim(self, node: int, wanted: int) -> int:
+        try:
+            claimed = []
+            if self._doubtful:
+                claimed = await self._queue.reclaim(node, self._known())
+                self._doubtful = False
+            claimed += await self._queue.claim(node, self.pool, self._kinds, wanted)
+        except StoreUnavailable:
+            # It may have committed: what it took is found by asking, before the next claim.
+            self._doubtful = True
+            raise
+        for task in claimed:
+            heapq.heappush(self._heap, (-task.priority, task.next_try_at, task.id, task))
+        self._start_waiting()
+        return len(claimed)
+
+    def _start_waiting(self) -> None:
+        while self._heap and self.executing < self.slots and self._may_claim() is not None:
+            self.executing += 1
+            self._starts += 1
+            self._launch(self, heapq.heappop(self._heap)[-1])
+
+    def _wanted(self) -> int:
+        now = self._now()
+        if now - self._counted_at > 0.02:
+            self._rate = smoothed_rate(self._rate, self._starts, now - self._counted_at)
+            self._starts, self._counted_at = 0, now
+        return claim_size(
+            slots=self.slots, executing=self.executing, waiting=len(self._heap), starts_per_second=self._rate
+        )
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,178 @@
+"""One attempt, from its start to its decision, and the ladder that ends it when somebody interrupts.
+
+    run ──> handler.run ──> cleanup ──> words flushed ──> Ended
+              ▲
+              └── interrupt: ask ─grace─> raise ─grace─> abandon
+
+Words are flushed before the end is handed in: once the task has ended, the fence refuses them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum
+
+import msgspec
+import structlog
+
+from windlass.core.interrupts import Rung, ladder
+from windlass.core.lifecycle import Verdict
+from windlass.handler import Failed, Outcome
+from windlass.host.context import LiveContext
+from windlass.host.plugins import Kind
+from windlass.host.recorder import Recorder
+from windlass.host.verdicts import Decision, decide, outcome_of
+from windlass.store.facts import Asked, Claimed, Ended
+
+log = structlog.get_logger()
+
+
+class Why(Enum):
+    """Why an attempt is being ended before its handler is done."""
+
+    INTERRUPT = "interrupt"
+    SHUTDOWN = "shutdown"
+    FENCED = "fenced"
+
+
+HOW = {
+    Rung.ASKED: "it ended when asked",
+    Rung.RAISED: "it was cancelled",
+    Rung.ABANDONED: "it ignored being cancelled and was abandoned",
+}
+
+
+class Execution:
+    """`on_end` is called once, with the end to hand in (None when a fenced attempt has nothing to say any more)."""
+
+    def __init__(
+        self, claimed: Claimed, kind: Kind, node: int, recorder: Recorder, on_end: Callable[[Execution, Ended | None], None]
+    ) -> None:
+        self.claimed = claimed
+        self.node = node
+        self._kind = kind
+        self._recorder = recorder
+        self._on_end = on_end
+        self._started = recorder.now()
+        self._why: Why | None = None
+        self._rung: Rung | None = None
+        self._climbing: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._payload: object = None
+        self._cleaned = False
+        self.ctx = LiveContext(claimed, node, self._started, recorder, kind.handler.output_cap)
+        self.ctx.on_superseded = self.fence
+
+    def start(self) -> None:
+        self._recorder.began(self.ctx)
+        self._task = asyncio.create_task(self._run())
+
+    def interrupt(self, asked: Asked) -> None:
+        """Climb the ladder, once."""
+        if self._climbing is None and not self.ctx.ended:
+            self._why = Why.INTERRUPT
+            self.ctx.interrupted(asked.by, asked.reason)
+            self._climbing = asyncio.create_task(self._climb())
+
+    def shut_down(self) -> None:
+        """Raise in the handler; its attempt is handed back uncounted."""
+        self._raise(Why.SHUTDOWN)
+
+    def fence(self) -> None:
+        """Another attempt holds the task, or the lease is lost: stop, and hand nothing in."""
+        self._raise(Why.FENCED)
+
+    def _raise(self, why: Why) -> None:
+        if not self.ctx.ended and self._task is not None:
+            self._why = why
+            self.ctx.cancelled.set()
+            self._task.cancel()
+
+    async def _climb(self) -> None:
+        assert self._task is not None
+        for rung, grace in ladder(self._kind.handler.graces):
+            self._rung = rung
+            if rung is Rung.RAISED:
+                self._task.cancel()
+            if rung is Rung.ABANDONED:
+                log.error("handler ignores its interrupt; abandoned", task=self.claimed.id, kind=self.claimed.kind)
+                await self.abandon(Decision(Verdict.CANCELED))
+                return
+            await asyncio.wait((self._task,), timeout=grace)
+            if self._task.done():
+                return
+
+    async def abandon(self, decision: Decision) -> None:
+        """End the attempt although its handler still runs: what it writes from now on is refused."""
+        await self._clean_up()
+        await self._end(decision)
+        self.ctx.superseded = True
+
+    async def _run(self) -> None:
+        decision = await self._attempt()
+        await self._clean_up()
+        await self._end(decision)
+        if self._climbing is not None:
+            self._climbing.cancel()
+
+    async def _attempt(self) -> Decision:
+        handler = self._kind.handler
+        try:
+            self._payload = self._kind.decode(self.claimed.payload)
+            outcome: Outcome = await handler.run(self.ctx, self._payload)
+        except msgspec.ValidationError as error:
+            outcome = Failed(f"the payload does not fit {self.claimed.kind}: {error}")
+        except asyncio.CancelledError as error:
+            if self._why is None:
+                outcome = outcome_of(error)
+            elif self._why is Why.SHUTDOWN:
+                return Decision(Verdict.RETURNED, "handed back by a shutdown")
+            else:
+                return Decision(Verdict.CANCELED)
+        except BaseException as error:  # noqa: BLE001 - a handler that exits must not take the node with it
+            outcome = outcome_of(error)
+        return decide(outcome, self.claimed, handler.retry)
+
+    async def _clean_up(self) -> None:
+        if not self._kind.has_cleanup or self._cleaned or self._why is Why.FENCED:
+            return
+        self._cleaned = True
+        try:
+            async with asyncio.timeout(self._kind.handler.graces.cleanup):
+                await self._kind.handler.cleanup(self.ctx, self._payload)
+        except BaseException as error:  # noqa: BLE001 - whatever cleanup does, the task has ended
+            await self.ctx.step(f"cleanup failed: {type(error).__name__}: {error}")
+
+    async def _end(self, decision: Decision) -> None:
+        if self.ctx.ended:
+            return
+        if self._why is not Why.FENCED:
+            self.ctx.close_output()
+            if self.ctx.outbox:
+                await self._flush()
+        if self.ctx.ended:
+            return
+        self.ctx.ended = True
+        self._on_end(self, None if self._why is Why.FENCED or self.ctx.superseded else self._ended(decision))
+
+    async def _flush(self) -> None:
+        try:
+            await self._recorder.flushed(self.ctx)
+        except asyncio.CancelledError:
+            # A shutdown does not wait for words when the store is away; the end is still handed in.
+            log.warning("what the task said last is not stored", task=self.claimed.id)
+
+    def _ended(self, decision: Decision) -> Ended:
+        message = decision.message
+        if self._rung is not None:
+            message = "; ".join(filter(None, (HOW[self._rung], message)))
+        return Ended(
+            task=self.claimed.id,
+            attempt=self.claimed.attempt,
+            verdict=decision.verdict,
+            started_age=self._recorder.now() - self._started,
+            message=message,
+            result=decision.result,
+            pause=decision.pause,
+        )

@@ -1,0 +1,55 @@
+"""Leadership, and the neighbours: who leads is a lease row with a term, and each maintenance write re-checks it.
+
+Every node also watches the other nodes of its own machine: a process that is gone is proved dead at once, without
+waiting for its lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from windlass.host.process import is_gone
+from windlass.host.service import Service
+from windlass.store.facts import Membership
+from windlass.store.port import Cluster
+
+log = structlog.get_logger()
+
+BEAT_SECONDS = 1.5
+LEADER_LEASE = 6.0
+
+
+class Leadership(Service):
+    """`node` gives the present epoch; `on_recovered` is told that tasks came back."""
+
+    def __init__(self, cluster: Cluster, node: Callable[[], int | None], on_recovered: Callable[[], None]) -> None:
+        self._cluster = cluster
+        self._node = node
+        self._on_recovered = on_recovered
+        self._membership: Membership | None = None
+
+    def membership(self) -> Membership | None:
+        """My right to do maintenance; None when another node leads."""
+        return self._membership
+
+    async def run(self) -> None:
+        while True:
+            await self.beat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def beat(self) -> None:
+        """Once: try to lead, and bury neighbours whose process is gone."""
+        node = self._node()
+        if node is None:
+            self._membership = None
+            return
+        beat = await self._cluster.beat(node, LEADER_LEASE)
+        self._membership = None if beat.term is None else Membership(node, beat.term)
+        for neighbour in beat.neighbours:
+            if is_gone(neighbour):
+                recovered = await self._cluster.recover(neighbour.id)
+                log.warning("a node's process is gone; its tasks are back", node=neighbour.name, tasks=recovered)
+                self._on_recovered()

@@ -1,0 +1,209 @@
+"""A node: one process that claims and runs tasks, under one epoch at a time.
+
+    join ──> run ──> (lease lost: fence everything, join again) ──> drain ──> leave
+
+An epoch is a row in `node`: its id goes into every write, and is never used again.  A node whose lease is lost does not
+argue; it ends what it runs and starts over as somebody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from windlass.config import NodeConfig
+from windlass.core.lifecycle import Verdict
+from windlass.errors import StoreUnavailable
+from windlass.host.completer import Completer
+from windlass.host.dispatcher import Dispatcher
+from windlass.host.execution import Execution
+from windlass.host.heartbeat import Heartbeat
+from windlass.host.maintenance.leadership import Leadership
+from windlass.host.maintenance.promoter import Promoter
+from windlass.host.maintenance.recoverer import Recoverer
+from windlass.host.plugins import Plugins
+from windlass.host.process import this_process
+from windlass.host.recorder import Recorder
+from windlass.host.service import Bell, Service
+from windlass.host.verdicts import Decision
+from windlass.store.facts import Asked, Claimed, Ended
+from windlass.store.port import Store
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+LAST_WORDS_SECONDS = 3.0
+
+
+class Node(Service):
+    """`run` is the node's tick: look for interrupts, mind the lease."""
+
+    def __init__(
+        self, store: Store, plugins: Plugins, config: NodeConfig, on_news: Callable[[Iterable[int]], None]
+    ) -> None:
+        self._store = store
+        self._plugins = plugins
+        self._config = config
+        self._epoch: int | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._draining = False
+        self._executions: dict[int, Execution] = {}
+        self._all_ended = asyncio.Event()
+        self._bell = Bell()
+        self.completer = Completer(store.queue, on_news)
+        self.recorder = Recorder(store.queue, on_news)
+        self.dispatchers = [
+            Dispatcher(store.queue, pool, slots, plugins.kinds, self._launch, self._may_claim, self._known)
+            for pool, slots in config.pools.items()
+        ]
+        self.leadership = Leadership(store.cluster, lambda: self._epoch, self.look)
+        self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
+        self.recoverer = Recoverer(store.cluster, self.leadership.membership, self.look)
+
+    @property
+    def services(self) -> list[Service]:
+        """In the order of their start; they stop the other way round."""
+        maintenance: list[Service] = [self.leadership, self.promoter, self.recoverer]
+        return [self.completer, self.recorder, *maintenance, *self.dispatchers, self]
+
+    def look(self) -> None:
+        """Something may have become claimable."""
+        for dispatcher in self.dispatchers:
+            dispatcher.look()
+
+    def hinted(self, word: str) -> None:
+        """A hint from the store; an empty one means that hints may have been missed."""
+        if word in ("", "ready"):
+            self.look()
+            self.promoter.look()
+        if word in ("", "interrupt"):
+            self._bell.ring()
+
+    async def join(self) -> None:
+        """Take a new epoch; raises `StoreUnavailable`."""
+        facts = this_process(tuple(self._plugins.kinds))
+        loop = asyncio.get_running_loop()
+        times = self._config.lease_times
+        epoch = await self._store.cluster.join(facts, times.lease)
+        self._heartbeat = Heartbeat(
+            self._store.cluster, epoch, times, lambda lost: loop.call_soon_threadsafe(self._lease_lost, lost)
+        )
+        self._heartbeat.start()
+        self._epoch = epoch
+        log.info("node joined", node=facts.name, epoch=epoch, pools=self._config.pools)
+
+    async def run(self) -> None:
+        while True:
+            if self._heartbeat is not None and self._heartbeat.must_stop_work():
+                log.error("lease not renewed for too long; stopping own work before it is given away")
+                self._lose_epoch()
+            if self._epoch is None and not self._draining:
+                await self.join()
+                await self.leadership.beat()
+                self.look()
+            if self._executions or any(d.waiting() for d in self.dispatchers):
+                await self._heed_interrupts()
+            await self._bell.wait(TICK_SECONDS)
+
+    async def drain(self) -> None:
+        """Stop claiming, hand back what has not started, let the rest finish within the grace, hand back the others."""
+        self._draining = True
+        self._return_waiting()
+        if self._executions:
+            log.info("draining", running=len(self._executions), grace=self._config.drain_grace)
+            await self._wait_for_ends(self._config.drain_grace)
+        for execution in list(self._executions.values()):
+            execution.shut_down()
+        await self._wait_for_ends(LAST_WORDS_SECONDS)
+        for execution in list(self._executions.values()):
+            await execution.abandon(Decision(Verdict.RETURNED, "handed back by a shutdown"))
+        try:
+            async with asyncio.timeout(LAST_WORDS_SECONDS):
+                await self.completer.settled()
+        except TimeoutError:
+            log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
+
+    async def leave(self) -> None:
+        """Give the epoch up."""
+        epoch, self._epoch = self._epoch, None
+        if self._heartbeat is not None:
+            await asyncio.to_thread(self._heartbeat.stop)
+        if epoch is not None:
+            try:
+                await self._store.cluster.leave(epoch)
+            except StoreUnavailable as error:
+                log.warning("could not say good-bye; the lease will run out", error=error.message)
+
+    def _may_claim(self) -> int | None:
+        if self._draining or self._heartbeat is None or self.completer.lags or not self._heartbeat.may_start_work():
+            return None
+        return self._epoch
+
+    def _known(self) -> list[int]:
+        waiting = [claimed.id for dispatcher in self.dispatchers for claimed in dispatcher.waiting()]
+        return [*waiting, *self._executions, *self.completer.holds()]
+
+    def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
+        assert self._epoch is not None
+
+        def end(execution: Execution, ended: Ended | None) -> None:
+            if self._executions.get(claimed.id) is execution:
+                del self._executions[claimed.id]
+            if ended is not None:
+                self.completer.add(execution.node, ended)
+            if not self._executions:
+                self._all_ended.set()
+            dispatcher.freed()
+
+        execution = Execution(claimed, self._plugins.kinds[claimed.kind], self._epoch, self.recorder, end)
+        self._executions[claimed.id] = execution
+        execution.start()
+
+    async def _heed_interrupts(self) -> None:
+        if self._epoch is None:
+            return
+        for asked in await self._store.queue.interrupts(self._epoch):
+            if execution := self._executions.get(asked.task):
+                execution.interrupt(asked)
+            else:
+                self._drop(asked)
+
+    def _drop(self, asked: Asked) -> None:
+        for dispatcher in self.dispatchers:
+            if claimed := dispatcher.drop(asked):
+                self._hand_in_unstarted(claimed, Verdict.CANCELED)
+
+    def _return_waiting(self) -> None:
+        for dispatcher in self.dispatchers:
+            for claimed in dispatcher.give_up():
+                self._hand_in_unstarted(claimed, Verdict.RETURNED)
+
+    def _hand_in_unstarted(self, claimed: Claimed, verdict: Verdict) -> None:
+        if self._epoch is not None:
+            self.completer.add(self._epoch, Ended(claimed.id, claimed.attempt, verdict, None))
+
+    async def _wait_for_ends(self, seconds: float) -> None:
+        self._all_ended.clear()
+        if self._executions:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._all_ended.wait()
+            except TimeoutError:
+                pass
+
+    def _lease_lost(self, epoch: int) -> None:
+        if epoch == self._epoch:
+            log.error("lease lost; ending what runs and starting over", epoch=epoch, running=len(self._executions))
+            self._lose_epoch()
+            self._bell.ring()
+
+    def _lose_epoch(self) -> None:
+        lost, self._epoch, self._heartbeat = self._heartbeat, None, None
+        if lost is not None:
+            lost.cease()
+        for dispatcher in self.dispatchers:
+            dispatcher.give_up()
+        for execution in list(self._executions.values()):
+            execution.fence()

@@ -1,0 +1,113 @@
+"""Finding plugins and taking what they register.
+
+A plugin that can't be imported is quarantined: it is named in the log and its kinds' tasks wait.  A plugin that breaks the
+contract (unknown hook, a kind twice, an unknown setting) stops the boot, because running on would hide the mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+import msgspec
+import pluggy
+import structlog
+
+from windlass import hookspecs
+from windlass.config import decode_section
+from windlass.errors import BadHandler, BootError
+from windlass.handler import Handler, check_handler
+from windlass.settings import Section, Settings
+
+log = structlog.get_logger()
+
+GROUP = "windlass.plugins"
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A handler with the decoder of its payload."""
+
+    handler: Handler[Any]
+    decode: Callable[[bytes], Any]
+    has_cleanup: bool
+
+
+class Plugins:
+    """The loaded plugins: their hooks, and the handler of each kind."""
+
+    def __init__(self, hooks: pluggy.PluginManager, kinds: Mapping[str, Kind], quarantined: Mapping[str, str]) -> None:
+        self._hooks = hooks
+        self.kinds = kinds
+        self.quarantined = quarantined
+
+    def startup(self) -> None:
+        self._hooks.hook.windlass_startup()
+
+    def shutdown(self) -> None:
+        try:
+            self._hooks.hook.windlass_shutdown()
+        except Exception:
+            log.exception("a plugin failed in its shutdown")
+
+
+def load_plugins(config: Mapping[str, Mapping[str, Any]], extra: Mapping[str, object] | None = None) -> Plugins:
+    """Every installed plugin, and `extra` ones by name (tests, the bench).  `config` is the `[plugins]` table.
+
+    Raises `BootError` when a plugin breaks the contract.
+    """
+    hooks = pluggy.PluginManager("windlass")
+    hooks.add_hookspecs(hookspecs)
+    quarantined = _register_installed(hooks)
+    for name, plugin in (extra or {}).items():
+        hooks.register(plugin, name)
+    try:
+        hooks.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise BootError(f"{error}; the hooks there are stand in windlass/hookspecs.py") from error
+    settings = _settings(hooks, config)
+    return Plugins(hooks, _kinds(hooks, settings), quarantined)
+
+
+def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
+    quarantined = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            plugin = point.load()
+        except BaseException as error:  # noqa: BLE001 - a plugin may even exit at import
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            quarantined[point.name] = f"{type(error).__name__}: {error}"
+            log.error("plugin can't be imported; its tasks wait", plugin=point.name, error=quarantined[point.name])
+        else:
+            hooks.register(plugin, point.name)
+    return quarantined
+
+
+def _settings(hooks: pluggy.PluginManager, config: Mapping[str, Mapping[str, Any]]) -> Settings:
+    sections: list[Section] = hooks.hook.windlass_register_settings()
+    names = [section.name for section in sections]
+    for name in config:
+        if name not in names:
+            known = ", ".join(sorted(names)) or "none"
+            raise BootError(f"[plugins.{name}] belongs to no installed plugin (known sections: {known})")
+    return Settings({s.type: decode_section(config.get(s.name, {}), s.type, f"plugins.{s.name}") for s in sections})
+
+
+def _kinds(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, Kind]:
+    kinds: dict[str, Kind] = {}
+    for registered in hooks.hook.windlass_register_handlers(settings=settings):
+        for handler in map(check_handler, registered):
+            if handler.kind in kinds:
+                first = type(kinds[handler.kind].handler).__qualname__
+                raise BadHandler(f"two handlers for kind {handler.kind}: {first} and {type(handler).__qualname__}")
+            kinds[handler.kind] = _kind(handler)
+    return kinds
+
+
+def _kind(handler: Handler[Any]) -> Kind:
+    try:
+        decoder = msgspec.json.Decoder(handler.payload_type)
+    except TypeError as error:
+        raise BadHandler(f"the payload type of kind {handler.kind} can't be decoded: {error}") from error
+    return Kind(handler, decoder.decode, type(handler).cleanup is not Handler.cleanup)

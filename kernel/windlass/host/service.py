@@ -1,0 +1,62 @@
+"""Start and stop, written once.  A service is one small file with a `run` that ends only when it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+
+import structlog
+
+from windlass.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+PAUSE_AFTER_FAILURE = 1.0
+
+
+class Service(ABC):
+    """Started once, stopped any number of times, and restarted by itself after an error: it never dies in silence."""
+
+    _task: asyncio.Task[None] | None = None
+
+    @abstractmethod
+    async def run(self) -> None:
+        """The work.  A store that does not answer may simply raise: `run` is entered again after a pause."""
+
+    def start(self) -> None:
+        assert self._task is None, "a service is started once"
+        self._task = asyncio.create_task(self._run_always(), name=type(self).__name__)
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run_always(self) -> None:
+        while True:
+            try:
+                await self.run()
+            except StoreUnavailable as error:
+                log.warning("store does not answer", service=type(self).__name__, error=error.message)
+            except Exception:
+                log.exception("service failed, starting it again", service=type(self).__name__)
+            await asyncio.sleep(PAUSE_AFTER_FAILURE)
+
+
+class Bell:
+    """Rung by anyone, waited for by one: a wait returns at the next ring or after `timeout` seconds."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    async def wait(self, timeout: float | None) -> None:
+        if not self._event.is_set():
+            waiting = asyncio.ensure_future(self._event.wait())
+            try:
+                await asyncio.wait((waiting,), timeout=timeout)
+            finally:
+                waiting.cancel()
+        self._event.clear()

@@ -1,0 +1,63 @@
+"""From what a handler did to what the store is told: one place for outcomes, exceptions and the limit of attempts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from windlass.core.lifecycle import Verdict
+from windlass.core.retry import RetryPolicy, may_try_again, override
+from windlass.handler import Failed, Outcome, Rejected, Retry, Success
+from windlass.host.context import clean, clean_json
+from windlass.store.facts import Claimed
+
+LARGEST_RESULT = 1024 * 1024
+
+
+class Decision(msgspec.Struct, frozen=True):
+    verdict: Verdict
+    message: str = ""
+    result: str | None = None
+    pause: float = 0.0
+
+
+def decide(outcome: Outcome, claimed: Claimed, policy: RetryPolicy) -> Decision:
+    """What becomes of the task, by what its attempt returned and how many attempts it had."""
+    match outcome:
+        case Success():
+            return _with_result(Verdict.SUCCESS, "", outcome.result)
+        case Failed():
+            return _with_result(Verdict.FAILED, outcome.message, outcome.result)
+        case Retry():
+            return _again(outcome, claimed, override(policy, attempts=claimed.attempt_limit, pause=claimed.retry_pause))
+    got = type(outcome).__name__
+    return Decision(Verdict.FAILED, f"the handler of {claimed.kind} returned {got}, not Success, Failed or Retry")
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """An exception as an outcome: bad input fails at once, anything else is tried again."""
+    if isinstance(error, Rejected):
+        return Failed(str(error) or "rejected")
+    text = str(error)
+    return Retry(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
+def _again(outcome: Retry, claimed: Claimed, policy: RetryPolicy) -> Decision:
+    if not may_try_again(policy, claimed.retries):
+        message = f"{outcome.message} (attempt {claimed.retries} of {policy.attempts}, the last)"
+        return _with_result(Verdict.FAILED, message, outcome.result)
+    pause = policy.pause if outcome.after is None else max(0.0, outcome.after.total_seconds())
+    return Decision(Verdict.RETRY, clean(outcome.message), pause=pause)
+
+
+def _with_result(verdict: Verdict, message: str, result: Any) -> Decision:
+    if result is None:
+        return Decision(verdict, clean(message))
+    try:
+        text = clean_json(result)
+    except (TypeError, ValueError) as error:
+        return Decision(Verdict.FAILED, clean(f"the result can't be kept as JSON: {error}"))
+    if len(text) > LARGEST_RESULT:
+        return Decision(Verdict.FAILED, f"the result has {len(text)} bytes; at most {LARGEST_RESULT} are kept")
+    return Decision(verdict, clean(message), text)

@@ -1,0 +1,149 @@
+"""The composition root: the only place that names concrete parts and puts them together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from windlass import embedded
+from windlass.config import Config, LogConfig, ServerConfig
+from windlass.control.guard import write_token
+from windlass.control.server import Server, check_loopback
+from windlass.errors import BootError
+from windlass.host.kernel import Kernel
+from windlass.host.plugins import Plugins, load_plugins
+from windlass.store.postgres import open_store
+
+log = structlog.get_logger()
+
+CALLS_GRACE = 2.0
+
+
+async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
+    """Run one kernel process until SIGTERM or SIGINT; a second signal ends it at once.
+
+    Raises `BootError` or `StoreUnavailable` when it can't start.
+    """
+    stop = _stop_on_signals()
+    check_loopback(config.server.listen)
+    plugins = load_plugins(config.plugins)
+    _make_home(config.home)
+    token = write_token(config.home / "token")
+    async with _database(config) as dsn, _kernel(config, dsn, plugins) as kernel:
+        server = Server(kernel, token)
+        address = await _listen(server, config.server)
+        with _announced(config.home, address):
+            on_ready(address)
+            await stop.wait()
+            log.info("stopping")
+            await kernel.drain()
+            await server.stop(CALLS_GRACE)
+
+
+@asynccontextmanager
+async def _kernel(config: Config, dsn: str, plugins: Plugins) -> AsyncIterator[Kernel]:
+    store = await open_store(dsn, connections=config.store.connections)
+    try:
+        kernel = Kernel(store, plugins, config.node)
+        await kernel.start()
+        try:
+            yield kernel
+        finally:
+            await kernel.stop()
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def _database(config: Config) -> AsyncIterator[str]:
+    if config.store.dsn:
+        yield config.store.dsn
+        return
+    try:
+        lease = await asyncio.to_thread(embedded.start, config.home, valkey=config.embedded.valkey)
+    except embedded.EmbeddedError as error:
+        raise BootError(str(error)) from error
+    try:
+        yield lease.servers.postgres
+    finally:
+        await asyncio.to_thread(lease.close)
+
+
+async def _listen(server: Server, config: ServerConfig) -> str:
+    try:
+        return await server.start(config.listen)
+    except BootError:
+        if config.listen != ServerConfig().listen:
+            raise
+        # Nobody chose this port, so another one is as good; the command line finds it.
+        log.warning("the usual port is taken, listening on a free one", usual=config.listen)
+        return await server.start("127.0.0.1:0")
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "run").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise BootError(f"can't make the home directory {home}: {error.strerror}; choose another with --home") from error
+
+
+class _announced:  # noqa: N801 - read as a verb
+    """`run/server-<pid>.json`: where the command line finds this server."""
+
+    def __init__(self, home: Path, address: str) -> None:
+        self._file = home / "run" / f"server-{os.getpid()}.json"
+        started = datetime.now(UTC).isoformat()
+        facts = {"address": address, "token_file": str(home / "token"), "pid": os.getpid(), "started": started}
+        self._text = json.dumps(facts)
+
+    def __enter__(self) -> None:
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(self._text)
+        fresh.replace(self._file)
+
+    def __exit__(self, *_: object) -> None:
+        self._file.unlink(missing_ok=True)
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def asked() -> None:
+        if stop.is_set():
+            log.warning("asked twice, leaving at once; recovery takes the tasks back")
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked)
+    return stop
+
+
+def set_up_logging(config: LogConfig) -> None:
+    """Structured lines on stderr: for people by default, JSON when configured."""
+    level = logging.getLevelNamesMapping().get(config.level.upper())
+    if level is None:
+        raise BootError(f"log.level must be debug, info, warning or error, not {config.level!r}")
+    renderer = structlog.processors.JSONRenderer() if config.json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info if config.json else lambda _logger, _name, event: event,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,153 @@
+"""The Store contract: what the kernel asks of whatever remembers its tasks.
+
+Three small contracts, because three different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die)
+and `Library` (people read).  A `Store` is one of each over the same memory.
+
+Rules for every implementation:
+
+- Each call is one atomic change, durable when it returns.  A call that raises `StoreUnavailable` may or may not have
+  happened; every call is written so that making it again is right.
+- Time is the store's own clock.  Callers say how long ago something happened (seconds, from their monotonic clock), never
+  when, so that no caller's wall clock is trusted.
+- Writes of an execution carry (task, attempt, node) and are refused once the attempt is superseded or the node has left.
+  Refused items are left out of what is returned; nothing is raised for them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+
+from windlass.store.facts import (
+    Asked,
+    Beat,
+    CardFacts,
+    Claimed,
+    Ended,
+    EventFacts,
+    Interrupted,
+    Membership,
+    NewTask,
+    NodeFacts,
+    Page,
+    Receipt,
+    Said,
+    Settled,
+    TaskFacts,
+    Watched,
+)
+
+
+class Queue(ABC):
+    """How tasks move.  Everything takes and returns batches."""
+
+    @abstractmethod
+    async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
+        """Store all of them, or none and raise.  Receipts come in the order of the tasks.
+
+        A `request_id` seen before with the same body returns the first task; with another body, `RequestIdReused`.
+        """
+
+    @abstractmethod
+    async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
+        """Take up to `limit` due tasks, best first (priority descending, next try, id); raises their attempt.
+
+        Returns nothing when the node's lease has run out.  Rows another claimer holds at that instant are passed over.
+        """
+
+    @abstractmethod
+    async def reclaim(self, node: int, known: Sequence[int]) -> list[Claimed]:
+        """What `node` holds, has not started, and does not know of: claims whose answer was lost on the way."""
+
+    @abstractmethod
+    async def say(self, node: int, said: Sequence[Said]) -> set[int]:
+        """Record starts, stages, progress, steps and output of running attempts; returns the tasks accepted."""
+
+    @abstractmethod
+    async def finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:
+        """Accept how attempts ended.  An attempt whose task was interrupted is settled as CANCELED, whatever it says."""
+
+    @abstractmethod
+    async def interrupt(self, ask: Asked) -> Interrupted:
+        """Cancel a waiting task at once, or flag a running one.  Raises `TaskNotFound`, or `TaskOver` with its state."""
+
+    @abstractmethod
+    async def interrupts(self, node: int) -> list[Asked]:
+        """The interrupts asked of tasks that `node` runs.  They stay listed until the task ends."""
+
+    @abstractmethod
+    async def promote(self, membership: Membership, limit: int) -> float | None:
+        """Move due tasks to the claimable ones; returns the seconds to the next due one, None when there is none.
+
+        Only the leader's: refused (returning None) when the term is over.
+        """
+
+
+class Cluster(ABC):
+    """How nodes live and die."""
+
+    @abstractmethod
+    async def join(self, node: NodeFacts, lease: float) -> int:
+        """A new node with a live lease; its id is its epoch and is never given out again."""
+
+    @abstractmethod
+    def renew(self, node: int, lease: float) -> bool:
+        """Extend the lease; False when it has run out or the node has left.
+
+        Blocking, because it is called from the heartbeat's own thread: a blocked event loop must not cost the lease.
+        """
+
+    @abstractmethod
+    async def leave(self, node: int) -> None:
+        """Give up the lease.  What the node still holds is for recovery."""
+
+    @abstractmethod
+    async def beat(self, node: int, lease: float) -> Beat:
+        """Try for leadership, and look around: my term (None when another leads) and the other nodes on my machine."""
+
+    @abstractmethod
+    async def recover(self, dead: int | None = None) -> int:
+        """Take back what lost nodes hold and return how many tasks that were.
+
+        Lost is a node whose lease has run out, or `dead`, whose process is proved gone.  The check is part of the
+        same write: a task that finished or was claimed again meanwhile is not touched.
+        """
+
+
+class Library(ABC):
+    """How people read.  Pages are keysets; nothing counts rows."""
+
+    @abstractmethod
+    async def task(self, task: int) -> TaskFacts | None: ...
+
+    @abstractmethod
+    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
+        """Tasks in the queue: running first, then waiting in claim order."""
+
+    @abstractmethod
+    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
+        """Tasks that were claimed at least once or have ended, newest first."""
+
+    @abstractmethod
+    async def card(self, task: int) -> CardFacts | None:
+        """One task with its attempts."""
+
+    @abstractmethod
+    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
+        """For each watched task up to `limit` events after its sequence, in order.  One query for all of them."""
+
+
+class Store(ABC):
+    queue: Queue
+    cluster: Cluster
+    library: Library
+
+    @abstractmethod
+    def hints(self) -> AsyncIterator[str]:
+        """Words that something may have changed: `ready`, `interrupt`.  May miss some; the look is the truth.
+
+        An empty word comes after each (re)connection: look at everything once.
+        """
+
+    @abstractmethod
+    async def close(self) -> None: ...

@@ -1,0 +1,36 @@
+"""The Store over PostgreSQL 15 or newer: the source of truth."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from windlass.store.port import Store
+from windlass.store.postgres.cluster import PostgresCluster
+from windlass.store.postgres.connection import Connections
+from windlass.store.postgres.hints import listen
+from windlass.store.postgres.library import PostgresLibrary
+from windlass.store.postgres.migrate import migrate
+from windlass.store.postgres.queue import PostgresQueue
+
+
+class PostgresStore(Store):
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self.queue = PostgresQueue(connections)
+        self.cluster = PostgresCluster(connections)
+        self.library = PostgresLibrary(connections)
+
+    def hints(self) -> AsyncIterator[str]:
+        return listen(self._connections.dsn)
+
+    async def close(self) -> None:
+        self.cluster.stop_renewing()
+        await self._connections.close()
+
+
+async def open_store(dsn: str, *, connections: int = 10) -> PostgresStore:
+    """A store on the database `dsn` names, migrated.  Raises `StoreUnavailable` or `BootError`."""
+    await migrate(dsn)
+    pool = Connections(dsn, connections)
+    await pool.open()
+    return PostgresStore(pool)

@@ -1,0 +1,61 @@
+"""How nodes live and die, in PostgreSQL."""
+
+from __future__ import annotations
+
+import psycopg
+
+from windlass.store.facts import Beat, NodeFacts
+from windlass.store.port import Cluster
+from windlass.store.postgres.connection import DIALLING, Connections, Row, translated
+from windlass.store.postgres.statements import sql
+
+RECOVER_AT_ONCE = 1_000
+
+
+class PostgresCluster(Cluster):
+    def __init__(self, connections: Connections) -> None:
+        self._db = connections
+        self._heart: psycopg.Connection[Row] | None = None
+        self._machines: dict[int, str] = {}
+
+    async def join(self, node: NodeFacts, lease: float) -> int:
+        facts = {"name": node.name, "machine": node.machine, "pid": node.pid, "pid_started": node.pid_started}
+        rows = await self._db.rows("join_node", facts | {"kinds": list(node.kinds), "lease": lease})
+        self._machines[rows[0][0]] = node.machine
+        return int(rows[0][0])
+
+    def renew(self, node: int, lease: float) -> bool:
+        with translated():
+            try:
+                if self._heart is None or self._heart.closed:
+                    self._heart = psycopg.connect(self._db.dsn, **DIALLING)
+                return bool(self._heart.execute(sql("renew_node"), {"node": node, "lease": lease}).fetchall())
+            except psycopg.Error:
+                self.stop_renewing()
+                raise
+
+    def stop_renewing(self) -> None:
+        """Close the heartbeat's own connection; called from its thread, or after it has ended."""
+        if self._heart is not None:
+            self._heart.close()
+            self._heart = None
+
+    async def leave(self, node: int) -> None:
+        await self._db.rows("leave_node", {"node": node})
+
+    async def beat(self, node: int, lease: float) -> Beat:
+        term = await self._db.rows("lead", {"node": node, "lease": lease})
+        rows = await self._db.rows("read_neighbours", {"node": node, "machine": self._machines.get(node, "")})
+        neighbours = tuple(
+            NodeFacts(id=id_, name=name, machine=machine, pid=pid, pid_started=started, kinds=tuple(kinds))
+            for id_, name, machine, pid, started, kinds in rows
+        )
+        return Beat(term[0][0] if term else None, neighbours)
+
+    async def recover(self, dead: int | None = None) -> int:
+        total = 0
+        while True:
+            rows = await self._db.rows("recover_tasks", {"dead": dead, "limit": RECOVER_AT_ONCE})
+            total += rows[0][0]
+            if rows[0][0] < RECOVER_AT_ONCE:
+                return total

@@ -1,0 +1,31 @@
+"""Hints: words over LISTEN/NOTIFY that something may have changed.
+
+Deaf after a reconnect is how many queues stall, so each (re)connection yields an empty word: look at everything once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import psycopg
+
+from windlass.store.postgres.connection import DIALLING
+
+RETRY_SECONDS = 0.5
+PROBE_SECONDS = 20.0
+
+
+async def listen(dsn: str) -> AsyncIterator[str]:
+    """Words until the caller stops; reconnects by itself, and probes a silent connection."""
+    while True:
+        try:
+            async with await psycopg.AsyncConnection.connect(dsn, **DIALLING) as connection:
+                await connection.execute("listen windlass")
+                yield ""
+                while True:
+                    async for word in connection.notifies(timeout=PROBE_SECONDS):
+                        yield word.payload
+                    await connection.execute("select 1")
+        except psycopg.Error:
+            await asyncio.sleep(RETRY_SECONDS)

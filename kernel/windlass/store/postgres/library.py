@@ -1,0 +1,86 @@
+"""How people read, in PostgreSQL: keyset pages, one query each, nothing counted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from windlass.core.lifecycle import State, Verdict
+from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, Page, TaskFacts, Watched
+from windlass.store.port import Library
+from windlass.store.postgres.connection import Connections, Row
+
+LARGEST_ID = 2**63 - 1
+STATE_COLUMN = TaskFacts.__struct_fields__.index("state")
+SECTION_COLUMN = len(TaskFacts.__struct_fields__)
+WAITING = 1
+
+
+class PostgresLibrary(Library):
+    def __init__(self, connections: Connections) -> None:
+        self._db = connections
+
+    async def task(self, task: int) -> TaskFacts | None:
+        rows = await self._db.rows("read_task", {"task": task})
+        return _facts(rows[0]) if rows else None
+
+    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
+        section, id_, priority, next_try_at = after or (0, 0, 0, datetime.now(UTC))
+        facts = {"section": section, "id": id_, "priority": priority, "next_try_at": next_try_at, "limit": size + 1}
+        rows = await self._db.rows("list_active", facts)
+        if len(rows) <= size:
+            return Page(tuple(_facts(row) for row in rows), None)
+        shown = tuple(_facts(row) for row in rows[:size])
+        last, section = shown[-1], rows[size - 1][SECTION_COLUMN]
+        return Page(shown, (section, last.id, last.priority, last.next_try_at))
+
+    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
+        before = after[0] if after else LARGEST_ID
+        rows = await self._db.rows("list_cards", {"before": before, "origin": origin, "limit": size + 1})
+        shown = tuple(_facts(row) for row in rows[:size])
+        return Page(shown, (shown[-1].id,) if len(rows) > size else None)
+
+    async def card(self, task: int) -> CardFacts | None:
+        facts = await self.task(task)
+        if facts is None:
+            return None
+        rows = await self._db.rows("read_attempts", {"task": task})
+        return CardFacts(facts, tuple(AttemptFacts(row[0], Verdict(row[1]), *row[2:]) for row in rows))
+
+    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
+        parameters: dict[str, Any] = {
+            "tasks": [w.task for w in watched],
+            "afters": [w.after for w in watched],
+            "timeline_only": [w.timeline_only for w in watched],
+            "limit": limit,
+        }
+        found: dict[int, list[EventFacts]] = defaultdict(list)
+        for row in await self._db.rows("read_events", parameters):
+            found[row[0]].append(_event(row[1:]))
+        return found
+
+
+def _facts(row: Row) -> TaskFacts:
+    values = list(row[:SECTION_COLUMN])
+    values[STATE_COLUMN] = State(values[STATE_COLUMN])
+    return TaskFacts(*values)
+
+
+def _event(row: Row) -> EventFacts:
+    sequence, at, type_, state, text, data, node, next_try_at, current, total, stream, dropped = row
+    return EventFacts(
+        sequence=sequence,
+        at=at,
+        type=type_,
+        state=None if state is None else State(state),
+        text=text,
+        data=data,
+        node=node,
+        next_try_at=next_try_at,
+        current=current or 0,
+        total=total,
+        stream=stream or 0,
+        dropped=dropped or 0,
+    )

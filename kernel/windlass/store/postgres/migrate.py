@@ -1,0 +1,58 @@
+"""Migrations: numbered, forward only, one transaction each, behind one lock."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import psycopg
+
+from windlass.errors import BootError
+from windlass.store.postgres.connection import DIALLING, Row, translated
+
+OLDEST_SERVER = 150_000
+
+
+async def migrate(dsn: str) -> list[str]:
+    """Bring the database up to date; returns the names of the migrations that ran.
+
+    Any number of nodes may start at once: the first takes the lock, the others find nothing left to do.
+    """
+    with translated():
+        async with await psycopg.AsyncConnection.connect(dsn, **DIALLING) as connection:
+            if connection.info.server_version < OLDEST_SERVER:
+                found = connection.info.server_version // 10_000
+                raise BootError(f"PostgreSQL {found} is too old: Windlass needs 15 or newer")
+            return await _apply_missing(connection)
+
+
+async def _apply_missing(connection: psycopg.AsyncConnection[Row]) -> list[str]:
+    async with connection.transaction(), connection.cursor() as cursor:
+        # A transaction's lock, not a session's: it can't leak behind a pooler.
+        await cursor.execute("select pg_advisory_xact_lock(hashtext('windlass.migration'))")
+        await cursor.execute("create schema if not exists windlass")
+        await cursor.execute(
+            "create table if not exists windlass.migration"
+            " (number integer primary key, name text not null, applied_at timestamptz not null default now())"
+        )
+        done = {row[0] for row in await (await cursor.execute("select number from windlass.migration")).fetchall()}
+        missing = [(number, name, text) for number, name, text in migrations() if number not in done]
+        unknown = done - {number for number, _, _ in migrations()}
+        if unknown:
+            raise BootError(
+                f"the database has migration {max(unknown)}, which this version does not know:"
+                " start the newer Windlass that made it"
+            )
+        for number, name, text in missing:
+            await cursor.execute(text.encode())
+            await cursor.execute("insert into windlass.migration (number, name) values (%s, %s)", (number, name))
+        return [name for _, name, _ in missing]
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """All migrations in order: number, file name, SQL."""
+    found = []
+    for file in files(__package__).joinpath("migrations").iterdir():
+        if number := re.fullmatch(r"(\d{4})_\w+\.sql", file.name):
+            found.append((int(number[1]), file.name, file.read_text("utf-8")))
+    return sorted(found)

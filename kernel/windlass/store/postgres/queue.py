@@ -1,0 +1,159 @@
+"""How tasks move, in PostgreSQL: each call is one statement (enqueue: two when a request id repeats)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from windlass.core.lifecycle import State, Verdict
+from windlass.errors import RequestIdReused, StoreUnavailable, TaskNotFound, TaskOver
+from windlass.store.facts import Asked, Claimed, Ended, Interrupted, Membership, NewTask, Receipt, Said, Settled
+from windlass.store.port import Queue
+from windlass.store.postgres.connection import Connections, Row
+from windlass.store.postgres.statements import sql
+
+
+class PostgresQueue(Queue):
+    def __init__(self, connections: Connections) -> None:
+        self._db = connections
+
+    async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
+        async with self._db.transaction() as cursor:
+            await cursor.execute(sql("enqueue_tasks"), _asked(tasks))
+            made = [row[0] for row in await cursor.fetchall()]
+            earlier: dict[Any, Row] = {}
+            if None in made:
+                repeated = [task.request_id for task, id_ in zip(tasks, made, strict=True) if id_ is None]
+                await cursor.execute(sql("read_requests"), {"ids": repeated})
+                earlier = {row[0]: row for row in await cursor.fetchall()}
+            receipts = [_receipt(task, id_, earlier) for task, id_ in zip(tasks, made, strict=True)]
+            await cursor.execute("select pg_notify('windlass', 'ready')")
+        return receipts
+
+    async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
+        rows = await self._db.rows("claim_tasks", {"node": node, "pool": pool, "kinds": list(kinds), "limit": limit})
+        return [Claimed(*row) for row in rows]
+
+    async def reclaim(self, node: int, known: Sequence[int]) -> list[Claimed]:
+        rows = await self._db.rows("reclaim_tasks", {"node": node, "known": list(known)})
+        return [Claimed(*row) for row in rows]
+
+    async def say(self, node: int, said: Sequence[Said]) -> set[int]:
+        rows = await self._db.rows("say", {"node": node} | _told(said) | _lines(said) | _chunks(said))
+        return {row[0] for row in rows}
+
+    async def finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:
+        rows = await self._db.rows("finish_tasks", {"node": node} | _ended(ended))
+        return [Settled(row[0], Verdict(row[1])) for row in rows]
+
+    async def interrupt(self, ask: Asked) -> Interrupted:
+        message = f"interrupted by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
+        # A task that moved between the two statements is found by neither: look again.
+        for _ in range(20):
+            if await self._db.rows("cancel_waiting", {"task": ask.task, "message": message}):
+                return Interrupted(State.CANCELED)
+            holder = await self._db.rows("flag_interrupt", {"task": ask.task, "by": ask.by, "reason": ask.reason})
+            if holder:
+                await self._db.rows("hint_interrupt", {})
+                return Interrupted(State.CANCELLING, holder[0][0])
+            place = await self._db.rows("read_place", {"task": ask.task})
+            if not place:
+                raise TaskNotFound(f"there is no task {ask.task}", task=ask.task)
+            if State(place[0][0]).final:
+                state = State(place[0][0]).name
+                raise TaskOver(f"task {ask.task} has already ended: {state}", task=ask.task, state=state)
+        raise StoreUnavailable(f"task {ask.task} moved each time it was looked at; try again", task=ask.task)
+
+    async def interrupts(self, node: int) -> list[Asked]:
+        return [Asked(*row) for row in await self._db.rows("read_interrupts", {"node": node})]
+
+    async def promote(self, membership: Membership, limit: int) -> float | None:
+        facts = {"node": membership.node, "term": membership.term, "limit": limit}
+        leads, next_due, moved = (await self._db.rows("promote_due", facts))[0]
+        if not leads:
+            return None
+        return 0.0 if moved == limit else next_due
+
+
+def _asked(tasks: Sequence[NewTask]) -> dict[str, list[Any]]:
+    return {
+        "kinds": [t.kind for t in tasks],
+        "titles": [t.title for t in tasks],
+        "priorities": [t.priority for t in tasks],
+        "pools": [t.pool for t in tasks],
+        "triggers": [t.trigger for t in tasks],
+        "origins": [t.origin for t in tasks],
+        "initiators": [t.initiator for t in tasks],
+        "labels": [t.labels for t in tasks],
+        "payloads": [t.payload for t in tasks],
+        "attempt_limits": [t.attempt_limit for t in tasks],
+        "retry_pauses": [t.retry_pause for t in tasks],
+        "delays": [t.delay for t in tasks],
+        "request_ids": [t.request_id for t in tasks],
+        "body_hashes": [t.body_hash for t in tasks],
+    }
+
+
+def _receipt(task: NewTask, made: int | None, earlier: dict[Any, Row]) -> Receipt:
+    if made is not None:
+        return Receipt(made)
+    _, body_hash, first = earlier[task.request_id]
+    if body_hash != task.body_hash:
+        raise RequestIdReused(
+            f"request_id {task.request_id} was used before with another body: choose a new id for a new task",
+            field="request_id",
+            task=first,
+        )
+    return Receipt(first, repeated=True)
+
+
+def _told(said: Sequence[Said]) -> dict[str, list[Any]]:
+    progress = [s.progress for s in said]
+    return {
+        "tasks": [s.task for s in said],
+        "attempts": [s.attempt for s in said],
+        "started_ages": [s.started_age for s in said],
+        "stages": [s.stage for s in said],
+        "progress_sequences": [p and p.sequence for p in progress],
+        "progress_ages": [p and p.age for p in progress],
+        "currents": [p and p.current for p in progress],
+        "totals": [p and p.total for p in progress],
+    }
+
+
+def _lines(said: Sequence[Said]) -> dict[str, list[Any]]:
+    lines = list(chain.from_iterable(s.lines for s in said))
+    return {
+        "line_tasks": [s.task for s in said for _ in s.lines],
+        "line_sequences": [line.sequence for line in lines],
+        "line_ages": [line.age for line in lines],
+        "line_types": [line.type for line in lines],
+        "line_texts": [line.text for line in lines],
+        "line_data": [line.data for line in lines],
+    }
+
+
+def _chunks(said: Sequence[Said]) -> dict[str, list[Any]]:
+    chunks = list(chain.from_iterable(s.chunks for s in said))
+    return {
+        "chunk_tasks": [s.task for s in said for _ in s.chunks],
+        "chunk_sequences": [chunk.sequence for chunk in chunks],
+        "chunk_ages": [chunk.age for chunk in chunks],
+        "chunk_streams": [chunk.stream for chunk in chunks],
+        "chunk_data": [chunk.data for chunk in chunks],
+        "chunk_dropped": [chunk.dropped for chunk in chunks],
+    }
+
+
+def _ended(ended: Sequence[Ended]) -> dict[str, list[Any]]:
+    return {
+        "tasks": [e.task for e in ended],
+        "attempts": [e.attempt for e in ended],
+        "verdicts": [int(e.verdict) for e in ended],
+        "started_ages": [e.started_age for e in ended],
+        "ended_ages": [e.ended_age for e in ended],
+        "messages": [e.message for e in ended],
+        "results": [e.result for e in ended],
+        "pauses": [e.pause for e in ended],
+    }

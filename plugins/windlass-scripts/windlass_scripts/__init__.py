@@ -1,0 +1,29 @@
+"""Windlass plugin that runs scripts: the kind ExecuteScript, configured in `[plugins.scripts]`.
+
+The way of an attempt: `payload` (what was asked) → `command` (may it, can it) → `workspace` (a private directory) →
+`attempt` (start, forward, limits) → `process`/`launch` (talks to) → `runner/` (a program of its own that holds the
+process tree) → `ending` → `outcome`.  Linux only: it rests on /proc, prctl and pidfd.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from windlass import Handler, Section, Settings, hookimpl
+
+from windlass_scripts.handler import ExecuteScript
+from windlass_scripts.payload import ExecuteScriptPayload
+from windlass_scripts.settings import ScriptsSettings
+
+__all__ = ["ExecuteScript", "ExecuteScriptPayload", "ScriptsSettings"]
+
+
+@hookimpl
+def windlass_register_settings() -> Section:
+    return Section("scripts", ScriptsSettings)
+
+
+@hookimpl
+def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
+    return [ExecuteScript(settings.of(ScriptsSettings))]

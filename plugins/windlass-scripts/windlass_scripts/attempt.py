@@ -1,0 +1,82 @@
+"""One attempt: starts the command, forwards what it says, and keeps its two limits, the clock and the interrupt."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import msgspec
+from windlass import Context
+
+from windlass_scripts.command import Command
+from windlass_scripts.ending import Ending
+from windlass_scripts.output import Pump
+from windlass_scripts.process import SLACK, Process, running
+from windlass_scripts.runner.job import Job
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What came of it.  `stopped` is why we ended the script ("interrupted", "timed out after …"), else empty."""
+
+    ending: Ending
+    stopped: str
+    stdout_bytes: int
+    stderr_bytes: int
+    last_error: str
+
+
+class Attempt:
+    """Call `run` once."""
+
+    def __init__(self, ctx: Context, command: Command, kill_grace: float) -> None:
+        self._ctx = ctx
+        self._command = command
+        self._kill_grace = kill_grace
+        self._stopped = ""
+
+    async def run(self, job: Job, stdin: bytes, marker: str) -> Run:
+        """Returns when no process is left.  Raises NotStarted, and whatever the context raises."""
+        async with running(job, stdin, marker) as process:
+            pumps = [
+                Pump(process.stdout, partial(self._ctx.output, stream="stdout")),
+                Pump(process.stderr, partial(self._ctx.output, stream="stderr")),
+            ]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    ending = await self._follow(process, pumps, group)
+            except ExceptionGroup as errors:
+                # The kernel tells a superseded attempt from a bug by the exception itself, so it gets the first one.
+                raise errors.exceptions[0] from None
+        out, err = pumps
+        return Run(ending, self._stopped, out.total, err.total, err.last_line())
+
+    async def _follow(self, process: Process, pumps: list[Pump], group: asyncio.TaskGroup) -> Ending:
+        """The limits are kept by a task of their own: a store that lags behind our output must not delay a kill."""
+        guard = group.create_task(self._keep_limits(process, group))
+        pid = await process.started()
+        for pump in pumps:
+            group.create_task(pump.run())
+        if pid:
+            await self._ctx.step(f"started {self._command.described} (pid {pid})", pid=pid)
+        ending = await process.ended()
+        guard.cancel()
+        for pump in pumps:
+            pump.finish()
+        return ending
+
+    async def _keep_limits(self, process: Process, group: asyncio.TaskGroup) -> None:
+        self._stopped = await self._reason_to_stop()
+        process.stop()
+        group.create_task(
+            self._ctx.step(f"{self._stopped}: SIGTERM to every process, SIGKILL {self._kill_grace:g} s later")
+        )
+        await asyncio.sleep(self._kill_grace + SLACK)
+        process.force()
+
+    async def _reason_to_stop(self) -> str:
+        try:
+            async with asyncio.timeout(self._command.timeout):
+                await self._ctx.cancelled.wait()
+        except TimeoutError:
+            return f"timed out after {self._command.timeout:g} s"
+        return "interrupted"

@@ -1,0 +1,93 @@
+"""The kind ExecuteScript."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+
+from windlass import Context, Failed, Graces, Handler, Outcome, Rejected, Retry
+
+from windlass_scripts.attempt import Attempt, Run
+from windlass_scripts.command import Command, environment, plan
+from windlass_scripts.outcome import how_it_ended, outcome_of
+from windlass_scripts.payload import ExecuteScriptPayload
+from windlass_scripts.process import SLACK, NotStarted
+from windlass_scripts.runner.job import Job
+from windlass_scripts.settings import ScriptsSettings
+from windlass_scripts.sweep import MARKER
+from windlass_scripts.title import one_line, title_of
+from windlass_scripts.workspace import Workspace, workspace
+
+_LINGER = 0.2
+"""Seconds that processes a script leaves behind get to end by themselves, as `exec > >(tee log)` needs in bash."""
+
+_NEVER_BETTER = {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP, errno.E2BIG, errno.EISDIR}
+
+
+class ExecuteScript(Handler[ExecuteScriptPayload]):
+    """Runs a script or program of the operating system; see `ExecuteScriptPayload` for what may be asked."""
+
+    kind = "ExecuteScript"
+
+    def __init__(self, settings: ScriptsSettings) -> None:
+        self._settings = settings
+        # Asking works as long as the tree takes to kill, so the next rung must wait until that is over.
+        self.graces = Graces(ask=settings.kill_grace + SLACK + 2, raise_=SLACK + 4)  # type: ignore[misc]
+
+    def title(self, payload: ExecuteScriptPayload) -> str:
+        return title_of(payload)
+
+    async def run(self, ctx: Context, payload: ExecuteScriptPayload) -> Outcome:
+        command = plan(payload, self._settings)
+        if ctx.cancelled.is_set():
+            return Failed("interrupted")
+        await ctx.stage("running")
+        try:
+            async with workspace(self._settings.directory) as place:
+                run = await self._run_in(place, ctx, payload, command)
+        except NotStarted as refusal:
+            if refusal.errno in _NEVER_BETTER:
+                raise Rejected(f"{command.label} could not be started: {refusal}") from None
+            return Retry(f"{command.label} could not be started: {refusal}")
+        await _tell_the_end(ctx, run, place)
+        return outcome_of(run, _about(payload))
+
+    async def _run_in(self, place: Workspace, ctx: Context, payload: ExecuteScriptPayload, command: Command) -> Run:
+        argv = [*command.program, *command.arguments]
+        if payload.script is not None:
+            argv.insert(len(command.program), place.write_script(payload.script))
+        marker = uuid.uuid4().hex
+        variables = environment(payload, self._settings, os.environ, place.home) | {
+            "WINDLASS_TASK_ID": str(ctx.task.id),
+            "WINDLASS_ATTEMPT": str(ctx.task.attempt),
+            MARKER: marker,
+        }
+        job = Job(
+            argv=[os.fsencode(argument) for argument in argv],
+            environment={os.fsencode(name): os.fsencode(value) for name, value in variables.items()},
+            cwd=os.fsencode(payload.working_directory or place.home),
+            remove=os.fsencode(place.root),
+            grace_ms=round(self._settings.kill_grace * 1000),
+            linger_ms=round(_LINGER * 1000),
+            parent=os.getpid(),
+        )
+        attempt = Attempt(ctx, command, self._settings.kill_grace)
+        return await attempt.run(job, (payload.stdin or "").encode(), marker)
+
+
+async def _tell_the_end(ctx: Context, run: Run, place: Workspace) -> None:
+    ending = run.ending
+    if ending.survivors:
+        await ctx.step(f"killed {ending.survivors} processes it left behind", count=ending.survivors)
+    if ending.left:
+        await ctx.step(f"{ending.left} processes did not end even by SIGKILL: the system holds them", count=ending.left)
+    if not place.removed:
+        await ctx.step(f"could not remove all of {place.root}", directory=place.root)
+    await ctx.step(f"{how_it_ended(ending)} after {ending.duration:.1f} s")
+
+
+def _about(payload: ExecuteScriptPayload) -> dict[str, object]:
+    if payload.argv is None:
+        return {"interpreter": payload.interpreter}
+    return {"argv": [one_line(argument, 200) for argument in payload.argv[:50]]}

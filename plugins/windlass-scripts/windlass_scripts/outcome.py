@@ -1,0 +1,65 @@
+"""Turns what came of a script into what the kernel, and people, are told."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from windlass import Failed, Outcome, Retry, Success
+
+from windlass_scripts.attempt import Run
+from windlass_scripts.ending import Ending
+
+CONFINEMENT = "basic"
+"""Own session, subreaper, no new privileges, no core files, private umask and directory, closed descriptors."""
+
+
+def outcome_of(run: Run, about: dict[str, Any]) -> Outcome:
+    """Exit 0 is a success, an interrupt is final, all else is tried again.  `about` joins the result."""
+    result = about | result_of(run)
+    ending = run.ending
+    if run.stopped and (ending.ended_by or not ending.known):
+        if run.stopped == "interrupted":
+            return Failed(run.stopped, result)
+        return Retry(_with_reason(run.stopped, run), result=result)
+    if ending.code == 0:
+        return Success(result)
+    return Retry(_with_reason(how_it_ended(ending), run), result=result)
+
+
+def how_it_ended(ending: Ending) -> str:
+    """ "exit code 3", "killed by SIGSEGV", …"""
+    if not ending.known:
+        return "its runner process was killed from outside"
+    if ending.signal:
+        return f"killed by {signal_name(ending.signal)}"
+    return f"exit code {ending.code}"
+
+
+def result_of(run: Run) -> dict[str, Any]:
+    """Seconds, bytes and counts, as they appear in the history."""
+    ending = run.ending
+    return {
+        "exit_code": ending.code,
+        "signal": ending.signal and signal_name(ending.signal),
+        "duration_s": round(ending.duration, 3),
+        "cpu_s": round(ending.cpu, 3),
+        "peak_memory_bytes": ending.peak,
+        "stdout_bytes": run.stdout_bytes,
+        "stderr_bytes": run.stderr_bytes,
+        "killed_by": ending.ended_by and signal_name(ending.ended_by),
+        "survivors_killed": ending.survivors,
+        "survivors_left": ending.left,
+        "confinement": CONFINEMENT,
+    }
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def _with_reason(message: str, run: Run) -> str:
+    return f"{message}: {run.last_error}" if run.last_error else message

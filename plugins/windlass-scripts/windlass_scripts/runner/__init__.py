@@ -1,0 +1,14 @@
+"""The small program that stands between the kernel and one script, so that no process of the script can escape.
+
+It is started by exec, once per attempt, and imports nothing but this package and a few light modules of the standard
+library: every millisecond here is paid by every script.  The kernel imports `job`, `tree` and `remove` from it too.
+
+One sequenced-packet socket joins the two; each packet is one message.
+
+    kernel → runner   `stop`                SIGTERM to the whole tree, the grace, then SIGKILL
+                      `kill`                SIGKILL at once
+                      end of file           the kernel is gone: SIGKILL at once, then remove the private directory
+    runner → kernel   `started <pid>`
+                      `failed <step> <errno>`   nothing was started; step is chdir, exec, …
+                      `ended <key>=<int> …`     no process of the script is left, see `supervise.report`
+"""

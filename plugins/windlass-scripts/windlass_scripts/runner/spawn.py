@@ -1,0 +1,64 @@
+"""Starts the script itself: the one fork, in a process that has a single thread and nothing loaded."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from .job import Job
+from .prctl import die_with_parent
+
+
+class StartFailed(Exception):
+    """The script was not started.  `step` says which call refused (chdir, exec, …), `errno` why."""
+
+    def __init__(self, step: bytes, errno: int) -> None:
+        super().__init__(step, errno)
+        self.step = step
+        self.errno = errno
+
+
+def spawn(job: Job) -> int:
+    """Start the job's program in a session of its own, with our descriptors 0, 1 and 2; its pid."""
+    read_end, write_end = os.pipe()
+    runner = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _become(job, runner, write_end)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as failure:
+        # Exec closes the other end, so an empty read is the proof that the program runs.
+        told = failure.read()
+    if told:
+        os.waitpid(pid, 0)
+        step, _, number = told.partition(b" ")
+        raise StartFailed(step, int(number))
+    return pid
+
+
+def _become(job: Job, runner: int, failure: int) -> None:
+    step = b"session"
+    try:
+        os.setsid()
+        die_with_parent(signal.SIGKILL)
+        if os.getppid() != runner:  # it died before the line above
+            os._exit(127)
+        _default_signals()
+        step = b"chdir"
+        os.chdir(job.cwd)
+        step = b"exec"
+        os.execve(job.argv[0], job.argv, job.environment)
+    except OSError as error:
+        os.write(failure, b"%s %d" % (step, error.errno or 0))
+    finally:
+        os._exit(127)
+
+
+def _default_signals() -> None:
+    """Ignored signals survive exec, and a kernel started by `serve &` was given some: scripts begin with none."""
+    for number in range(1, signal.NSIG):
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):  # SIGKILL, SIGSTOP and the two the C library keeps
+            continue
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -1,0 +1,196 @@
+"""Watches over one script: waits, passes on a stop, and does not end before the whole tree has.
+
+As the subreaper we are the parent of whatever the script orphans.  That gives a proof nobody else has: when `waitpid`
+says we have no child, no descendant is left anywhere, since each of them hangs from some child of ours.  A script
+that leaves nothing behind costs not a single look into /proc.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import time
+from contextlib import suppress
+
+from .job import Job, read_job
+from .prctl import adopt_orphans, die_with_parent, refuse_new_privileges
+from .spawn import StartFailed, spawn
+from .tree import descendants
+
+GIVE_UP = 3.0
+"""Seconds after the first SIGKILL.  What is still there hangs in the kernel (a dead network mount): it is reported."""
+
+_ROUND = 0.01
+"""Seconds between two rounds of killing; a dying process may just have forked."""
+
+
+def main(control: int, job_fd: int) -> None:
+    """Start the job, watch over it, report, and exit without Python's own tidying up, which would cost 3 ms."""
+    for fd in (control, job_fd):
+        os.set_inheritable(fd, False)
+    job = read_job(job_fd)
+    watch = Supervisor(job, control)
+    try:
+        watch.start()
+    except StartFailed as failure:
+        watch.tell(b"failed %s %d" % (failure.step, failure.errno))
+    else:
+        watch.until_nothing_is_left()
+        watch.tell(watch.report())
+    if watch.orphaned:
+        from .remove import remove_tree  # loads shutil, 5 ms that only this rare end pays
+
+        remove_tree(os.fsdecode(job.remove))
+    os._exit(0)
+
+
+class Supervisor:
+    """The state of one watch.  `deadline` is when killing begins, None while the script simply runs."""
+
+    def __init__(self, job: Job, control: int) -> None:
+        self.orphaned = False
+        self._job = job
+        self._control = control
+        self._poll = select.poll()
+        self._deadline: float | None = None
+        self._killing_since: float | None = None
+        self._main = 0
+        self._status: int | None = None
+        self._began = self._ended = 0.0
+        self._ended_by = 0  # the signal of ours that was out when the script itself ended
+        self._killed: set[int] = set()
+        self._left = 0
+
+    def start(self) -> None:
+        """Take our place in the system, then start the script.  Raises StartFailed."""
+        self._signals = _signal_pipe()
+        self._poll.register(self._signals, select.POLLIN)
+        self._poll.register(self._control, select.POLLIN)
+        adopt_orphans()
+        refuse_new_privileges()
+        die_with_parent(signal.SIGTERM)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        self._began = time.monotonic()
+        self._main = spawn(self._job)
+        _let_go_of_output()
+        self.tell(b"started %d" % self._main)
+
+    def until_nothing_is_left(self) -> None:
+        """Returns once every process of the script has ended, or `GIVE_UP` after the first SIGKILL."""
+        while self._reap() and not self._gave_up():
+            now = time.monotonic()
+            if self._status is not None and self._deadline is None:
+                self._deadline = now + self._job.linger_ms / 1000
+            if self._deadline is not None and now >= self._deadline:
+                self._kill(now)
+            self._wait(now)
+        self._left = len(descendants(os.getpid())) if self._gave_up() else 0
+
+    def tell(self, message: bytes) -> None:
+        try:
+            os.write(self._control, message)
+        except OSError:  # nobody is left to listen
+            self.orphaned = True
+
+    def report(self) -> bytes:
+        """`code` is -1 when a `signal` ended the script; times are µs, `peak` is bytes, the rest counts processes.
+
+        CPU covers every process of the tree, since we waited for each.  `peak` is that of the largest one, and never
+        under what we use ourselves (about 9 MB): Linux counts the memory a process had before its exec.
+        """
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        status = 0 if self._status is None else self._status
+        ended = self._status is not None
+        numbers = {
+            "code": os.WEXITSTATUS(status) if ended and os.WIFEXITED(status) else -1,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+            "duration": int(((self._ended or time.monotonic()) - self._began) * 1e6),
+            "cpu": int((used.ru_utime + used.ru_stime) * 1e6),
+            "peak": used.ru_maxrss * 1024,
+            "ended_by": self._ended_by,
+            "survivors": len(self._killed - {self._main}),
+            "left": self._left,
+        }
+        return b"ended " + " ".join(f"{key}={number}" for key, number in numbers.items()).encode()
+
+    def _reap(self) -> bool:
+        """Collect all that ended; whether any child is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self._main:
+                self._status = status
+                self._ended = time.monotonic()
+
+    def _wait(self, now: float) -> None:
+        """Sleep until a signal, a message, or the next thing to do."""
+        timeout = None if self._deadline is None else max(self._deadline - now, _ROUND)
+        for fd, _ in self._poll.poll(None if timeout is None else timeout * 1000):
+            if fd == self._control:
+                self._obey(_receive(fd))
+            elif set(os.read(fd, 512)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
+                # Either somebody ended us by hand, or our parent died and the system tells us so.
+                self._obey(b"stop" if os.getppid() == self._job.parent else b"")
+
+    def _obey(self, message: bytes) -> None:
+        if message == b"stop":
+            self._stop()
+            return
+        if message == b"":
+            self.orphaned = True
+            with suppress(KeyError):  # told twice: by the signal and by the socket
+                self._poll.unregister(self._control)
+        self._deadline = time.monotonic()
+
+    def _stop(self) -> None:
+        """Ask the whole tree once, then leave it its grace; what a trap handler starts meanwhile is left alone."""
+        self._reap()
+        if self._ended_by or self._status is not None:
+            return
+        self._ended_by = signal.SIGTERM
+        self._deadline = time.monotonic() + self._job.grace_ms / 1000
+        for process in descendants(os.getpid()):
+            process.send(signal.SIGTERM)
+            process.send(signal.SIGCONT)  # a stopped process would sleep through it
+
+    def _kill(self, now: float) -> None:
+        self._killing_since = self._killing_since or now
+        if self._status is None:
+            self._ended_by = signal.SIGKILL
+        for process in descendants(os.getpid()):
+            process.send(signal.SIGKILL)
+            self._killed.add(process.pid)
+
+    def _gave_up(self) -> bool:
+        return self._killing_since is not None and time.monotonic() > self._killing_since + GIVE_UP
+
+
+def _signal_pipe() -> int:
+    """A descriptor that yields the number of each signal we receive, one byte each."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+    return read_end
+
+
+def _let_go_of_output() -> None:
+    """Only the script may hold the pipes, or their reader would never see the end."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def _receive(fd: int) -> bytes:
+    try:
+        return os.read(fd, 64)
+    except OSError:
+        return b""

@@ -1,0 +1,1 @@
+"""Generated from windlass/v1/*.proto by generate.py: do not edit."""

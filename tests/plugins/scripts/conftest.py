@@ -1,0 +1,64 @@
+"""Every test of scripts gets a mark for its processes and a place for its files, and must leave neither behind."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from windlass_scripts import ExecuteScript, ExecuteScriptPayload, ScriptsSettings
+
+from tests.plugins.scripts.recording import RecordingContext
+from tests.plugins.scripts.survivors import gone, marked
+
+GRACE = 0.4
+
+
+@pytest.fixture(autouse=True)
+def mark() -> Iterator[str]:
+    """A text that every process of this test's scripts carries in its environment."""
+    text = f"mark-{uuid.uuid4().hex}"
+    yield text
+    assert gone(text), f"processes outlived the test: {marked(text)}"
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Where private working directories are made; empty again when the test is over."""
+    place = tmp_path / "private"
+    place.mkdir()
+    yield place
+    assert os.listdir(place) == [], "a private directory was left behind"
+
+
+@pytest.fixture(autouse=True)
+def descriptors() -> Iterator[None]:
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    assert len(os.listdir("/proc/self/fd")) <= before, "descriptors were left open"
+
+
+@pytest.fixture
+def settings(directory: Path) -> ScriptsSettings:
+    return ScriptsSettings(directory=str(directory), kill_grace=GRACE)
+
+
+@pytest.fixture
+def handler(settings: ScriptsSettings) -> ExecuteScript:
+    return ExecuteScript(settings)
+
+
+@pytest.fixture
+def ctx() -> RecordingContext:
+    return RecordingContext()
+
+
+@pytest.fixture
+def asked(mark: str):
+    """Makes a payload whose processes carry the mark."""
+
+    def make(script: str | None = None, **fields) -> ExecuteScriptPayload:
+        env = {"MARK": mark} | fields.pop("env", {})
+        return ExecuteScriptPayload(script=script, env=env, **fields)
+
+    return make

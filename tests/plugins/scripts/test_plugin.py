@@ -1,0 +1,38 @@
+"""The plugin at the kernel's door: its hooks, its settings, its graces."""
+
+import msgspec
+import pytest
+import windlass_scripts
+from windlass import Settings
+from windlass_scripts import ExecuteScript, ExecuteScriptPayload, ScriptsSettings
+
+
+def test_it_registers_one_section_and_one_kind():
+    section = windlass_scripts.windlass_register_settings()
+    assert (section.name, section.type) == ("scripts", ScriptsSettings)
+    settings = Settings({ScriptsSettings: ScriptsSettings(kill_grace=2)})
+    (handler,) = windlass_scripts.windlass_register_handlers(settings)
+    assert isinstance(handler, ExecuteScript)
+    assert (handler.kind, handler.payload_type) == ("ExecuteScript", ExecuteScriptPayload)
+
+
+def test_the_ladder_waits_for_the_kill_grace_before_its_next_rung():
+    assert ExecuteScript(ScriptsSettings(kill_grace=30)).graces.ask > 30 + 3
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"timeout": 0}, "timeout must be above 0"),
+        ({"timeout": 10, "timeout_max": 5}, "at most timeout_max"),
+        ({"kill_grace": 0}, "kill_grace must be above 0"),
+        ({"kill_grace": 61}, "at most 60 s"),
+        ({"interpreters": {"sh": []}}, "interpreters.sh must name a program"),
+        ({"interpreters": {"sh": [""]}}, "interpreters.sh must name a program"),
+        ({"inherit_environment": ["LD_PRELOAD"]}, "inherit_environment: LD_PRELOAD changes how"),
+        ({"interpreter": {}}, "unknown field `interpreter`"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_told(section, message):
+    with pytest.raises(msgspec.ValidationError, match=message):
+        msgspec.convert(section, ScriptsSettings)
