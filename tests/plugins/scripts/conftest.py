@@ -1,6 +1,7 @@
 """Every test of scripts gets a mark for its processes and a place for its files, and must leave neither behind."""
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +41,9 @@ def descriptors() -> Iterator[None]:
 
 @pytest.fixture
 def settings(directory: Path) -> ScriptsSettings:
-    return ScriptsSettings(directory=str(directory), kill_grace=GRACE)
+    """The defaults, but for the Python: it need not lie where the system's programs do."""
+    interpreters = ScriptsSettings().interpreters | {"python3": [sys.executable, "-u"]}
+    return ScriptsSettings(directory=str(directory), kill_grace=GRACE, interpreters=interpreters)
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ else:
 def test_scripts_and_their_files_die_with_the_kernel(directory, mark, script, uvloop):
     code = NODE.format(root=str(ROOT), directory=str(directory), script=script, mark=mark, uvloop=uvloop)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as node:
+        assert node.stdout
         assert node.stdout.readline() == b"ready\n"
         scripts = [pid for pid in marked(mark) if pid != node.pid]
         assert scripts

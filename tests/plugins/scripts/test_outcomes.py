@@ -10,6 +10,12 @@ from windlass_scripts import ExecuteScript, ExecuteScriptPayload, ScriptsSetting
 from tests.plugins.scripts.conftest import GRACE
 
 
+async def message_of(run) -> str:
+    outcome = await run
+    assert isinstance(outcome, Retry)
+    return outcome.message
+
+
 async def test_another_exit_code_is_a_retry_that_quotes_the_last_error(handler, ctx, asked):
     outcome = await handler.run(ctx, asked("echo looking; echo 'no such disk' >&2; exit 3"))
     assert isinstance(outcome, Retry)
@@ -19,7 +25,7 @@ async def test_another_exit_code_is_a_retry_that_quotes_the_last_error(handler, 
 
 
 async def test_without_an_error_line_the_exit_code_says_it_all(handler, ctx, asked):
-    assert (await handler.run(ctx, asked("exit 255"))).message == "exit code 255"
+    assert await message_of(handler.run(ctx, asked("exit 255"))) == "exit code 255"
 
 
 async def test_a_script_killed_by_a_signal_is_a_retry_that_names_it(handler, ctx, asked):
@@ -43,7 +49,7 @@ async def test_a_timeout_is_a_retry_and_says_after_how_long(handler, ctx, asked)
 
 async def test_the_timeout_of_the_settings_holds_when_the_task_names_none(directory, ctx, asked):
     handler = ExecuteScript(ScriptsSettings(directory=str(directory), timeout=0.2))
-    assert (await handler.run(ctx, asked("sleep 60"))).message == "timed out after 0.2 s"
+    assert await message_of(handler.run(ctx, asked("sleep 60"))) == "timed out after 0.2 s"
 
 
 async def test_an_interrupt_before_the_start_starts_nothing(handler, ctx, asked, tmp_path):

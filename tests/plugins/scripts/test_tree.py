@@ -182,6 +182,7 @@ async def test_processes_that_keep_forking_are_killed_all_the_same(handler, ctx,
 def runner_of(ctx) -> psutil.Process:
     script = psutil.Process(int(ctx.steps[0].split("pid ")[1].rstrip(")")))
     runner = script.parent()
+    assert runner
     assert "runner" in " ".join(runner.cmdline())
     return runner
 

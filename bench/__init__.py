@@ -1,0 +1,1 @@
+"""Measurements of Windlass on this machine's own servers, with fsync on: `make bench`."""

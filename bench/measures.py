@@ -1,0 +1,182 @@
+"""What is measured, one function each; each returns rows of (measure, value, unit, note)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import grpc
+import psycopg
+
+from bench.node import TOKEN
+from windlass.store.facts import NewTask
+from windlass.store.postgres import open_store
+from windlass_proto.v1 import task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
+
+PAD = "y" * 150
+AUTHORIZATION = (("authorization", f"Bearer {TOKEN}"),)
+
+
+class Row(NamedTuple):
+    measure: str
+    value: float
+    unit: str
+    note: str = ""
+
+
+def drain(dsn: str, tasks: int = 50_000) -> list[Row]:
+    """Tasks that wait already; first handler call to last result recorded, one node process."""
+    asyncio.run(_seed(dsn, tasks))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+        connection.execute("checkpoint")
+    answer = subprocess.run(_node(dsn, "drain", str(tasks)), check=True, stdout=subprocess.PIPE, text=True).stdout
+    seconds, calls = (json.loads(answer)[key] for key in ("seconds", "calls"))
+    recorded = _count(dsn, "select count(*) from windlass.outcome where state = 4")
+    assert calls == recorded == tasks, f"{calls} executions and {recorded} results for {tasks} tasks"
+    return [Row(f"drain of {tasks} no-op tasks, with history", tasks / seconds, "tasks/s", "one node process")]
+
+
+def enqueue_single(dsn: str, seconds: float = 4.0) -> list[Row]:
+    """Enqueue over gRPC with a request id, the node running what it is given."""
+    rows = []
+    for in_flight in (1, 64):
+        with _Server(dsn) as server:
+            count, delays = asyncio.run(_enqueue_for(server.address, seconds, in_flight))
+        p50, p99 = _percentiles(delays)
+        rows.append(Row(f"enqueue over gRPC, {in_flight} in flight", count / seconds, "tasks/s", f"p50 {p50} ms, p99 {p99} ms"))
+    return rows
+
+
+def enqueue_batch(dsn: str, batches: int = 60) -> list[Row]:
+    """Batches of 500 over gRPC, two in flight."""
+    with _Server(dsn) as server:
+        seconds = asyncio.run(_enqueue_batches(server.address, batches))
+    return [Row("batch enqueue over gRPC, 500 a call, 2 in flight", batches * 500 / seconds, "tasks/s", "with request ids")]
+
+
+def pickup(dsn: str, samples: int = 300) -> list[Row]:
+    """From the call of enqueue in another process to the handler's start, on an idle node."""
+    with _Server(dsn) as server:
+        asyncio.run(_send_one_by_one(server.address, samples))
+        delays = server.finish()["delays"]
+    assert len(delays) == samples
+    p50, p99 = _percentiles(delays)
+    return [Row("pickup latency p50, idle node", p50, "ms"), Row("pickup latency p99, idle node", p99, "ms")]
+
+
+MEASURES: dict[str, Callable[[str], list[Row]]] = {
+    "drain": drain,
+    "enqueue": enqueue_single,
+    "batch": enqueue_batch,
+    "pickup": pickup,
+}
+
+
+class _Server:
+    """A node process with its gRPC server."""
+
+    def __init__(self, dsn: str) -> None:
+        self._process = subprocess.Popen(_node(dsn, "serve"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.address = self._process.stdout.readline().strip()
+        self._answer: dict[str, Any] | None = None
+
+    def __enter__(self) -> _Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish()
+
+    def finish(self) -> dict[str, Any]:
+        if self._answer is None:
+            self._answer = json.loads(self._process.communicate()[0])
+        return self._answer
+
+
+def _node(dsn: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "bench.node", dsn, *arguments]
+
+
+async def _seed(dsn: str, tasks: int) -> None:
+    store = await open_store(dsn)
+    payload = json.dumps({"i": 1, "pad": PAD})
+    task = NewTask("Noop", "hello", 5, "default", "bench", 2, "bench", "{}", payload)
+    for start in range(0, tasks, 1_000):
+        await store.queue.enqueue([task] * min(1_000, tasks - start))
+    await store.close()
+
+
+def _request(sent: float = 0.0) -> tasks_service_pb2.EnqueueRequest:
+    payload = task_pb2.Payload(data=json.dumps({"i": 1, "pad": PAD, "sent": sent}).encode())
+    task = tasks_service_pb2.NewTask(kind="Noop", title="hello", payload=payload)
+    return tasks_service_pb2.EnqueueRequest(task=task, request_id=str(uuid.uuid4()))
+
+
+async def _with_stub(address: str, work: Callable[[Any], Awaitable[Any]]) -> Any:
+    async with grpc.aio.insecure_channel(address) as channel:
+        return await work(tasks_service_pb2_grpc.TasksStub(channel))
+
+
+async def _enqueue_for(address: str, seconds: float, in_flight: int) -> tuple[int, list[float]]:
+    delays: list[float] = []
+
+    async def work(stub: Any) -> None:
+        end = time.perf_counter() + seconds
+        await asyncio.gather(*(_enqueue_until(stub, end, delays) for _ in range(in_flight)))
+
+    await _with_stub(address, work)
+    return len(delays), delays
+
+
+async def _enqueue_until(stub: Any, end: float, delays: list[float]) -> None:
+    while (began := time.perf_counter()) < end:
+        await stub.Enqueue(_request(), metadata=AUTHORIZATION)
+        delays.append(time.perf_counter() - began)
+
+
+async def _enqueue_batches(address: str, batches: int) -> float:
+    ready = [tasks_service_pb2.BatchEnqueueRequest(requests=[_request() for _ in range(500)]) for _ in range(batches)]
+
+    async def send(stub: Any) -> None:
+        while ready:
+            await stub.BatchEnqueue(ready.pop(), metadata=AUTHORIZATION)
+
+    async def work(stub: Any) -> float:
+        began = time.perf_counter()
+        await asyncio.gather(send(stub), send(stub))
+        return time.perf_counter() - began
+
+    return float(await _with_stub(address, work))
+
+
+async def _send_one_by_one(address: str, samples: int) -> None:
+    chance = random.Random(1)
+
+    async def work(stub: Any) -> None:
+        await asyncio.sleep(1.5)
+        for _ in range(samples):
+            await asyncio.sleep(chance.uniform(0.01, 0.05))
+            await stub.Enqueue(_request(sent=time.time()), metadata=AUTHORIZATION)
+
+    await _with_stub(address, work)
+
+
+def _percentiles(delays: list[float]) -> tuple[float, float]:
+    cuts = statistics.quantiles((delay * 1000 for delay in delays), n=100)
+    return round(cuts[49], 2), round(cuts[98], 2)
+
+
+def _count(dsn: str, query: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])

@@ -1,0 +1,58 @@
+"""A node process for the measurements: `python -m bench.node DSN drain N` or `… serve`.
+
+drain: runs until N tasks are recorded as done, and prints one JSON line.  serve: prints its address, then the delays it saw
+when its standard input closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+
+import uvloop
+
+from bench.noop import NoopPlugin
+from windlass.config import LogConfig, NodeConfig
+from windlass.control.server import Server
+from windlass.host.kernel import Kernel
+from windlass.host.plugins import load_plugins
+from windlass.main import set_up_logging
+from windlass.store.postgres import open_store
+
+TOKEN = "bench"
+
+
+async def drain(kernel: Kernel, plugin: NoopPlugin, tasks: int) -> None:
+    """Time from the first call of a handler to the last result recorded."""
+    while plugin.handler.calls < tasks:
+        await asyncio.sleep(0.005)
+    await kernel.node.completer.settled()
+    seconds = time.perf_counter() - plugin.handler.first
+    print(json.dumps({"seconds": seconds, "calls": plugin.handler.calls}), flush=True)
+
+
+async def serve(kernel: Kernel, plugin: NoopPlugin) -> None:
+    """Serve gRPC until standard input closes."""
+    server = Server(kernel, TOKEN)
+    print(await server.start("127.0.0.1:0"), flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    await server.stop(1)
+    print(json.dumps({"delays": plugin.handler.delays, "calls": plugin.handler.calls}), flush=True)
+
+
+async def main(dsn: str, mode: str, tasks: int) -> None:
+    set_up_logging(LogConfig(level="warning"))
+    plugin = NoopPlugin()
+    store = await open_store(dsn)
+    kernel = Kernel(store, load_plugins({}, {"noop": plugin}), NodeConfig())
+    await kernel.start()
+    await (drain(kernel, plugin, tasks) if mode == "drain" else serve(kernel, plugin))
+    await kernel.drain()
+    await kernel.stop()
+    await store.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 0))

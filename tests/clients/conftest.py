@@ -1,0 +1,35 @@
+"""A fake server, and clients of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from windlass_client import Client
+
+from tests.clients.fake_server import FakeServer, World
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeServer]:
+    server = FakeServer()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def world(server: FakeServer) -> World:
+    return server.world
+
+
+@pytest.fixture
+async def client(server: FakeServer) -> AsyncIterator[Client]:
+    async with Client.connect(server.address, "secret", timeout=10) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def no_server_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What the person who runs the tests has set, or is running, is none of their business."""
+    for name in ("WINDLASS_ADDRESS", "WINDLASS_TOKEN", "WINDLASS_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WINDLASS_HOME", str(tmp_path_factory.mktemp("home")))

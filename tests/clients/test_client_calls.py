@@ -1,0 +1,192 @@
+"""How the client calls: the token, deadlines, retries, errors."""
+
+import dataclasses
+import time
+
+import grpc
+import pytest
+from windlass_client import (
+    Client,
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    NewTask,
+    NotFound,
+    PermissionDenied,
+    ReceiptStatus,
+    ResourceExhausted,
+    Unauthenticated,
+    Unavailable,
+    WindlassError,
+)
+from windlass_client.resources import TaskOptions
+
+from tests.clients.fake_server import FakeServer, World, a_task, hangs, refuses
+
+UNAVAILABLE = refuses(grpc.StatusCode.UNAVAILABLE, "the database is gone", reason="STORE_UNAVAILABLE")
+
+
+async def test_every_call_carries_the_token(client: Client, world: World):
+    await client.enqueue("Noop", {})
+    assert world.calls[0].metadata["authorization"] == "Bearer secret"
+
+
+async def test_a_task_says_all_that_was_asked_for(client: Client, world: World):
+    handle = await client.enqueue(
+        "Greet", {"name": "Ada"}, title="hello", priority=11, labels={"team": "a"}, retry_attempts=3, retry_pause=0.25
+    )
+    (request,) = world.asked("Enqueue")
+    assert handle.id == 1
+    assert handle.receipt.status is ReceiptStatus.CREATED
+    assert (request.task.kind, request.task.title, request.task.priority) == ("Greet", "hello", 11)
+    assert request.task.payload.data == b'{"name":"Ada"}'
+    assert request.task.payload.content_type == "application/json"
+    assert dict(request.task.labels) == {"team": "a"}
+    assert (request.task.retry.attempts, request.task.retry.pause.ToTimedelta().total_seconds()) == (3, 0.25)
+
+
+async def test_what_is_not_said_stays_unset(client: Client, world: World):
+    await client.enqueue("Noop", {})
+    (request,) = world.asked("Enqueue")
+    assert not request.task.HasField("priority")
+    assert not request.task.HasField("retry")
+    assert not request.task.HasField("due_time")
+
+
+async def test_an_enqueue_whose_answer_was_lost_is_tried_again_and_makes_one_task(client: Client, world: World):
+    world.faults.extend([UNAVAILABLE, UNAVAILABLE])
+    handle = await client.enqueue("Noop", {})
+    assert len({request.request_id for request in world.asked("Enqueue")}) == 1
+    assert len(world.asked("Enqueue")) == 3
+    assert len(world.tasks) == 1
+    assert handle.receipt.status is ReceiptStatus.REPEATED
+
+
+async def test_two_enqueues_have_two_request_ids(client: Client, world: World):
+    first, second = await client.enqueue("Noop", {}), await client.enqueue("Noop", {})
+    assert first.id != second.id
+
+
+async def test_a_batch_comes_back_in_its_order(client: Client, world: World):
+    handles = await client.enqueue_batch([NewTask("Noop", {}, title=f"task {n}") for n in range(5)])
+    assert [world.tasks[handle.id].title for handle in handles] == [f"task {n}" for n in range(5)]
+
+
+async def test_a_server_that_stays_unavailable_ends_the_tries_at_the_deadline(server: FakeServer, world: World):
+    world.faults.extend([UNAVAILABLE] * 1000)
+    async with Client.connect(server.address, timeout=0.5) as client:
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="the database is gone") as caught:
+            await client.get_task(1)
+    assert time.monotonic() - began < 2
+    assert caught.value.reason == "STORE_UNAVAILABLE"
+    assert 3 <= len(world.calls) <= 10
+
+
+async def test_a_call_that_is_never_answered_ends_at_its_deadline(server: FakeServer, world: World):
+    world.faults.append(hangs)
+    async with Client.connect(server.address, timeout=0.2) as client:
+        with pytest.raises(DeadlineExceeded) as caught:
+            await client.get_task(1)
+    assert isinstance(caught.value, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, InvalidArgument),
+        (grpc.StatusCode.NOT_FOUND, NotFound),
+        (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
+        (grpc.StatusCode.PERMISSION_DENIED, PermissionDenied),
+        (grpc.StatusCode.FAILED_PRECONDITION, FailedPrecondition),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, ResourceExhausted),
+        (grpc.StatusCode.INTERNAL, WindlassError),
+    ],
+)
+async def test_a_refusal_is_an_error_of_its_own_class_and_is_not_tried_again(
+    client: Client, world: World, code: grpc.StatusCode, expected: type[WindlassError]
+):
+    world.faults.append(refuses(code, "for this reason", reason="A_REASON", field="kind"))
+    with pytest.raises(WindlassError) as caught:
+        await client.enqueue("Noop", {})
+    error = caught.value
+    assert type(error) is expected
+    assert (error.code, error.reason, error.message) == (code.name, "A_REASON", "for this reason")
+    assert error.metadata == {"field": "kind"}
+    assert len(world.calls) == 1
+
+
+async def test_a_refusal_without_details_has_no_reason(client: Client, world: World):
+    world.faults.append(refuses(grpc.StatusCode.NOT_FOUND, "gone"))
+    with pytest.raises(NotFound) as caught:
+        await client.get_task(1)
+    assert (caught.value.reason, caught.value.metadata) == ("", {})
+
+
+async def test_details_that_are_rubbish_do_not_hide_the_refusal(client: Client, world: World):
+    async def rubbish(context):
+        await context.abort(grpc.StatusCode.NOT_FOUND, "gone", (("grpc-status-details-bin", b"\xff\xff\xff"),))
+
+    world.faults.append(rubbish)
+    with pytest.raises(NotFound, match="gone"):
+        await client.get_task(1)
+
+
+@pytest.mark.parametrize("payload", [float("nan"), {1, 2}, "\ud800", object()])
+async def test_a_payload_that_is_no_json_never_leaves(client: Client, world: World, payload: object):
+    with pytest.raises(InvalidArgument) as caught:
+        await client.enqueue("Noop", payload)
+    assert caught.value.reason == "PAYLOAD_INVALID"
+    assert world.calls == []
+
+
+@pytest.mark.parametrize("options", [{"priority": 2**40}, {"title": "\udcff"}])
+async def test_a_value_that_cannot_be_written_down_never_leaves(client: Client, world: World, options: TaskOptions):
+    with pytest.raises(InvalidArgument):
+        await client.enqueue("Noop", {}, **options)
+    assert world.calls == []
+
+
+async def test_a_list_goes_over_all_pages_and_a_page_can_be_had_alone(client: Client, world: World):
+    world.tasks = {n: a_task(n) for n in range(1, 8)}
+    assert [task.id async for task in client.list_tasks(page_size=3)] == [1, 2, 3, 4, 5, 6, 7]
+    assert [request.page_token for request in world.asked("Tasks.List")] == ["", "3", "6"]
+    page = await client.task_page(page_size=3, page_token="3")
+    assert ([task.id for task in page.items], page.next_page_token) == ([4, 5, 6], "6")
+
+
+async def test_a_page_is_fetched_only_when_it_is_needed(client: Client, world: World):
+    world.tasks = {n: a_task(n) for n in range(1, 8)}
+    async for task in client.list_tasks(page_size=3):
+        if task.id == 2:
+            break
+    assert len(world.calls) == 1
+
+
+async def test_ready_waits_for_a_server_that_is_not_serving_yet(server: FakeServer):
+    server.serving = False
+    async with Client.connect(server.address) as client:
+        with pytest.raises(Unavailable, match="it is not serving yet"):
+            await client.ready(timeout=0.3)
+        server.serving = True
+        await client.ready(timeout=5)
+
+
+async def test_ready_says_that_nobody_answers(server: FakeServer):
+    await server.stop()
+    async with Client.connect(server.address) as client:
+        with pytest.raises(Unavailable, match=rf"no windlass server answers at {server.address}") as caught:
+            await client.ready(timeout=0.3)
+    assert caught.value.reason == "SERVER_NOT_REACHABLE"
+    await server.start()
+
+
+async def test_a_value_newer_than_the_library_is_unspecified_and_no_error(client: Client, world: World):
+    world.tasks = {1: a_task(1, state=77)}
+    task = await client.get_task(1)
+    assert task.state == "UNSPECIFIED"
+
+
+def test_the_options_of_an_enqueue_are_the_fields_of_a_new_task():
+    fields = {each.name for each in dataclasses.fields(NewTask)} - {"kind", "payload"}
+    assert set(TaskOptions.__annotations__) == fields

@@ -1,0 +1,153 @@
+"""Watching a task: everything, once, in order, whatever happens to the connection."""
+
+import asyncio
+import time
+
+import grpc
+import pytest
+from windlass_client import (
+    Client,
+    DeadlineExceeded,
+    Event,
+    NotFound,
+    OutputWritten,
+    Progress,
+    ProgressMade,
+    StageEntered,
+    State,
+    StateChanged,
+    StepWritten,
+    Stream,
+    TaskCanceled,
+    TaskFailed,
+    Unavailable,
+)
+from windlass_proto.v1 import event_pb2, task_pb2
+
+from tests.clients.fake_server import FakeServer, World, a_task, refuses
+
+RUNNING = event_pb2.StateChange(state=task_pb2.Task.STATE_RUNNING, node="host/7")
+
+
+@pytest.fixture(autouse=True)
+async def a_running_task(world: World) -> None:
+    world.tasks[1] = a_task(1, state=task_pb2.Task.STATE_RUNNING)
+    await world.say(1, 10_000_000, state=RUNNING)
+
+
+async def test_events_are_values_of_their_own_class(client: Client, world: World):
+    await world.say(1, 10_000_002, stage="planning")
+    await world.say(1, 10_000_003, progress=task_pb2.Progress(current=1, total=4))
+    await world.say(1, 10_000_004, step=event_pb2.StepLine(text="a line", data=task_pb2.Payload(data=b'{"n": 1}')))
+    await world.say(1, 10_000_005, output=event_pb2.Output(stream="STREAM_STDERR", data=b"\xff", dropped=9))
+    await world.say(1, 10_000_006)
+    await world.end(1, task_pb2.Task.STATE_COMPLETED, result=b"[1, 2]")
+    first, *told = [event async for event in client.watch(1)]
+    times = [event.time for event in told]
+    assert isinstance(first, StateChanged)
+    assert (first.state, first.node) == (State.RUNNING, "host/7")
+    assert told[:5] == [
+        StageEntered(10_000_002, 1, times[0], "planning"),
+        ProgressMade(10_000_003, 1, times[1], Progress(1, 4)),
+        StepWritten(10_000_004, 1, times[2], "a line", {"n": 1}),
+        OutputWritten(10_000_005, 1, times[3], Stream.STDERR, b"\xff", 9),
+        Event(10_000_006, 1, times[4]),
+    ]
+    assert told[5] == StateChanged(19_999_999, 1, times[5], State.COMPLETED, "", "", None, [1, 2])
+
+
+async def test_a_broken_stream_goes_on_behind_the_last_event(client: Client, world: World):
+    for n in range(2, 9):
+        await world.say(1, 10_000_000 + n, stage=f"stage {n}")
+    await world.end(1, task_pb2.Task.STATE_COMPLETED)
+    world.break_behind = 10_000_005
+    sequences = [event.sequence async for event in client.watch(1)]
+    assert sequences == [10_000_000, *range(10_000_002, 10_000_009), 19_999_999]
+    assert [request.after_sequence for request in world.asked("Watch")] == [0, 10_000_005]
+
+
+async def test_an_event_that_comes_twice_is_told_once(client: Client, world: World):
+    await world.say(1, 10_000_003, stage="once")
+    await world.say(1, 10_000_003, stage="once")
+    await world.end(1, task_pb2.Task.STATE_COMPLETED)
+    assert [event.sequence async for event in client.watch(1)] == [10_000_000, 10_000_003, 19_999_999]
+
+
+async def test_a_watch_outlives_a_restart_of_the_server(client: Client, server: FakeServer, world: World):
+    seen: list[int] = []
+
+    async def follow() -> None:
+        seen.extend([event.sequence async for event in client.watch(1)])
+
+    following = asyncio.create_task(follow())
+    await world.until(lambda: world.watchers == 1)
+    await server.stop()
+    await server.start()
+    await world.until(lambda: len(world.asked("Watch")) >= 2)
+    await world.end(1, task_pb2.Task.STATE_COMPLETED)
+    await asyncio.wait_for(following, 20)
+    assert seen == [10_000_000, 19_999_999]
+
+
+async def test_a_watch_gives_up_when_the_server_stays_away(server: FakeServer, world: World):
+    async with Client.connect(server.address, timeout=0.5) as client:
+        events = client.watch(1)
+        await anext(events)
+        await server.stop()
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            await anext(events)
+        assert 0.4 <= time.monotonic() - began < 5
+    await server.start()
+
+
+async def test_a_refused_watch_is_not_tried_again(client: Client, world: World):
+    with pytest.raises(NotFound):
+        await anext(client.watch(99))
+    assert len(world.asked("Watch")) == 1
+
+
+async def test_after_sequence_is_where_a_watch_begins(client: Client, world: World):
+    await world.say(1, 10_000_002, stage="later")
+    event = await anext(client.watch(1, after_sequence=10_000_000))
+    assert event.sequence == 10_000_002
+
+
+async def test_leaving_a_watch_ends_the_stream_on_the_server(client: Client, world: World):
+    events = client.watch(1)
+    await anext(events)
+    assert world.watchers == 1
+    await events.aclose()
+    await world.until(lambda: world.watchers == 0)
+
+
+async def test_the_result_is_what_the_handler_returned(client: Client, world: World):
+    await world.end(1, task_pb2.Task.STATE_COMPLETED, result=b'{"greeted": "Ada"}')
+    assert await client.result(1) == {"greeted": "Ada"}
+
+
+async def test_the_result_of_a_failed_task_is_an_error_with_its_words(client: Client, world: World):
+    await world.end(1, task_pb2.Task.STATE_FAILED, "exit code 3", b'{"exit_code": 3}')
+    with pytest.raises(TaskFailed, match="exit code 3") as caught:
+        await client.result(1)
+    assert (caught.value.id, caught.value.result) == (1, {"exit_code": 3})
+
+
+async def test_the_result_of_an_interrupted_task_is_an_error_of_its_own(client: Client, world: World):
+    await client.interrupt(1, "not needed")
+    with pytest.raises(TaskCanceled, match="not needed"):
+        await client.result(1)
+
+
+async def test_waiting_for_a_result_ends_in_time(client: Client, world: World):
+    with pytest.raises(DeadlineExceeded, match=r"task 1 was not over within 0\.1 s"):
+        await client.result(1, timeout=0.1)
+    await world.until(lambda: world.watchers == 0)
+
+
+async def test_a_task_that_is_over_cannot_be_interrupted(client: Client, world: World):
+    await world.end(1, task_pb2.Task.STATE_COMPLETED)
+    world.faults.append(refuses(grpc.StatusCode.FAILED_PRECONDITION, "it has ended", reason="TASK_OVER"))
+    with pytest.raises(Exception, match="it has ended") as caught:
+        await client.interrupt(1)
+    assert caught.value.reason == "TASK_OVER"

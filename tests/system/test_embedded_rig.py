@@ -1,0 +1,148 @@
+"""What the tests of the embedded servers share, and the proof that it sees what it is to see."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from signal import Signals
+
+import psutil
+import psycopg
+import pytest
+import valkey
+
+from windlass.embedded import Lease, Servers
+
+
+def eventually(condition: Callable[[], object], within: float = 10.0) -> None:
+    """Returns when `condition` holds; fails when it does not within so many seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within} s"
+        time.sleep(0.01)
+
+
+def processes(home: Path) -> set[int]:
+    """Who has a file or folder below `home` open: the supervisor, the servers, and all they forked; not their users."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile, or is somebody else's
+            links = [os.readlink(link) for link in (folder / "fd").iterdir()]
+            if any(Path(link).is_relative_to(home) for link in links):
+                found.add(int(folder.name))
+    return found - {os.getpid()}
+
+
+def process(home: Path, word: str) -> psutil.Process:
+    """The one process of `home` whose command line has this word: supervisor, or the name of a server's binary."""
+    found = []
+    for pid in processes(home):
+        with suppress(psutil.NoSuchProcess):
+            command = psutil.Process(pid).cmdline()[:4]
+            if any(part == word or part.endswith((f"/{word}", f".{word}")) for part in command):
+                found.append(psutil.Process(pid))
+    assert len(found) == 1, (word, found)
+    return found[0]
+
+
+def query(servers: Servers, statement: str) -> object:
+    """The first column of the first row, on a connection of its own."""
+    with psycopg.connect(servers.postgres, autocommit=True, connect_timeout=5) as connection:
+        cursor = connection.execute(statement)
+        row = cursor.fetchone() if cursor.description else None
+        return row and row[0]
+
+
+def serves(servers: Servers) -> bool:
+    with suppress(psycopg.OperationalError):
+        return query(servers, "SELECT 1") == 1
+    return False
+
+
+def postmaster_started(servers: Servers) -> object:
+    """Another moment, another server."""
+    return query(servers, "SELECT pg_postmaster_start_time()")
+
+
+@contextmanager
+def connected(servers: Servers) -> Iterator[valkey.Valkey]:
+    with valkey.Valkey.from_url(servers.valkey, decode_responses=True) as client:
+        yield client
+
+
+@contextmanager
+def user(home: Path, *options: str) -> Iterator[subprocess.Popen]:
+    """Another process that uses the servers: `python -m windlass.embedded HOME`, once it says that they serve."""
+    command = [sys.executable, "-m", "windlass.embedded", str(home), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline().startswith("PostgreSQL "), "it did not start"
+            yield child
+        finally:
+            child.kill()
+
+
+def kill_all_at_once(home: Path) -> None:
+    """As a power loss does: nobody gets to react. The supervisor is stopped first, so that it starts nothing again."""
+    supervisor = process(home, "supervisor")
+    supervisor.suspend()
+    for pid in processes(home):
+        os.kill(pid, Signals.SIGKILL)
+    eventually(lambda: not processes(home))
+
+
+def finish(lease: Lease, home: Path) -> None:
+    """The last user leaves; nothing of the servers remains."""
+    lease.close(wait=10)
+    eventually(lambda: not processes(home))
+
+
+@contextmanager
+def checked(home: Path) -> Iterator[Path]:
+    """A home folder of which no process may remain: the servers of a test that failed are ended, by pid."""
+    try:
+        yield home
+        eventually(lambda: not processes(home))
+    finally:
+        for pid in processes(home):
+            with suppress(ProcessLookupError):
+                os.kill(pid, Signals.SIGKILL)
+
+
+@pytest.fixture
+def home(tmp_path):
+    with checked(tmp_path / "home") as folder:
+        yield folder
+
+
+@pytest.fixture
+def public_home():
+    """One that any user can reach, unlike pytest's own folders, and may write below when it is given to that user."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    with checked(folder / "home") as home:
+        yield home
+    shutil.rmtree(folder)
+
+
+def test_the_rig_sees_a_process_that_works_in_a_home(home):
+    home.mkdir()
+    with (home / "file").open("w") as file, subprocess.Popen(["sleep", "60"], stdout=file) as child:
+        assert processes(home) == {child.pid}
+        assert process(home, "sleep").pid == child.pid
+        child.kill()
+        child.wait()
+    assert not processes(home)
+
+
+def test_the_rig_ends_what_a_failed_test_leaves(tmp_path):
+    with (tmp_path / "file").open("w") as file, subprocess.Popen(["sleep", "60"], stdout=file) as child:
+        with pytest.raises(ZeroDivisionError), checked(tmp_path):
+            raise ZeroDivisionError
+        assert child.wait(5) == -Signals.SIGKILL
