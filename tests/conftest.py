@@ -1,3 +1,3 @@
 """What every test may use."""
 
-pytest_plugins = ["tests.needs"]
+pytest_plugins = ["tests.needs", "tests.databases"]

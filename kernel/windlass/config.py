@@ -53,7 +53,8 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    home: Path = Path()
+    home: str
+    """Where the data, the sockets and the token live."""
     store: StoreConfig = StoreConfig()
     server: ServerConfig = ServerConfig()
     node: NodeConfig = msgspec.field(default_factory=NodeConfig)

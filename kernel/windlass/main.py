@@ -37,12 +37,13 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
     stop = _stop_on_signals()
     check_loopback(config.server.listen)
     plugins = load_plugins(config.plugins)
-    _make_home(config.home)
-    token = write_token(config.home / "token")
+    home = Path(config.home)
+    _make_home(home)
+    token = write_token(home / "token")
     async with _database(config) as dsn, _kernel(config, dsn, plugins) as kernel:
         server = Server(kernel, token)
         address = await _listen(server, config.server)
-        with _announced(config.home, address):
+        with _announced(home, address):
             on_ready(address)
             await stop.wait()
             log.info("stopping")
@@ -70,7 +71,7 @@ async def _database(config: Config) -> AsyncIterator[str]:
         yield config.store.dsn
         return
     try:
-        lease = await asyncio.to_thread(embedded.start, config.home, valkey=config.embedded.valkey)
+        lease = await asyncio.to_thread(embedded.start, Path(config.home), valkey=config.embedded.valkey)
     except embedded.EmbeddedError as error:
         raise BootError(str(error)) from error
     try:

@@ -195,7 +195,13 @@ def test_over_tcp_postgres_is_on_loopback_only_and_wants_its_password(home):
         assert told["host"] == "127.0.0.1"
         assert listening_ports(home) == [int(str(told["port"]))]
         assert query(lease.servers, "SHOW listen_addresses") == "127.0.0.1"
-        assert query(lease.servers, "SELECT count(*)::int FROM pg_hba_file_rules WHERE auth_method = 'trust' AND type <> 'local'") == 0
+        assert (
+            query(
+                lease.servers,
+                "SELECT count(*)::int FROM pg_hba_file_rules WHERE auth_method = 'trust' AND type <> 'local'",
+            )
+            == 0
+        )
         secret = Path(str(told["passfile"]))
         assert mode(secret) == 0o600
         with pytest.raises(psycopg.OperationalError, match="password"):

@@ -34,8 +34,8 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # An attempt to connect that nothing answers ends after this.
     ("grpc.min_reconnect_backoff_ms", 5_000),
-    # A link that went dead while a watch was silent is noticed within 15 s.
-    ("grpc.keepalive_time_ms", 10_000),
+    # A link that went dead while a watch was silent is noticed within 20 s; servers take a ping every 10 s.
+    ("grpc.keepalive_time_ms", 15_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     # A page of cards with large payloads; what is sent is limited by the server.
     ("grpc.max_receive_message_length", RECEIVE_AT_MOST),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,32 +11,23 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from windlass.embedded.errors import EmbeddedError
-
 USER = "windlass"
 DATABASE = "windlass"
 LOOPBACK = "127.0.0.1"
-RETRY = 0.02  # s
 
 
-def open_database(sockets: str, port: int, password_file: Path | None, deadline: float) -> str:
-    """The DSN of the database, which is made if missing. Raises EmbeddedError after `deadline` (monotonic clock).
+def open_database(sockets: str, port: int, password_file: Path | None) -> str:
+    """The DSN of the database, which is made if missing. Raises psycopg.OperationalError while the server restarts.
 
     With a `password_file` the DSN is one over loopback; the password is random, and only in that file (libpq's form).
     """
     by_socket = make_conninfo(host=sockets, port=port, user=USER, dbname=DATABASE)
-    while True:
-        try:
-            with _connect_as_owner(by_socket) as connection:
-                _create_missing(connection)
-                if password_file is None:
-                    return by_socket
-                _set_password(connection, _password(password_file))
-            return make_conninfo(by_socket, host=LOOPBACK, passfile=str(password_file))
-        except psycopg.OperationalError as error:  # it may be in the middle of a restart
-            if time.monotonic() > deadline:
-                raise EmbeddedError(f"PostgreSQL serves but refuses us: {error}") from error
-            time.sleep(RETRY)
+    with _connect_as_owner(by_socket) as connection:
+        _create_missing(connection)
+        if password_file is None:
+            return by_socket
+        _set_password(connection, _password(password_file))
+    return make_conninfo(by_socket, host=LOOPBACK, passfile=str(password_file))
 
 
 def _connect_as_owner(dsn: str) -> psycopg.Connection:

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Self
 from urllib.parse import quote
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 
 from windlass.embedded import control, database
@@ -68,11 +69,7 @@ class Lease:
 
         Waits up to `timeout` seconds for that to happen. A server that dies alone is the supervisor's to restart.
         """
-        if self._connection.fileno() < 0:
-            return True
-        poll = select.poll()
-        poll.register(self._connection, select.POLLIN)
-        return bool(poll.poll(timeout * 1000))
+        return self._connection.fileno() < 0 or _hung_up(self._connection, timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -104,16 +101,29 @@ def acquire(home: Path, request: Request, timeout: float = 20.0) -> Lease:
     deadline = time.monotonic() + timeout
     layout = Layout.create(home)
     try:
-        connection, answer = _join(layout, request, deadline)
+        while (lease := _try(layout, request, deadline)) is None:
+            pass
     except OSError as error:
         raise EmbeddedError(f"{error}: see to it, or choose another data directory") from error
-    try:
+    return lease
+
+
+def _try(layout: Layout, request: Request, deadline: float) -> Lease | None:
+    """None when the supervisor was told to end just after it answered."""
+    connection, answer = _join(layout, request, deadline)
+    with ExitStack() as unless_it_works:
+        unless_it_works.enter_context(connection)
         if answer.error:
             raise EmbeddedError(answer.error)
-        return Lease(_describe(layout, request, answer, deadline), connection)
-    except BaseException:
-        connection.close()
-        raise
+        while not _hung_up(connection):
+            with suppress(psycopg.OperationalError):  # PostgreSQL died at this very moment: it is started again
+                lease = Lease(_describe(layout, request, answer), connection)
+                unless_it_works.pop_all()
+                return lease
+            if time.monotonic() > deadline:
+                raise _too_late(layout)
+            time.sleep(POLL)
+    return None
 
 
 def _join(layout: Layout, request: Request, deadline: float) -> tuple[socket.socket, Answer]:
@@ -175,11 +185,17 @@ def _start_supervisor(layout: Layout, lock: int) -> None:
         )
 
 
-def _describe(layout: Layout, request: Request, answer: Answer, deadline: float) -> Servers:
-    password_file = layout.password if request.tcp else None
-    dsn = database.open_database(answer.sockets, answer.port, password_file, deadline)
+def _describe(layout: Layout, request: Request, answer: Answer) -> Servers:
+    dsn = database.open_database(answer.sockets, answer.port, layout.password if request.tcp else None)
     url = f"unix://{quote(answer.valkey)}" if answer.valkey else ""
     return Servers(postgres=dsn, valkey=url, postgres_version=answer.postgres_version)
+
+
+def _hung_up(connection: socket.socket, timeout: float = 0.0) -> bool:
+    """The supervisor says nothing after its answer: what there is to read is the end."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))
 
 
 def _too_late(layout: Layout) -> EmbeddedError:

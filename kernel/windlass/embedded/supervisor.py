@@ -24,7 +24,7 @@ from windlass.embedded.errors import EmbeddedError
 from windlass.embedded.layout import Layout
 from windlass.embedded.local_servers import LocalServers
 
-FIRST_USER_WITHIN = 5.0  # s; whoever started us may have been killed since
+FIRST_USER_WITHIN = 2.0  # s; whoever started us may have been killed since. One who is only slow starts another
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class Supervisor:
         self._changed = asyncio.Event()
         self._stopped = asyncio.Event()
         self._asked_to_stop = 0
+        self._ending = False
 
     async def run(self, listener: socket.socket) -> None:
         """Serves until the last user is gone."""
@@ -82,7 +83,8 @@ class Supervisor:
         try:
             await self._until_unused()
         finally:
-            # First of all: who comes now must find nobody, and start a supervisor that waits for our lock.
+            # First of all: who comes now must find nobody, and start the next supervisor when our lock is free.
+            self._ending = True
             server.close()
             (self._layout.run / control.NAME).unlink(missing_ok=True)
             log.info("no more users; stopping the servers")
@@ -111,6 +113,9 @@ class Supervisor:
             await self._changed.wait()
 
     async def _serve_user(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._ending:  # it was accepted before the listener was closed; unanswered, it comes again
+            writer.close()
+            return
         self._users.add(writer)
         self._changed.set()
         try:

@@ -8,7 +8,8 @@ same end in twice is harmless.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -26,7 +27,10 @@ DEBT_LIMIT = 4 * MOST_AT_ONCE
 
 
 class Completer(Service):
-    def __init__(self, queue: Queue, on_settled: Callable[[Iterable[int]], None]) -> None:
+    def __init__(
+        self, queue: Queue, on_settled: Callable[[Sequence[Settled]], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
         self._queue = queue
         self._on_settled = on_settled
         self._ended: list[tuple[int, float, Ended]] = []
@@ -43,7 +47,7 @@ class Completer(Service):
 
     def add(self, node: int, ended: Ended) -> None:
         """Hand in one end.  Its ages are as of now."""
-        self._ended.append((node, asyncio.get_running_loop().time(), ended))
+        self._ended.append((node, self._now(), ended))
         self._idle.clear()
         self._bell.ring()
 
@@ -79,11 +83,10 @@ class Completer(Service):
                     await asyncio.sleep(RETRY_PAUSE)
             if len(settled) < len(mine) and not tried_before:
                 self._count_refused(mine, settled)
-            self._on_settled(one.task for one in settled)
+            self._on_settled(settled)
 
-    @staticmethod
-    def _aged(batch: Sequence[tuple[float, Ended]]) -> list[Ended]:
-        now = asyncio.get_running_loop().time()
+    def _aged(self, batch: Sequence[tuple[float, Ended]]) -> list[Ended]:
+        now = self._now()
         return [_older(ended, now - at) for at, ended in batch]
 
     async def _finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:

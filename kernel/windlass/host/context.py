@@ -33,18 +33,24 @@ def clean_json(value: Any) -> str:
     return encoded.replace(b"\\u0000", b"\\ufffd").decode()
 
 
+def _nothing() -> None: ...
+
+
 class LiveContext(Context):
+    """What an attempt has until it needs it stands on the class: at full speed most attempts need none of it."""
+
+    superseded = False
+    ended = False
+    on_superseded: Callable[[], None] = staticmethod(_nothing)
+    _output: CappedOutput | None = None
+    _cancelled: asyncio.Event | None = None
+    _task: TaskInfo | None = None
+
     def __init__(self, claimed: Claimed, node: int, started: float, recorder: Recorder, output_cap: int) -> None:
         self.claimed = claimed
         self.outbox = Outbox(node, claimed.id, claimed.attempt, started)
-        self.superseded = False
-        self.ended = False
-        self.on_superseded: Callable[[], None] = lambda: None
         self._recorder = recorder
         self._output_cap = output_cap
-        self._output: CappedOutput | None = None
-        self._cancelled: asyncio.Event | None = None
-        self._task: TaskInfo | None = None
 
     @property
     def task(self) -> TaskInfo:  # type: ignore[override]

@@ -6,8 +6,8 @@ the heap at once.  A claim is on its way while the last one's tasks execute.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
+import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -36,7 +36,9 @@ class Dispatcher(Service):
         launch: Callable[[Dispatcher, Claimed], None],
         may_claim: Callable[[], int | None],
         known: Callable[[], list[int]],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._now = now
         self.pool = pool
         self.slots = slots
         self.executing = 0
@@ -51,6 +53,7 @@ class Dispatcher(Service):
         self._starts = 0
         self._counted_at = 0.0
         self._doubtful = False
+        self._ringing = False
 
     def look(self) -> None:
         """Something may have become claimable."""
@@ -60,7 +63,8 @@ class Dispatcher(Service):
         """An attempt ended: its slot takes the next task."""
         self.executing -= 1
         self._start_waiting()
-        if self._wanted():
+        if not self._ringing and self._wanted():
+            self._ringing = True
             self._bell.ring()
 
     def waiting(self) -> list[Claimed]:
@@ -88,6 +92,7 @@ class Dispatcher(Service):
             node = self._may_claim()
             if wanted and node is not None and await self._claim(node, wanted) == wanted:
                 continue
+            self._ringing = False
             await self._bell.wait(POLL_SECONDS)
 
     async def _claim(self, node: int, wanted: int) -> int:
@@ -120,7 +125,3 @@ class Dispatcher(Service):
         return claim_size(
             slots=self.slots, executing=self.executing, waiting=len(self._heap), starts_per_second=self._rate
         )
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

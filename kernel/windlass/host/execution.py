@@ -20,6 +20,7 @@ from windlass.core.interrupts import Rung, ladder
 from windlass.core.lifecycle import Verdict
 from windlass.handler import Failed, Outcome
 from windlass.host.context import LiveContext
+from windlass.host.dispatcher import Dispatcher
 from windlass.host.plugins import Kind
 from windlass.host.recorder import Recorder
 from windlass.host.verdicts import Decision, decide, outcome_of
@@ -46,25 +47,33 @@ HOW = {
 class Execution:
     """`on_end` is called once, with the end to hand in (None when a fenced attempt has nothing to say any more)."""
 
+    _why: Why | None = None
+    _rung: Rung | None = None
+    _climbing: asyncio.Task[None] | None = None
+    _task: asyncio.Task[None] | None = None
+    _payload: object = None
+    _cleaned = False
+
     def __init__(
-        self, claimed: Claimed, kind: Kind, node: int, recorder: Recorder, on_end: Callable[[Execution, Ended | None], None]
+        self,
+        claimed: Claimed,
+        kind: Kind,
+        node: int,
+        dispatcher: Dispatcher,
+        recorder: Recorder,
+        on_end: Callable[[Execution, Ended | None], None],
     ) -> None:
         self.claimed = claimed
         self.node = node
+        self.dispatcher = dispatcher
         self._kind = kind
         self._recorder = recorder
         self._on_end = on_end
         self._started = recorder.now()
-        self._why: Why | None = None
-        self._rung: Rung | None = None
-        self._climbing: asyncio.Task[None] | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._payload: object = None
-        self._cleaned = False
         self.ctx = LiveContext(claimed, node, self._started, recorder, kind.handler.output_cap)
-        self.ctx.on_superseded = self.fence
 
     def start(self) -> None:
+        self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
         self._task = asyncio.create_task(self._run())
 

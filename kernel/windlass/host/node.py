@@ -9,7 +9,7 @@ argue; it ends what it runs and starts over as somebody else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -28,7 +28,7 @@ from windlass.host.process import this_process
 from windlass.host.recorder import Recorder
 from windlass.host.service import Bell, Service
 from windlass.host.verdicts import Decision
-from windlass.store.facts import Asked, Claimed, Ended
+from windlass.store.facts import Asked, Claimed, Ended, Settled
 from windlass.store.port import Store
 
 log = structlog.get_logger()
@@ -52,7 +52,8 @@ class Node(Service):
         self._executions: dict[int, Execution] = {}
         self._all_ended = asyncio.Event()
         self._bell = Bell()
-        self.completer = Completer(store.queue, on_news)
+        self._on_news = on_news
+        self.completer = Completer(store.queue, self._settled)
         self.recorder = Recorder(store.queue, on_news)
         self.dispatchers = [
             Dispatcher(store.queue, pool, slots, plugins.kinds, self._launch, self._may_claim, self._known)
@@ -147,19 +148,25 @@ class Node(Service):
 
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
-
-        def end(execution: Execution, ended: Ended | None) -> None:
-            if self._executions.get(claimed.id) is execution:
-                del self._executions[claimed.id]
-            if ended is not None:
-                self.completer.add(execution.node, ended)
-            if not self._executions:
-                self._all_ended.set()
-            dispatcher.freed()
-
-        execution = Execution(claimed, self._plugins.kinds[claimed.kind], self._epoch, self.recorder, end)
+        kind = self._plugins.kinds[claimed.kind]
+        execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self._attempt_ended)
         self._executions[claimed.id] = execution
         execution.start()
+
+    def _attempt_ended(self, execution: Execution, ended: Ended | None) -> None:
+        task = execution.claimed.id
+        if self._executions.get(task) is execution:
+            del self._executions[task]
+        if ended is not None:
+            self.completer.add(execution.node, ended)
+        if not self._executions:
+            self._all_ended.set()
+        execution.dispatcher.freed()
+
+    def _settled(self, settled: Sequence[Settled]) -> None:
+        self._on_news(one.task for one in settled)
+        if any(one.verdict is Verdict.RETRY for one in settled):
+            self.promoter.look()
 
     async def _heed_interrupts(self) -> None:
         if self._epoch is None:

@@ -10,21 +10,23 @@ STATE, STAGE, STEP = 1, 2, 3
 
 
 class Outbox:
-    """Times are the event loop's; they become ages when a batch is built, so a batch may be built again later."""
+    """Times are the node's clock; they become ages when a batch is built, so a batch may be built again later.
 
-    __slots__ = ("_chunks", "_lines", "_n", "attempt", "node", "progress", "size", "stage", "started", "task")
+    Most attempts say nothing, so what an outbox holds is made when the first word comes.
+    """
+
+    size = 0
+    stage: str | None = None
+    progress: tuple[int, float, int, int | None] | None = None
+    _n = 0
+    _lines: list[tuple[int, float, int, str, str | None]] | None = None
+    _chunks: list[tuple[int, float, int, bytes, int]] | None = None
 
     def __init__(self, node: int, task: int, attempt: int, started: float) -> None:
         self.node = node
         self.task = task
         self.attempt = attempt
         self.started = started
-        self.size = 0
-        self.stage: str | None = None
-        self.progress: tuple[int, float, int, int | None] | None = None
-        self._n = 0
-        self._lines: list[tuple[int, float, int, str, str | None]] = []
-        self._chunks: list[tuple[int, float, int, bytes, int]] = []
 
     def __bool__(self) -> bool:
         return bool(self._lines or self._chunks or self.progress)
@@ -35,10 +37,14 @@ class Outbox:
         return sequence(self.attempt, self._n)
 
     def add_line(self, now: float, type_: int, text: str, data: str | None = None) -> None:
+        if self._lines is None:
+            self._lines = []
         self._lines.append((self.next_sequence(), now, type_, text, data))
         self.size += len(text) + len(data or "") + 64
 
     def add_chunk(self, now: float, stream: str, data: bytes, dropped: int) -> None:
+        if self._chunks is None:
+            self._chunks = []
         self._chunks.append((self.next_sequence(), now, STREAMS[stream], data, dropped))
         self.size += len(data) + 64
 
@@ -50,7 +56,7 @@ class Outbox:
         taken = Outbox(self.node, self.task, self.attempt, self.started)
         taken.size, taken.stage, taken.progress = self.size, self.stage, self.progress
         taken._lines, taken._chunks = self._lines, self._chunks
-        self.size, self.stage, self.progress, self._lines, self._chunks = 0, None, None, [], []
+        self.size, self.stage, self.progress, self._lines, self._chunks = 0, None, None, None, None
         return taken
 
     def said(self, now: float) -> Said:
@@ -62,6 +68,6 @@ class Outbox:
             started_age=now - self.started,
             stage=self.stage,
             progress=progress and Progress(progress[0], now - progress[1], progress[2], progress[3]),
-            lines=tuple(Line(number, now - at, type_, text, data) for number, at, type_, text, data in self._lines),
-            chunks=tuple(Chunk(number, now - at, kind, data, lost) for number, at, kind, data, lost in self._chunks),
+            lines=tuple(Line(number, now - at, type_, text, data) for number, at, type_, text, data in self._lines or ()),
+            chunks=tuple(Chunk(number, now - at, kind, data, lost) for number, at, kind, data, lost in self._chunks or ()),
         )

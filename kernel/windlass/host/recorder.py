@@ -7,6 +7,7 @@ has its start marked, so that people see it run and a crash counts against it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -31,7 +32,10 @@ MOST_AT_ONCE = 500
 
 
 class Recorder(Service):
-    def __init__(self, queue: Queue, on_written: Callable[[Iterable[int]], None]) -> None:
+    def __init__(
+        self, queue: Queue, on_written: Callable[[Iterable[int]], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.now = now
         self._queue = queue
         self._on_written = on_written
         self._noticed: dict[LiveContext, None] = {}
@@ -39,9 +43,6 @@ class Recorder(Service):
         self._bell = Bell()
         self._waiting: dict[LiveContext, list[asyncio.Future[None]]] = {}
         self._last_flush = 0.0
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
 
     def began(self, ctx: LiveContext) -> None:
         """An attempt started; its start is marked if it is still running after `MARK_AFTER`."""

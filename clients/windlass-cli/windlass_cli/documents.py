@@ -1,0 +1,82 @@
+"""What `-o json` prints: one object or one array, with keys that stay.
+
+task (`enqueue`, `interrupt`, each of `active`): id, kind, title, priority, pool, trigger, origin, initiator, labels,
+payload, retry_attempts, retry_pause, created, state, next_try, started, ended, attempt, retries, node, stage, progress
+{current, total}, message, result.
+
+card (each of `history`): id, state, task.
+
+full card (`show`, and `run-script` and `enqueue --wait` at the end): id, state, task, attempts [number, outcome, node,
+started, ended, message], steps [sequence, attempt, time, type, text, data], output (the last lines, as text).
+
+event (each of `watch`): sequence, attempt, time, event (state, stage, progress, step, output or unknown), and what
+belongs to it: state, message, node, next_try, result; stage; progress; text, data; stream, data (text), dropped.
+
+Times are ISO 8601 in UTC, durations seconds, what is unset is null or empty.  New keys may come, old ones do not go.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from windlass_client import Card, Event, Step, Task
+
+EVENTS = {
+    "StateChanged": "state",
+    "StageEntered": "stage",
+    "ProgressMade": "progress",
+    "StepWritten": "step",
+    "OutputWritten": "output",
+}
+UNPRINTABLE = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def of_task(task: Task) -> dict[str, Any]:
+    return dataclasses.asdict(task)
+
+
+def of_card(card: Card) -> dict[str, Any]:
+    return {"id": card.id, "state": card.state, "task": of_task(card.task)}
+
+
+def of_full_card(task: Task, card: Card | None, steps: Iterable[Step], output: str) -> dict[str, Any]:
+    """`card` is None for a task that has none yet; its state is then the task's."""
+    return {
+        "id": task.id,
+        "state": card.state if card else task.state,
+        "task": of_task(task),
+        "attempts": [dataclasses.asdict(attempt) for attempt in card.attempts] if card else [],
+        "steps": [dataclasses.asdict(step) for step in steps],
+        "output": output,
+    }
+
+
+def of_event(event: Event) -> dict[str, Any]:
+    fields = dataclasses.asdict(event)
+    head = {key: fields.pop(key) for key in ("sequence", "attempt", "time")}
+    return head | {"event": EVENTS.get(type(event).__name__, "unknown")} | fields
+
+
+def print_document(document: dict[str, Any] | list[dict[str, Any]]) -> None:
+    sys.stdout.write(as_text(document, indent=2) + "\n")
+
+
+def as_text(document: Any, indent: int | None = None) -> str:
+    """JSON in which every control character is escaped, so that it is harmless on a terminal too."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent, default=_word)
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    raise TypeError(f"{type(value).__name__} has no place in JSON")

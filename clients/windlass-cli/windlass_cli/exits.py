@@ -1,0 +1,62 @@
+"""How `windlass` leaves: the one table of exit codes, and the error that carries one with its line for stderr."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from windlass_client import WindlassError
+
+SUCCESS = 0
+TASK_FAILED = 1
+USAGE = 2
+NOT_REACHABLE = 3
+NOT_ALLOWED = 4
+NOT_FOUND = 5
+INVALID = 6
+STATE_FORBIDS = 7
+REFUSED = 8
+CANCELED = 130
+NOBODY_READS = 141
+
+MEANINGS = {
+    SUCCESS: "success; of a command that waits for a task: the task succeeded",
+    TASK_FAILED: "the task failed (demo: a task did not end as it should)",
+    USAGE: "the command line is wrong",
+    NOT_REACHABLE: "no server found, or it does not answer",
+    NOT_ALLOWED: "not authenticated, or not permitted",
+    NOT_FOUND: "there is no such task",
+    INVALID: "the server refused what was asked: unknown kind, payload that does not fit, …",
+    STATE_FORBIDS: "the state of the task forbids it (it has ended)",
+    REFUSED: "anything else that went wrong at the server, or took too long",
+    CANCELED: "interrupted: the task was canceled, or Ctrl-C ended the command",
+    NOBODY_READS: "the reader of the output went away",
+}
+
+CODES = {
+    "UNAVAILABLE": NOT_REACHABLE,
+    "UNAUTHENTICATED": NOT_ALLOWED,
+    "PERMISSION_DENIED": NOT_ALLOWED,
+    "NOT_FOUND": NOT_FOUND,
+    "INVALID_ARGUMENT": INVALID,
+    "FAILED_PRECONDITION": STATE_FORBIDS,
+}
+"""From the name of the gRPC status; every other one is REFUSED."""
+
+
+class Failure(Exception):
+    """Ends the command with this code and `error: <message>` on stderr."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def failure_of(error: WindlassError) -> Failure:
+    return Failure(CODES.get(error.code, REFUSED), error.message)
+
+
+def help_text() -> str:
+    """The table, as `windlass --help` ends with it."""
+    return "\n".join(["\b", "Exit codes:", *(f"  {code:>3}  {meaning}" for code, meaning in MEANINGS.items())])

@@ -1,0 +1,40 @@
+"""One command's time with the server: connects, runs, closes, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from windlass_cli.exits import failure_of
+
+if TYPE_CHECKING:
+    from windlass_client import Client
+
+REACHABLE_WITHIN_S = 5.0
+
+
+def with_client(work: Callable[[Client], Awaitable[int | None]]) -> None:
+    """Runs `work` with a client of a server that answers, and leaves with the code it returns.
+
+    Failure when the server does not answer within 5 s, or refuses something.
+    """
+    import asyncio
+
+    from windlass_client import WindlassError
+
+    try:
+        code = asyncio.run(_session(work))
+    except WindlassError as error:
+        raise failure_of(error) from error
+    if code:
+        raise typer.Exit(code)
+
+
+async def _session(work: Callable[[Client], Awaitable[int | None]]) -> int | None:
+    from windlass_client import Client
+
+    async with Client.connect() as client:
+        await client.ready(REACHABLE_WITHIN_S)
+        return await work(client)
