@@ -1,7 +1,7 @@
 """`python -m bench [--dsn DSN] [--repeat N] [drain enqueue batch pickup]`: measures, and prints a table with medians.
 
-Without `--dsn` an embedded PostgreSQL is started in a temporary directory.  Each measure gets a database of its own, which
-is dropped afterwards.
+Without `--dsn` an embedded PostgreSQL is started in a temporary directory.  Each measure gets a database of its own,
+which is dropped afterwards.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from windlass import embedded
 
 from bench.measures import MEASURES, Row
-from windlass import embedded
 
 
 @contextmanager
@@ -54,7 +54,9 @@ def main() -> None:
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
     with server(asked.dsn) as dsn:
         with psycopg.connect(dsn) as connection:
-            print(f"PostgreSQL {connection.info.server_version // 10_000}, {platform.platform()}, {os.cpu_count()} cores")
+            print(
+                f"PostgreSQL {connection.info.server_version // 10_000}, {platform.platform()}, {os.cpu_count()} cores"
+            )
         for name in asked.measures or MEASURES:
             _measure(name, dsn, asked.repeat)
 
@@ -68,7 +70,9 @@ def _measure(name: str, dsn: str, repeat: int) -> None:
     for measure, rows in found.items():
         values = [row.value for row in rows]
         spread = f"({min(values):,.1f}-{max(values):,.1f}, {len(values)} runs)"
-        print(f"{measure:56} {statistics.median(values):>12,.1f} {rows[0].unit:8} {spread}  {rows[-1].note}", flush=True)
+        print(
+            f"{measure:56} {statistics.median(values):>12,.1f} {rows[0].unit:8} {spread}  {rows[-1].note}", flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -11,15 +11,15 @@ import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import grpc
 import psycopg
-
-from bench.node import TOKEN
 from windlass.store.facts import NewTask
 from windlass.store.postgres import open_store
 from windlass_proto.v1 import task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
+
+from bench.node import TOKEN
 
 PAD = "y" * 150
 AUTHORIZATION = (("authorization", f"Bearer {TOKEN}"),)
@@ -52,7 +52,9 @@ def enqueue_single(dsn: str, seconds: float = 4.0) -> list[Row]:
         with _Server(dsn) as server:
             count, delays = asyncio.run(_enqueue_for(server.address, seconds, in_flight))
         p50, p99 = _percentiles(delays)
-        rows.append(Row(f"enqueue over gRPC, {in_flight} in flight", count / seconds, "tasks/s", f"p50 {p50} ms, p99 {p99} ms"))
+        rows.append(
+            Row(f"enqueue over gRPC, {in_flight} in flight", count / seconds, "tasks/s", f"p50 {p50} ms, p99 {p99} ms")
+        )
     return rows
 
 
@@ -60,7 +62,9 @@ def enqueue_batch(dsn: str, batches: int = 60) -> list[Row]:
     """Batches of 500 over gRPC, two in flight."""
     with _Server(dsn) as server:
         seconds = asyncio.run(_enqueue_batches(server.address, batches))
-    return [Row("batch enqueue over gRPC, 500 a call, 2 in flight", batches * 500 / seconds, "tasks/s", "with request ids")]
+    return [
+        Row("batch enqueue over gRPC, 500 a call, 2 in flight", batches * 500 / seconds, "tasks/s", "with request ids")
+    ]
 
 
 def pickup(dsn: str, samples: int = 300) -> list[Row]:
@@ -90,7 +94,7 @@ class _Server:
         self.address = self._process.stdout.readline().strip()
         self._answer: dict[str, Any] | None = None
 
-    def __enter__(self) -> _Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-
 from windlass import Context, Handler, Outcome, Settings, Success, hookimpl
 
 

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-
 from windlass import embedded
 from windlass.store.postgres import PostgresStore, open_store
 from windlass.store.postgres.migrate import migrate

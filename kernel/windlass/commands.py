@@ -10,7 +10,9 @@ import typer
 
 
 def serve(
-    listen: Annotated[str | None, typer.Option(help="Loopback address for gRPC, as host:port (0: a free port).")] = None,
+    listen: Annotated[
+        str | None, typer.Option(help="Loopback address for gRPC, as host:port (0: a free port).")
+    ] = None,
     home: Annotated[Path | None, typer.Option(help="Where data, sockets and the token live.")] = None,
     dsn: Annotated[str | None, typer.Option(help="PostgreSQL to use instead of an embedded one.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file; default: windlass.toml in the home.")] = None,

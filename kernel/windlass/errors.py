@@ -1,4 +1,4 @@
-"""Every error the kernel raises on purpose.  `reason` is the stable word clients see; control/status.py maps it to gRPC."""
+"""Every error the kernel raises on purpose; `reason` is the stable word that clients see."""
 
 from __future__ import annotations
 

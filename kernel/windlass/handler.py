@@ -122,7 +122,7 @@ class Handler(ABC, Generic[P]):
     async def run(self, ctx: Context, payload: P) -> Outcome:
         """Do the work.  It runs on the node's event loop: blocking calls belong in a process or a thread."""
 
-    async def cleanup(self, ctx: Context, payload: P) -> None:  # noqa: B027 - optional for handlers
+    async def cleanup(self, ctx: Context, payload: P) -> None:
         """Tidy up after any end, within `graces.cleanup`; an exception here is logged in the timeline."""
 
     def title(self, payload: P) -> str:

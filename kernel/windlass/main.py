@@ -96,7 +96,9 @@ def _make_home(home: Path) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / "run").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise BootError(f"can't make the home directory {home}: {error.strerror}; choose another with --home") from error
+        raise BootError(
+            f"can't make the home directory {home}: {error.strerror}; choose another with --home"
+        ) from error
 
 
 class _announced:  # noqa: N801 - read as a verb
@@ -136,7 +138,11 @@ def set_up_logging(config: LogConfig) -> None:
     level = logging.getLevelNamesMapping().get(config.level.upper())
     if level is None:
         raise BootError(f"log.level must be debug, info, warning or error, not {config.level!r}")
-    renderer = structlog.processors.JSONRenderer() if config.json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if config.json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -14,12 +14,15 @@ import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from windlass.embedded import EmbeddedError, start
+from windlass.embedded.bounded_log import BoundedLog
 
 from tests.system.test_embedded_rig import (
+    checked,
     connected,
     eventually,
+    fill,
     finish,
-    home,  # noqa: F401  # a fixture
     postmaster_started,
     process,
     processes,
@@ -27,7 +30,18 @@ from tests.system.test_embedded_rig import (
     serves,
     user,
 )
-from windlass.embedded import EmbeddedError, start
+
+
+@pytest.fixture
+def new_home(tmp_path):
+    with checked(tmp_path / "home") as folder:
+        yield folder
+
+
+@pytest.fixture
+def home(new_home, tmp_path_factory):
+    fill(new_home, tmp_path_factory.getbasetemp())
+    return new_home
 
 
 def mode(path: Path) -> int:
@@ -43,13 +57,13 @@ def listening_ports(home) -> list[int]:
     return sorted({connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN})
 
 
-def test_the_first_start_gives_a_working_database_and_a_working_valkey(home):
-    lease = start(home)
+def test_the_first_start_gives_a_working_database_and_a_working_valkey(new_home):
+    lease = start(new_home)
     assert query(lease.servers, "SELECT current_database()") == "windlass"
     assert str(query(lease.servers, "SHOW server_version")).startswith(lease.servers.postgres_version)
     with connected(lease.servers) as client:
         assert client.ping()
-    finish(lease, home)
+    finish(lease, new_home)
 
 
 def test_what_was_written_is_there_after_a_stop_and_a_start(home):
@@ -65,7 +79,7 @@ def test_what_was_written_is_there_after_a_stop_and_a_start(home):
     finish(lease, home)
 
 
-def test_starts_are_as_quick_as_promised(tmp_path, monkeypatch):
+def test_starts_are_as_quick_as_promised(tmp_path):
     """At most 2 s with initdb, 0.5 s without; a busy machine gets a few tries."""
 
     def seconds(home) -> float:
@@ -82,29 +96,29 @@ def test_starts_are_as_quick_as_promised(tmp_path, monkeypatch):
 def test_valkey_is_started_when_it_is_asked_for(home):
     without = start(home, valkey=False)
     assert without.servers.valkey == ""
-    assert not (home / "valkey").exists()
+    assert "valkey" not in {psutil.Process(pid).name() for pid in processes(home)}
     with start(home) as lease, connected(lease.servers) as client:
         assert client.ping()
     finish(without, home)
 
 
-def test_the_data_are_made_to_last(home):
-    with start(home) as lease:
+def test_the_data_are_made_to_last(new_home):
+    with start(new_home) as lease:
         settings = ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"]
         assert {name: query(lease.servers, f"SHOW {name}") for name in settings} == dict.fromkeys(settings, "on")
         with connected(lease.servers) as client:
             wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
             assert {name: client.config_get(name)[name] for name in wanted} == wanted
-        finish(lease, home)
+        finish(lease, new_home)
 
 
-def test_text_is_utf8_whatever_the_machine_speaks(home, monkeypatch):
+def test_text_is_utf8_whatever_the_machine_speaks(new_home, monkeypatch):
     monkeypatch.setenv("LC_ALL", "POSIX")
-    with start(home, valkey=False) as lease:
+    with start(new_home, valkey=False) as lease:
         assert query(lease.servers, "SHOW server_encoding") == "UTF8"
         assert query(lease.servers, "SELECT 'B' < 'a'"), "text is ordered by code point"
         assert query(lease.servers, "SHOW timezone") == "UTC"
-        finish(lease, home)
+        finish(lease, new_home)
 
 
 def test_two_users_share_the_servers_until_the_last_leaves(home):
@@ -122,13 +136,13 @@ def test_two_users_share_the_servers_until_the_last_leaves(home):
     assert not serves(second.servers)
 
 
-def test_first_users_who_come_together_start_one_server(home):
+def test_first_users_who_come_together_start_one_server(new_home):
     with ThreadPoolExecutor(4) as pool:
-        leases = list(pool.map(lambda _: start(home), range(4)))
+        leases = list(pool.map(lambda _: start(new_home), range(4)))
     assert len({postmaster_started(lease.servers) for lease in leases}) == 1
     for lease in leases:
         lease.close()
-    eventually(lambda: not processes(home))
+    eventually(lambda: not processes(new_home))
 
 
 def test_a_user_who_comes_as_the_last_one_leaves_gets_servers(home):
@@ -145,7 +159,7 @@ def test_a_supervisor_nobody_comes_to_goes_again(home):
     """Its starter was killed between the two."""
     command = [sys.executable, "-m", "windlass.embedded.supervisor", str(home)]
     assert subprocess.run(command).returncode == 0
-    eventually(lambda: (home / "run/control.sock").exists())
+    eventually((home / "run/control.sock").exists)
     assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 1, "there is never a second one"
     eventually(lambda: not processes(home))
 
@@ -221,9 +235,9 @@ def test_settings_apply_and_those_who_want_others_are_told(home):
     with start(home, valkey=False, settings={"work_mem": "7MB", "max_connections": "33"}) as lease:
         assert query(lease.servers, "SHOW work_mem") == "7MB"
         assert query(lease.servers, "SHOW max_connections") == "33"
-        with pytest.raises(EmbeddedError, match="already run .* another work_mem"):
+        with pytest.raises(EmbeddedError, match=r"already run .* another work_mem"):
             start(home, valkey=False, settings={"work_mem": "8MB"})
-        with pytest.raises(EmbeddedError, match="already run .* another tcp"):
+        with pytest.raises(EmbeddedError, match=r"already run .* another tcp"):
             start(home, valkey=False, tcp=True)
         with start(home, valkey=False, settings={"work_mem": "7MB"}):
             pass
@@ -233,7 +247,7 @@ def test_settings_apply_and_those_who_want_others_are_told(home):
 def test_a_setting_that_cannot_be_is_an_error_at_once_and_the_next_start_works(home):
     with pytest.raises(EmbeddedError, match="listen_addresses"):
         start(home, settings={"listen_addresses": "*"})
-    with pytest.raises(EmbeddedError, match="PostgreSQL ended while starting: .*FATAL.*no_such_setting"):
+    with pytest.raises(EmbeddedError, match=r"PostgreSQL ended while starting: .*FATAL.*no_such_setting"):
         start(home, settings={"no_such_setting": "1"}, timeout=10)
     finish(start(home), home)
 
@@ -264,7 +278,7 @@ def test_the_command_for_developers_prints_where_they_are_and_ends_with_ctrl_c(h
         assert url.endswith("valkey.sock")
         child.send_signal(signal.SIGINT)
         assert child.wait(10) == 0
-    assert not processes(home), "it waits until they have stopped"
+    assert not (home / "postgres/postmaster.pid").exists(), "it waits until they have stopped"
 
 
 def test_a_home_that_cannot_be_is_one_clear_line(tmp_path):
@@ -274,8 +288,6 @@ def test_a_home_that_cannot_be_is_one_clear_line(tmp_path):
 
 
 def test_logs_say_what_happened_and_stay_bounded(home):
-    from windlass.embedded.bounded_log import BoundedLog
-
     finish(start(home), home)
     assert "ready to accept connections" in (home / "log/postgres.log").read_text()
     assert "Ready to accept connections" in (home / "log/valkey.log").read_text()

@@ -39,10 +39,16 @@ def assemble(arguments: list[str]) -> typer.Typer:
     return app
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"windlass {version('windlass-cli')}")
+        raise typer.Exit
+
+
 def windlass(
     address: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="The server to call.")] = None,
     token_file: Annotated[str | None, typer.Option(metavar="FILE", help="The file with the token for it.")] = None,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=lambda on: _version(on))] = False,
+    show_version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version)] = False,
 ) -> None:
     """Hand work to a Windlass server, see what it does with it, stop it.
 
@@ -55,12 +61,6 @@ def windlass(
     if token_file:
         os.environ["WINDLASS_TOKEN_FILE"] = token_file
         os.environ.pop("WINDLASS_TOKEN", None)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print(f"windlass {version('windlass-cli')}")
-        raise typer.Exit
 
 
 def _by_name(found: Iterable[EntryPoint]) -> dict[str, EntryPoint]:
@@ -88,7 +88,7 @@ def _wanted(arguments: list[str], found: dict[str, EntryPoint]) -> list[str]:
 def _add(app: typer.Typer, name: str, entry_point: EntryPoint, *, asked_for: bool) -> None:
     try:
         command: Any = entry_point.load()
-    except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises must not take the others down
+    except Exception as error:  # whatever a stranger's module raises must not take the others down
         problem = f"the command {name} cannot be loaded from {entry_point.value}: {type(error).__name__}: {error}"
         if asked_for:
             raise Failure(1, problem) from error

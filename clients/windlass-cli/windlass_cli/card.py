@@ -102,7 +102,7 @@ def _timeline(full: FullCard, now: datetime) -> Iterator[Text]:
 
 def _attempt_line(attempt: Attempt, now: datetime) -> Text:
     took = words.between(attempt.started, attempt.ended or now)
-    parts = [(f"Attempt {attempt.number}", "bold"), "  ", screen.state(attempt.outcome), f"  {took}"]
+    parts: list[Any] = [(f"Attempt {attempt.number}", "bold"), "  ", screen.state(attempt.outcome), f"  {took}"]
     if attempt.node:
         parts.append(screen.styled(f"  on {attempt.node}", "dim"))
     if attempt.message:
@@ -114,7 +114,11 @@ def _step_line(step: Step, begin: datetime | None) -> Text:
     time = f"{step.time.astimezone():%H:%M:%S.%f}"[:-3] if step.time else " " * 12
     since = f"+{words.between(begin, step.time)}"
     text = f"stage: {step.text}" if step.type == "STAGE" else step.text
-    parts: list[Any] = [(f"  {time}  ", "dim"), (f"{since:>12}  ", "dim"), screen.styled(text, STEP_STYLES.get(step.type, ""))]
+    parts: list[Any] = [
+        (f"  {time}  ", "dim"),
+        (f"{since:>12}  ", "dim"),
+        screen.styled(text, STEP_STYLES.get(step.type, "")),
+    ]
     if step.data is not None:
         parts.append(screen.styled("  " + shortened(json.dumps(step.data, ensure_ascii=False, default=str)), "dim"))
     return Text.assemble(*parts)

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
+from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
 from windlass.core.lifecycle import State, card_state
 from windlass.core.sequence import attempt_of
 from windlass.errors import InvalidArgument
 from windlass.host.admission import Request
 from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, Receipt, TaskFacts
-from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
 JSON = "application/json"
 STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
@@ -35,7 +35,9 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
     task = message.task
     content_type = task.payload.content_type
     if content_type not in ("", JSON):
-        raise InvalidArgument(f"payload.content_type must be {JSON}, not {content_type[:60]!r}", field="task.payload.content_type")
+        raise InvalidArgument(
+            f"payload.content_type must be {JSON}, not {content_type[:60]!r}", field="task.payload.content_type"
+        )
     return Request(
         kind=task.kind,
         title=task.title,
@@ -138,13 +140,13 @@ def event(facts: EventFacts) -> event_pb2.Event:
         if facts.next_try_at:
             message.state.next_try_time.FromDatetime(facts.next_try_at)
         if facts.data is not None:
-            message.state.result.CopyFrom(_json(facts.data))
+            message.state.result.CopyFrom(_payload(facts.data))
     elif facts.type == STAGE:
         message.stage = facts.text
     elif facts.type == STEP:
         message.step.text = facts.text
         if facts.data is not None:
-            message.step.data.CopyFrom(_json(facts.data))
+            message.step.data.CopyFrom(_payload(facts.data))
     elif facts.type == PROGRESS:
         message.progress.current, message.progress.total = facts.current, facts.total or 0
     elif facts.type == OUTPUT:
@@ -174,9 +176,12 @@ def _words(facts: EventFacts) -> str:
     return f"{words}: {facts.text}" if facts.text else words
 
 
-def _json(data: bytes | None) -> task_pb2.Payload | None:  # type: ignore[return]
-    if data is not None:
-        return task_pb2.Payload(content_type=JSON, data=bytes(data))
+def _json(data: bytes | None) -> task_pb2.Payload | None:
+    return None if data is None else _payload(data)
+
+
+def _payload(data: bytes) -> task_pb2.Payload:
+    return task_pb2.Payload(content_type=JSON, data=bytes(data))
 
 
 def _time(at: datetime | None) -> Timestamp | None:

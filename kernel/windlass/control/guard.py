@@ -1,4 +1,4 @@
-"""Who may call: every RPC demands the token that `serve` wrote for its owner.  A script runner without one is a hole."""
+"""Who may call: every RPC demands the token that `serve` wrote.  A script runner without one is a hole."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from windlass.errors import Unauthenticated
 from windlass.host.admission import Caller
 
 USER = 1
+RpcHandler = Any
+"""grpc.RpcMethodHandler, whose type arguments say nothing here."""
 OPEN_TO_ALL = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
 
 caller: contextvars.ContextVar[Caller] = contextvars.ContextVar("caller")
@@ -54,9 +56,9 @@ class Guard(grpc.aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler:
+    ) -> RpcHandler:
         if handler_call_details.method not in OPEN_TO_ALL:
             if not self._knows(dict(handler_call_details.invocation_metadata).get("authorization", "")):
                 return REFUSAL
@@ -85,4 +87,4 @@ async def _refuse(_request: Any, context: grpc.aio.ServicerContext[Any, Any]) ->
     await context.abort(code_of(error), error.message, trailing_metadata=trailer)
 
 
-REFUSAL = grpc.unary_unary_rpc_method_handler(_refuse)
+REFUSAL: RpcHandler = grpc.unary_unary_rpc_method_handler(_refuse)

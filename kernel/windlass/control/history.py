@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc
+
 from windlass.control import convert
 from windlass.control.paging import page_size, read_token, write_token
 from windlass.control.status import answers
 from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
 from windlass.store.facts import Watched
-from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc
 
 
 class HistoryServicer(history_service_pb2_grpc.HistoryServicer):

@@ -6,13 +6,13 @@ import ipaddress
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
 
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
 from windlass.control.tasks import TasksServicer
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
-from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
 
 SERVICES = ("", "windlass.v1.Tasks", "windlass.v1.History")
 OPTIONS = [
@@ -38,8 +38,8 @@ def check_loopback(listen: str) -> None:
         loopback = False
     if not loopback:
         raise BootError(
-            f"server.listen = {listen!r} is not a loopback address; without TLS and scoped tokens, which are still to come,"
-            ' only this machine may call: use "127.0.0.1:7654", or reach it through an SSH tunnel'
+            f"server.listen = {listen!r} is not a loopback address; without TLS and scoped tokens, which are still"
+            " to come, only this machine may call: use 127.0.0.1:7654, or reach it through an SSH tunnel"
         )
 
 
@@ -57,7 +57,9 @@ class Server:
         try:
             port = self._server.add_insecure_port(listen)
         except RuntimeError as error:
-            raise BootError(f"can't listen on {listen}: {error}; is another server there? choose another --listen") from error
+            raise BootError(
+                f"can't listen on {listen}: {error}; is another server there? choose another --listen"
+            ) from error
         await self._server.start()
         for service in SERVICES:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
@@ -67,5 +69,3 @@ class Server:
         """Say that we go, let calls end within the grace, then end them."""
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
-
-

@@ -48,7 +48,7 @@ def details_of(error: WindlassError) -> bytes:
         packed.append(any_pb2.Any())
         packed[-1].Pack(detail)
     number = code_pb2.Code.Value(code_of(error).name)
-    return status_pb2.Status(code=number, message=error.message, details=packed).SerializeToString()
+    return bytes(status_pb2.Status(code=number, message=error.message, details=packed).SerializeToString())
 
 
 async def refuse(context: Any, error: WindlassError) -> NoReturn:
@@ -67,7 +67,7 @@ def answers(method: Callable[[Any, Any, Any], Awaitable[T]]) -> Callable[[Any, A
             return await method(self, request, context)
         except WindlassError as error:
             await refuse(context, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nobody else is left to answer the caller
             await refuse(context, _unforeseen(error, method.__qualname__))
 
     return answered
@@ -83,7 +83,7 @@ def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[An
                 yield message
         except WindlassError as error:
             await refuse(context, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nobody else is left to answer the caller
             await refuse(context, _unforeseen(error, method.__qualname__))
 
     return streamed

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
+
 from windlass.control import convert
 from windlass.control.guard import caller
 from windlass.control.paging import page_size, read_token, write_token
@@ -14,7 +16,6 @@ from windlass.core.sequence import ENDED, sequence
 from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
 from windlass.store.facts import Asked, NewTask
-from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
 
 LARGEST_BATCH = 1_000
 LONGEST_REASON = 500
@@ -39,7 +40,9 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         self, request: tasks_service_pb2.BatchEnqueueRequest, context: Any
     ) -> tasks_service_pb2.BatchEnqueueResponse:
         if len(request.requests) > LARGEST_BATCH:
-            raise InvalidArgument(f"{len(request.requests)} requests; at most {LARGEST_BATCH} are taken", field="requests")
+            raise InvalidArgument(
+                f"{len(request.requests)} requests; at most {LARGEST_BATCH} are taken", field="requests"
+            )
         if any(one.validate_only for one in request.requests):
             raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
         tasks = [self._admit_nth(n, one) for n, one in enumerate(request.requests)]
@@ -69,9 +72,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         return await self._task(task)
 
     @streams
-    async def Watch(
-        self, request: tasks_service_pb2.WatchRequest, context: Any
-    ) -> AsyncIterator[event_pb2.Event]:
+    async def Watch(self, request: tasks_service_pb2.WatchRequest, context: Any) -> AsyncIterator[event_pb2.Event]:
         task = convert.read_id(request.name, "tasks")
         if request.after_sequence < 0:
             raise InvalidArgument("after_sequence must not be negative", field="after_sequence")

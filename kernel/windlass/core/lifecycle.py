@@ -86,3 +86,13 @@ def card_state(state: State) -> CardState:
         State.FAILED: CardState.FAILED,
         State.CANCELED: CardState.CANCELED,
     }.get(state, CardState.RUNNING)
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, for kernel/README.md."""
+    lines = ["stateDiagram-v2"]
+    for step in TRANSITIONS:
+        source = "[*]" if step.source is None else step.source.name
+        lines.append(f"    {source} --> {step.target.name}: {step.event}" + (f" ({step.note})" if step.note else ""))
+    lines += [f"    {state.name} --> [*]" for state in State if state.final]
+    return "\n".join(lines)

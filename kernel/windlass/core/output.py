@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-
 JOIN_BELOW = 16 * 1024
 """Small writes are joined up to this size, so that a million one-byte writes are not a million rows."""
 

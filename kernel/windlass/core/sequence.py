@@ -2,9 +2,9 @@
 
     sequence = attempt × 10,000,000 + n
 
-The attempt's number comes from the claim and is fenced, so two writers can't give out the same number.  Three numbers of
-each attempt are fixed, so that events which are derived from the task's rows (created, started, ended) need no row of
-their own: a no-op task's timeline costs no write at all.  Numbers only grow; they are not gapless.
+The attempt's number comes from the claim and is fenced, so two writers can't give out the same number.  Three numbers
+of each attempt are fixed, so that events which are derived from the task's rows (created, started, ended) need no row
+of their own: a no-op task's timeline costs no write at all.  Numbers only grow; they are not gapless.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ class Admission:
         size = len(request.payload)
         if size > LARGEST_PAYLOAD:
             raise PayloadTooLarge(
-                f"the payload has {size} bytes; at most {LARGEST_PAYLOAD} are taken: store it elsewhere and send its place",
+                f"the payload has {size} bytes, and at most {LARGEST_PAYLOAD} are taken:"
+                " store it elsewhere and send its place",
                 field="task.payload",
                 size=size,
                 limit=LARGEST_PAYLOAD,
@@ -108,7 +109,9 @@ class Admission:
         for field, text in words.items():
             longest = LONGEST_TITLE if field == "title" else LONGEST_WORD
             if len(text) > longest:
-                raise InvalidArgument(f"{field} has {len(text)} characters; at most {longest} are taken", field=f"task.{field}")
+                raise InvalidArgument(
+                    f"{field} has {len(text)} characters; at most {longest} are taken", field=f"task.{field}"
+                )
             if NUL in text:
                 raise InvalidArgument(f"{field} holds a NUL character, which can't be stored", field=f"task.{field}")
         _within(len(request.labels), 0, MOST_LABELS, "the number of labels", "task.labels")

@@ -1,8 +1,8 @@
 """The completer: hands in how attempts ended, as many at a time as have gathered while the last batch was on its way.
 
 A worker slot is free as soon as the attempt has ended; the commit follows.  So this is a debt, and the dispatcher stops
-claiming while it is large.  A store that is away is tried again for as long as it takes: `finish` is fenced, so handing the
-same end in twice is harmless.
+claiming while it is large.  A store that is away is tried again for as long as it takes: `finish` is fenced, so
+handing the same end in twice is harmless.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The dispatcher of one pool: claims into a bounded local heap and starts work as slots come free.
 
-Two halves that never wait for each other: `run` keeps the heap filled, and every end of an attempt starts the next task from
-the heap at once.  A claim is on its way while the last one's tasks execute.
+Two halves that never wait for each other: `run` keeps the heap filled, and every end of an attempt starts the next
+task from the heap at once.  A claim is on its way while the last one's tasks execute.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ POLL_SECONDS = 1.0
 
 
 class Dispatcher(Service):
-    """`launch` starts one claimed task and calls `freed` when its slot is free again; `may_claim` is the node's gate."""
+    """`launch` starts a claimed task, and `freed` is called when its slot is free; `may_claim` is the node's gate."""
 
     def __init__(
         self,

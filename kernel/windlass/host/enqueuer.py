@@ -1,6 +1,7 @@
 """Group commit: concurrent enqueues share one transaction, and a lone one never waits for company.
 
-Whoever comes while a commit is on its way joins the next one.  Each caller is answered after the COMMIT that holds its task.
+Whoever comes while a commit is on its way joins the next one.  Each caller is answered after the COMMIT that holds
+its task.
 """
 
 from __future__ import annotations

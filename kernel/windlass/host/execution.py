@@ -18,7 +18,7 @@ import structlog
 
 from windlass.core.interrupts import Rung, ladder
 from windlass.core.lifecycle import Verdict
-from windlass.handler import Failed, Outcome
+from windlass.handler import Failed
 from windlass.host.context import LiveContext
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.plugins import Kind
@@ -129,7 +129,7 @@ class Execution:
         handler = self._kind.handler
         try:
             self._payload = self._kind.decode(self.claimed.payload)
-            outcome: Outcome = await handler.run(self.ctx, self._payload)
+            outcome: object = await handler.run(self.ctx, self._payload)
         except msgspec.ValidationError as error:
             outcome = Failed(f"the payload does not fit {self.claimed.kind}: {error}")
         except asyncio.CancelledError as error:
@@ -160,10 +160,14 @@ class Execution:
             self.ctx.close_output()
             if self.ctx.outbox:
                 await self._flush()
-        if self.ctx.ended:
-            return
+        if self._claim_end():
+            self._on_end(self, None if self._why is Why.FENCED or self.ctx.superseded else self._ended(decision))
+
+    def _claim_end(self) -> bool:
+        # While the words were flushed, the other of handler and ladder may have ended the attempt.
+        first = not self.ctx.ended
         self.ctx.ended = True
-        self._on_end(self, None if self._why is Why.FENCED or self.ctx.superseded else self._ended(decision))
+        return first
 
     async def _flush(self) -> None:
         try:

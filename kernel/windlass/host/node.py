@@ -87,10 +87,12 @@ class Node(Service):
         facts = this_process(tuple(self._plugins.kinds))
         loop = asyncio.get_running_loop()
         times = self._config.lease_times
+
+        def lost(epoch: int) -> None:
+            loop.call_soon_threadsafe(self._lease_lost, epoch)
+
         epoch = await self._store.cluster.join(facts, times.lease)
-        self._heartbeat = Heartbeat(
-            self._store.cluster, epoch, times, lambda lost: loop.call_soon_threadsafe(self._lease_lost, lost)
-        )
+        self._heartbeat = Heartbeat(self._store.cluster, epoch, times, lost)
         self._heartbeat.start()
         self._epoch = epoch
         log.info("node joined", node=facts.name, epoch=epoch, pools=self._config.pools)

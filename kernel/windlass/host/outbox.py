@@ -32,7 +32,7 @@ class Outbox:
         return bool(self._lines or self._chunks or self.progress)
 
     def next_sequence(self) -> int:
-        """The number of the next event of this attempt.  At the end of the span the last number repeats (and is lost)."""
+        """The number of the next event; at the end of the span the last number repeats (and its event is lost)."""
         self._n = min(self._n + 1, LAST_WRITABLE)
         return sequence(self.attempt, self._n)
 
@@ -68,6 +68,10 @@ class Outbox:
             started_age=now - self.started,
             stage=self.stage,
             progress=progress and Progress(progress[0], now - progress[1], progress[2], progress[3]),
-            lines=tuple(Line(number, now - at, type_, text, data) for number, at, type_, text, data in self._lines or ()),
-            chunks=tuple(Chunk(number, now - at, kind, data, lost) for number, at, kind, data, lost in self._chunks or ()),
+            lines=tuple(
+                Line(number, now - at, type_, text, data) for number, at, type_, text, data in self._lines or ()
+            ),
+            chunks=tuple(
+                Chunk(number, now - at, kind, data, lost) for number, at, kind, data, lost in self._chunks or ()
+            ),
         )

@@ -1,7 +1,8 @@
 """Finding plugins and taking what they register.
 
-A plugin that can't be imported is quarantined: it is named in the log and its kinds' tasks wait.  A plugin that breaks the
-contract (unknown hook, a kind twice, an unknown setting) stops the boot, because running on would hide the mistake.
+A plugin that can't be imported is quarantined: it is named in the log and its kinds' tasks wait.  A plugin that
+breaks the contract (unknown hook, a kind twice, an unknown setting) stops the boot, because running on would hide the
+mistake.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             plugin = point.load()
-        except BaseException as error:  # noqa: BLE001 - a plugin may even exit at import
+        except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
             quarantined[point.name] = f"{type(error).__name__}: {error}"

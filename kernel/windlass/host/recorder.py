@@ -1,7 +1,7 @@
 """The recorder: writes down what running attempts say, many attempts in one statement.
 
-A task that says nothing and ends within `MARK_AFTER` costs no write here: its start is recorded with its end.  A longer one
-has its start marked, so that people see it run and a crash counts against it.
+A task that says nothing and ends within `MARK_AFTER` costs no write here: its start is recorded with its end.  A
+longer one has its start marked, so that people see it run and a crash counts against it.
 """
 
 from __future__ import annotations

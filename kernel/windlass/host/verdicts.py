@@ -22,7 +22,7 @@ class Decision(msgspec.Struct, frozen=True):
     pause: float = 0.0
 
 
-def decide(outcome: Outcome, claimed: Claimed, policy: RetryPolicy) -> Decision:
+def decide(outcome: object, claimed: Claimed, policy: RetryPolicy) -> Decision:
     """What becomes of the task, by what its attempt returned and how many attempts it had."""
     match outcome:
         case Success():

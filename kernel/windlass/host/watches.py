@@ -1,7 +1,7 @@
 """Followers of tasks: all of them on this node share one query.
 
-A follower asks for the next events and gets them when there are any; while it is busy with the last ones it costs nothing and
-nothing is gathered for it, so a slow reader holds no memory here.
+A follower asks for the next events and gets them when there are any; while it is busy with the last ones it costs
+nothing and nothing is gathered for it, so a slow reader holds no memory here.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ Rules for every implementation:
 
 - Each call is one atomic change, durable when it returns.  A call that raises `StoreUnavailable` may or may not have
   happened; every call is written so that making it again is right.
-- Time is the store's own clock.  Callers say how long ago something happened (seconds, from their monotonic clock), never
-  when, so that no caller's wall clock is trusted.
-- Writes of an execution carry (task, attempt, node) and are refused once the attempt is superseded or the node has left.
-  Refused items are left out of what is returned; nothing is raised for them.
+- Time is the store's own clock.  Callers say how long ago something happened (seconds, from their monotonic clock),
+  never when, so that no caller's wall clock is trusted.
+- Writes of an execution carry (task, attempt, node) and are refused once the attempt is superseded or the node has
+  left.  Refused items are left out of what is returned; nothing is raised for them.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ class Queue(ABC):
 
     @abstractmethod
     async def finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:
-        """Accept how attempts ended.  An attempt whose task was interrupted is settled as CANCELED, whatever it says."""
+        """Accept how attempts ended.  One whose task was interrupted is settled as CANCELED, whatever it says."""
 
     @abstractmethod
     async def interrupt(self, ask: Asked) -> Interrupted:
-        """Cancel a waiting task at once, or flag a running one.  Raises `TaskNotFound`, or `TaskOver` with its state."""
+        """Cancel a waiting task at once, or flag a running one.  Raises `TaskNotFound` or `TaskOver`."""
 
     @abstractmethod
     async def interrupts(self, node: int) -> list[Asked]:

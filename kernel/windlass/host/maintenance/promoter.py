@@ -14,7 +14,9 @@ LONGEST_SLEEP = 1.0
 
 
 class Promoter(Service):
-    def __init__(self, queue: Queue, membership: Callable[[], Membership | None], on_promoted: Callable[[], None]) -> None:
+    def __init__(
+        self, queue: Queue, membership: Callable[[], Membership | None], on_promoted: Callable[[], None]
+    ) -> None:
         self._queue = queue
         self._membership = membership
         self._on_promoted = on_promoted

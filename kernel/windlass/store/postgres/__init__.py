@@ -17,14 +17,15 @@ class PostgresStore(Store):
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self.queue = PostgresQueue(connections)
-        self.cluster = PostgresCluster(connections)
+        self._cluster = PostgresCluster(connections)
+        self.cluster = self._cluster
         self.library = PostgresLibrary(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.dsn)
 
     async def close(self) -> None:
-        self.cluster.stop_renewing()
+        self._cluster.stop_renewing()
         await self._connections.close()
 
 

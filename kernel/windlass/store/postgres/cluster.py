@@ -55,7 +55,7 @@ class PostgresCluster(Cluster):
     async def recover(self, dead: int | None = None) -> int:
         total = 0
         while True:
-            rows = await self._db.rows("recover_tasks", {"dead": dead, "limit": RECOVER_AT_ONCE})
-            total += rows[0][0]
-            if rows[0][0] < RECOVER_AT_ONCE:
+            taken: int = (await self._db.rows("recover_tasks", {"dead": dead, "limit": RECOVER_AT_ONCE}))[0][0]
+            total += taken
+            if taken < RECOVER_AT_ONCE:
                 return total

@@ -41,14 +41,19 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.errors.DataError as error:
         raise InvalidArgument(f"the database refuses a value: {error.diag.message_primary or error}") from error
-    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout, psycopg_pool.PoolClosed) as error:
+    except (
+        psycopg.OperationalError,
+        psycopg.InterfaceError,
+        psycopg_pool.PoolTimeout,
+        psycopg_pool.PoolClosed,
+    ) as error:
         said = str(error).strip().splitlines()
         raise StoreUnavailable(f"the database does not answer: {said[0] if said else type(error).__name__}") from error
 
 
 async def prepare(connection: psycopg.AsyncConnection[Row]) -> None:
     """Keep JSON as the bytes that came: it is passed on or decoded into the handler's type, never into dicts."""
-    set_json_loads(bytes, connection)
+    set_json_loads(bytes, connection)  # type: ignore[arg-type] - our cursors are binary: it is bytes
     connection.prepare_threshold = 2
 
 
@@ -85,5 +90,3 @@ class Connections:
                 connection.cursor(binary=True) as cursor,
             ):
                 yield cursor
-
-

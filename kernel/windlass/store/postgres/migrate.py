@@ -51,8 +51,6 @@ async def _apply_missing(connection: psycopg.AsyncConnection[Row]) -> list[str]:
 
 def migrations() -> list[tuple[int, str, str]]:
     """All migrations in order: number, file name, SQL."""
-    found = []
-    for file in files(__package__).joinpath("migrations").iterdir():
-        if number := re.fullmatch(r"(\d{4})_\w+\.sql", file.name):
-            found.append((int(number[1]), file.name, file.read_text("utf-8")))
-    return sorted(found)
+    folder = files(__package__).joinpath("migrations")
+    names = ((re.fullmatch(r"(\d{4})_\w+\.sql", file.name), file) for file in folder.iterdir())
+    return sorted((int(name[1]), file.name, file.read_text("utf-8")) for name, file in names if name)

@@ -94,7 +94,7 @@ def _asked(tasks: Sequence[NewTask]) -> dict[str, Any]:
         "attempt_limits": numbers(t.attempt_limit for t in tasks),
         "retry_pauses": numbers(t.retry_pause for t in tasks),
         "delays": numbers(t.delay for t in tasks),
-        "request_ids": texts(t.request_id and str(t.request_id) for t in tasks),
+        "request_ids": texts(None if t.request_id is None else str(t.request_id) for t in tasks),
         "body_hashes": texts("\\x" + t.body_hash.hex() for t in tasks),
     }
 
@@ -119,10 +119,10 @@ def _told(said: Sequence[Said]) -> dict[str, Any]:
         "attempts": numbers(s.attempt for s in said),
         "started_ages": numbers(s.started_age for s in said),
         "stages": texts(s.stage for s in said),
-        "progress_sequences": numbers(p and p.sequence for p in progress),
-        "progress_ages": numbers(p and p.age for p in progress),
-        "currents": numbers(p and p.current for p in progress),
-        "totals": numbers(p and p.total for p in progress),
+        "progress_sequences": numbers(None if p is None else p.sequence for p in progress),
+        "progress_ages": numbers(None if p is None else p.age for p in progress),
+        "currents": numbers(None if p is None else p.current for p in progress),
+        "totals": numbers(None if p is None else p.total for p in progress),
     }
 
 

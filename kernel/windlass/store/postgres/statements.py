@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import LiteralString, cast
+from typing import LiteralString
 
 
 @cache
 def sql(name: str) -> LiteralString:
-    """The statement in `sql/<name>.sql`.  Trusted text: it ships with the package and nothing is ever spliced into it."""
-    return cast(LiteralString, files(__package__).joinpath("sql", f"{name}.sql").read_text("utf-8"))
+    """The statement in `sql/<name>.sql`: trusted text that ships with the package; nothing is ever spliced into it."""
+    return files(__package__).joinpath("sql", f"{name}.sql").read_text("utf-8")

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from windlass_cli.options import Format, Output, TaskId
+from windlass_cli.session import with_client
+
+if TYPE_CHECKING:
+    from windlass_client import Client
+
+
+def show(id: TaskId, output: Output = Format.table) -> None:
+    """Show one task: what it is, its attempts with their timelines, its result, the end of its output."""
+
+    async def work(client: Client) -> None:
+        await print_card(client, id, output)
+
+    with_client(work)
+
+
+async def print_card(client: Client, id: int, output: Format) -> None:
+    """NotFound when there is no such task."""
+    from windlass_cli.gather import gather
+
+    full = await gather(client, id)
+    if output is Format.json:
+        from windlass_cli.documents import of_full_card, print_document
+
+        text = full.output.decode("utf-8", "replace")
+        print_document(of_full_card(full.task, full.card, full.steps, text))
+        return
+    from windlass_cli.card import lines
+    from windlass_cli.screen import console
+
+    screen = console()
+    for line in lines(full):
+        screen.print(line, soft_wrap=True)

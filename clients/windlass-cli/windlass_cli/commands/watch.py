@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from windlass_cli.options import Format, Output, TaskId
+from windlass_cli.session import with_client
+
+if TYPE_CHECKING:
+    from windlass_client import Client
+
+
+def watch(id: TaskId, output: Output = Format.table) -> None:
+    """Follow one task from its beginning to its end, live; the exit code is its outcome.
+
+    Ctrl-C ends the watching, not the task.
+    """
+
+    async def work(client: Client) -> int:
+        from windlass_cli.follow import follow
+        from windlass_cli.views import JsonView, TextView
+
+        return await follow(client, id, JsonView() if output is Format.json else TextView())
+
+    with_client(work)

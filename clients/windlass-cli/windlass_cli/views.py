@@ -1,0 +1,145 @@
+"""What a followed task says, on its way to the screen: as text, as JSON, or not at all."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from windlass_client import (
+    Event,
+    OutputWritten,
+    ProgressMade,
+    StageEntered,
+    State,
+    StateChanged,
+    StepWritten,
+    Stream,
+)
+
+from windlass_cli import documents, words
+from windlass_cli.harmless import TerminalText, one_line
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+DIM, PLAIN = "\x1b[2m", "\x1b[0m"
+
+
+class View(Protocol):
+    """`show` gets every event, in order; `close` comes once, behind the last one."""
+
+    def show(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SilentView:
+    def show(self, event: Event) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class JsonView:
+    """One array, one event a line, each written when it happens."""
+
+    def __init__(self) -> None:
+        self._lead = "["
+
+    def show(self, event: Event) -> None:
+        sys.stdout.write(f"{self._lead}{documents.as_text(documents.of_event(event))}")
+        sys.stdout.flush()
+        self._lead = ",\n "
+
+    def close(self) -> None:
+        sys.stdout.write("[]\n" if self._lead == "[" else "]\n")
+        sys.stdout.flush()
+
+
+class TextView:
+    """Output where it belongs: stdout to stdout, stderr to stderr; all else as dim lines on stderr.
+
+    A pipe gets the bytes as they are; a terminal gets them harmless.
+    """
+
+    def __init__(self) -> None:
+        self._pipes = {Stream.STDOUT: _Pipe(sys.stdout), Stream.STDERR: _Pipe(sys.stderr)}
+        self._started: datetime | None = None
+
+    def show(self, event: Event) -> None:
+        match event:
+            case OutputWritten():
+                if event.dropped:
+                    self._say(f"… {words.size(event.dropped)} of output left out here")
+                self._pipes.get(event.stream, self._pipes[Stream.STDOUT]).write(event.data)
+            case StageEntered():
+                self._say(f"stage: {event.stage}")
+            case StepWritten():
+                self._say(event.text)
+            case ProgressMade():
+                self._progress(event)
+            case StateChanged():
+                self._state(event)
+
+    def close(self) -> None:
+        for pipe in self._pipes.values():
+            pipe.close()
+
+    def _progress(self, event: ProgressMade) -> None:
+        if sys.stderr.isatty():
+            total = f" of {event.progress.total}" if event.progress.total else ""
+            self._say(f"progress: {event.progress.current}{total}")
+
+    def _state(self, event: StateChanged) -> None:
+        said = f": {event.message}" if event.message else ""
+        match event.state:
+            case State.PENDING if event.next_try and event.time and event.attempt:
+                self._say(f"attempt {event.attempt} is over{said}; next try {words.until(event.next_try, event.time)}")
+            case State.PENDING:
+                self._say(f"waiting{said}")
+            case State.RUNNING:
+                self._started = event.time
+                self._say(f"attempt {event.attempt} runs on {event.node}" if event.node else "running")
+            case _:
+                took = f" after {words.between(self._started, event.time)}" if self._started else ""
+                self._say(f"{words.label(event.state).lower()}{took if event.state.final else ''}{said}")
+
+    def _say(self, text: str) -> None:
+        for pipe in self._pipes.values():
+            pipe.begin_line()
+        line = f"· {one_line(text)}"
+        print(f"{DIM}{line}{PLAIN}" if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
+
+
+class _Pipe:
+    """One of our own streams, taking the task's output."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = TerminalText() if stream.isatty() else None
+        self._in_line = False
+
+    def write(self, data: bytes) -> None:
+        if self._terminal is None:
+            self._stream.flush()
+            self._stream.buffer.write(data)
+            self._stream.buffer.flush()
+        else:
+            self._print(self._terminal.feed(data))
+
+    def begin_line(self) -> None:
+        """On a terminal, what we say ourselves must not stick to the end of the task's last line."""
+        if self._in_line:
+            self._print("\n")
+
+    def close(self) -> None:
+        if self._terminal is not None:
+            self._print(self._terminal.close())
+            self.begin_line()
+
+    def _print(self, text: str) -> None:
+        if text:
+            self._stream.write(text)
+            self._stream.flush()
+            self._in_line = not text.endswith(("\n", "\x1b[0m"))

@@ -1,0 +1,12 @@
+"""Diagrams are drawn from the code."""
+
+from __future__ import annotations
+
+from tests.meta.house import ROOT
+from windlass.core.lifecycle import diagram
+
+
+def test_the_state_diagram_is_drawn_from_the_transition_table() -> None:
+    readme = (ROOT / "kernel" / "README.md").read_text("utf-8")
+    drawn = readme.partition("<!-- diagram -->")[2].partition("<!-- /diagram -->")[0].strip()
+    assert drawn == f"```mermaid\n{diagram()}\n```", "print windlass.core.lifecycle.diagram() into kernel/README.md"
