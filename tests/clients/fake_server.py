@@ -1,6 +1,7 @@
-"""A server of the protocol without a kernel behind it: it says what a test tells it to say, and remembers what it was asked.
+# ruff: noqa: N802 - methods are named for the RPCs they answer
+"""A server of the protocol without a kernel behind it: it says what a test tells it to, and remembers what it was asked.
 
-For how clients behave when a server refuses, hangs, breaks off or comes back; what a kernel does is tested with a kernel.
+For how clients behave when a server refuses, hangs, breaks off or comes back; what a kernel does is tested with one.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Any
 
 import grpc.aio
 from google.protobuf.any_pb2 import Any as AnyMessage
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2
 from windlass_proto.v1 import (
     event_pb2,
     history_service_pb2,
@@ -123,10 +124,12 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
             return known, tasks_service_pb2.EnqueueResponse.RECEIPT_REPEATED
         id = len(self.world.tasks) + 1
         self.world.request_ids[request.request_id] = id
-        self.world.tasks[id] = a_task(id, kind=request.task.kind, title=request.task.title, payload=request.task.payload)
+        self.world.tasks[id] = a_task(
+            id, kind=request.task.kind, title=request.task.title, payload=request.task.payload
+        )
         return id, tasks_service_pb2.EnqueueResponse.RECEIPT_CREATED
 
-    async def Get(self, request: Any, context: Any) -> task_pb2.Task:
+    async def Get(self, request: Any, context: Any) -> Any:
         await self.world.enter("Tasks.Get", request, context)
         return await _found(self.world.tasks, request.name, context)
 
@@ -135,7 +138,7 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
         tasks, token = _page(list(self.world.tasks.values()), request)
         return tasks_service_pb2.ListTasksResponse(tasks=tasks, next_page_token=token)
 
-    async def Interrupt(self, request: Any, context: Any) -> task_pb2.Task:
+    async def Interrupt(self, request: Any, context: Any) -> Any:
         await self.world.enter("Interrupt", request, context)
         task = await _found(self.world.tasks, request.name, context)
         if task.state in FINAL:
@@ -167,16 +170,16 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
                     await refuses(grpc.StatusCode.UNAVAILABLE, "the stream broke")(context)
                 if event.HasField("state") and event.state.state in FINAL:
                     return
-            seen = told
-            async with self.world.changed:
-                await self.world.changed.wait_for(lambda: len(self.world.events[id]) > seen)
+            while len(self.world.events[id]) == told:
+                async with self.world.changed:
+                    await self.world.changed.wait()
 
 
 class FakeHistory(history_service_pb2_grpc.HistoryServicer):
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def Get(self, request: Any, context: Any) -> history_service_pb2.Card:
+    async def Get(self, request: Any, context: Any) -> Any:
         await self.world.enter("History.Get", request, context)
         return await _found(self.world.cards, request.name, context)
 
@@ -205,7 +208,7 @@ def _page(things: list[Any], request: Any) -> tuple[list[Any], str]:
 
 
 def a_task(id: int, **fields: Any) -> task_pb2.Task:
-    told = {"kind": "Noop", "priority": 5, "pool": "default", "trigger": "api", "initiator": "ada", "retries": 0}
+    told: dict[str, Any] = {"kind": "Noop", "priority": 5, "pool": "default", "trigger": "api", "initiator": "ada"}
     origin = fields.pop("origin", task_pb2.ORIGIN_USER)
     state = fields.pop("state", task_pb2.Task.STATE_PENDING)
     task = task_pb2.Task(name=f"tasks/{id}", origin=origin, state=state, **told | fields)
@@ -229,7 +232,7 @@ class FakeServer:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         tasks_service_pb2_grpc.add_TasksServicer_to_server(FakeTasks(self.world), self._server)
         history_service_pb2_grpc.add_HistoryServicer_to_server(FakeHistory(self.world), self._server)
-        check = grpc.unary_unary_rpc_method_handler(self._health)
+        check: Any = grpc.unary_unary_rpc_method_handler(self._health)
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})]
         )

@@ -43,7 +43,7 @@ def test_a_server_of_this_machine_is_found_with_its_token(announcer: Announcer):
 def test_a_server_whose_process_is_gone_is_not_found(announcer: Announcer):
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     announcer.announce("127.0.0.1:7654", pid=int(gone.stdout))
-    with pytest.raises(Unavailable, match='no windlass server found in .* start one with "windlass serve"') as caught:
+    with pytest.raises(Unavailable, match=r'no windlass server found in .* start one with "windlass serve"') as caught:
         find_server(None, None, announcer.environ)
     assert caught.value.reason == "SERVER_NOT_FOUND"
 

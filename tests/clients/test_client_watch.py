@@ -9,6 +9,7 @@ from windlass_client import (
     Client,
     DeadlineExceeded,
     Event,
+    FailedPrecondition,
     NotFound,
     OutputWritten,
     Progress,
@@ -39,7 +40,9 @@ async def test_events_are_values_of_their_own_class(client: Client, world: World
     await world.say(1, 10_000_002, stage="planning")
     await world.say(1, 10_000_003, progress=task_pb2.Progress(current=1, total=4))
     await world.say(1, 10_000_004, step=event_pb2.StepLine(text="a line", data=task_pb2.Payload(data=b'{"n": 1}')))
-    await world.say(1, 10_000_005, output=event_pb2.Output(stream="STREAM_STDERR", data=b"\xff", dropped=9))
+    await world.say(
+        1, 10_000_005, output=event_pb2.Output(stream=event_pb2.Output.STREAM_STDERR, data=b"\xff", dropped=9)
+    )
     await world.say(1, 10_000_006)
     await world.end(1, task_pb2.Task.STATE_COMPLETED, result=b"[1, 2]")
     first, *told = [event async for event in client.watch(1)]
@@ -148,6 +151,6 @@ async def test_waiting_for_a_result_ends_in_time(client: Client, world: World):
 async def test_a_task_that_is_over_cannot_be_interrupted(client: Client, world: World):
     await world.end(1, task_pb2.Task.STATE_COMPLETED)
     world.faults.append(refuses(grpc.StatusCode.FAILED_PRECONDITION, "it has ended", reason="TASK_OVER"))
-    with pytest.raises(Exception, match="it has ended") as caught:
+    with pytest.raises(FailedPrecondition, match="it has ended") as caught:
         await client.interrupt(1)
     assert caught.value.reason == "TASK_OVER"

@@ -20,7 +20,6 @@ from tests.system.test_embedded_rig import (
     checked,
     connected,
     eventually,
-    fill,
     finish,
     kill_all_at_once,
     postmaster_started,
@@ -38,10 +37,16 @@ def new_home(tmp_path):
         yield folder
 
 
+@pytest.fixture(scope="module")
+def old_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("embedded") / "home"
+
+
 @pytest.fixture
-def home(new_home, tmp_path_factory):
-    fill(new_home, tmp_path_factory.getbasetemp())
-    return new_home
+def home(old_home):
+    """One for all tests of this file, as in life: it was started, and left somehow, many times before."""
+    with checked(old_home) as folder:
+        yield folder
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from windlass.embedded.control import Request
 from windlass.embedded.identity import LAUNCH, Identity, choose
 from windlass.embedded.lease import acquire
 
-from tests.system.test_embedded_rig import checked, connected, fill, finish, process, query, serves
+from tests.system.test_embedded_rig import checked, connected, finish, process, query, serves
 
 ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
@@ -42,10 +42,16 @@ def new_home(tmp_path):
         yield folder
 
 
+@pytest.fixture(scope="module")
+def old_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("embedded") / "home"
+
+
 @pytest.fixture
-def home(new_home, tmp_path_factory):
-    fill(new_home, tmp_path_factory.getbasetemp())
-    return new_home
+def home(old_home):
+    """One for all tests of this file, as in life: it was started, and left somehow, many times before."""
+    with checked(old_home) as folder:
+        yield folder
 
 
 @contextmanager

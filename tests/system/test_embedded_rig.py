@@ -1,7 +1,6 @@
 """What the tests of the embedded servers share, and the proof that it sees what it is to see."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +13,7 @@ import psutil
 import psycopg
 import pytest
 import valkey
-from windlass.embedded import Lease, Servers, start
+from windlass.embedded import Lease, Servers
 
 
 def eventually(condition: Callable[[], object], within: float = 10.0) -> None:
@@ -62,6 +61,25 @@ def serves(servers: Servers) -> bool:
     return False
 
 
+def keep(servers: Servers) -> None:
+    """Writes something to be found again by `kept`, in each server that runs."""
+    query(servers, "DROP TABLE IF EXISTS kept")
+    query(servers, "CREATE TABLE kept AS SELECT 42 AS answer")
+    if servers.valkey:
+        with connected(servers) as client:
+            client.delete("kept")
+            client.rpush("kept", "a", "b")
+
+
+def kept(servers: Servers) -> bool:
+    """Whether all of it is there, exactly once."""
+    rows = query(servers, "SELECT array_agg(answer) FROM kept")
+    if not servers.valkey:
+        return rows == [42]
+    with connected(servers) as client:
+        return (rows, client.lrange("kept", 0, -1)) == ([42], ["a", "b"])
+
+
 def postmaster_started(servers: Servers) -> object:
     """Another moment, another server."""
     return query(servers, "SELECT pg_postmaster_start_time()")
@@ -86,12 +104,17 @@ def user(home: Path, *options: str) -> Iterator[subprocess.Popen]:
             child.kill()
 
 
+def kill(pids: set[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it went with another of them
+            os.kill(pid, Signals.SIGKILL)
+
+
 def kill_all_at_once(home: Path) -> None:
     """As a power loss does: nobody gets to react. The supervisor is stopped first, so that it starts nothing again."""
     supervisor = process(home, "supervisor")
     supervisor.suspend()
-    for pid in processes(home):
-        os.kill(pid, Signals.SIGKILL)
+    kill(processes(home))
     eventually(lambda: not processes(home))
 
 
@@ -101,15 +124,6 @@ def finish(lease: Lease, home: Path) -> None:
     eventually(lambda: not processes(home))
 
 
-def fill(home: Path, base: Path) -> None:
-    """Makes `home` one that was used before: a copy of one below `base`, since initdb takes half a second each time."""
-    model = base / "embedded-home"
-    if not model.exists():
-        with start(model) as lease:
-            finish(lease, model)
-    shutil.copytree(model, home)
-
-
 @contextmanager
 def checked(home: Path) -> Iterator[Path]:
     """A home folder of which no process may remain: the servers of a test that failed are ended, by pid."""
@@ -117,9 +131,7 @@ def checked(home: Path) -> Iterator[Path]:
         yield home
         eventually(lambda: not processes(home))
     finally:
-        for pid in processes(home):
-            with suppress(ProcessLookupError):
-                os.kill(pid, Signals.SIGKILL)
+        kill(processes(home))
 
 
 def test_the_rig_sees_a_process_that_works_in_a_home(tmp_path):

@@ -21,8 +21,9 @@ from tests.system.test_embedded_rig import (
     checked,
     connected,
     eventually,
-    fill,
     finish,
+    keep,
+    kept,
     postmaster_started,
     process,
     processes,
@@ -38,10 +39,16 @@ def new_home(tmp_path):
         yield folder
 
 
+@pytest.fixture(scope="module")
+def old_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("embedded") / "home"
+
+
 @pytest.fixture
-def home(new_home, tmp_path_factory):
-    fill(new_home, tmp_path_factory.getbasetemp())
-    return new_home
+def home(old_home):
+    """One for all tests of this file, as in life: it was started, and left somehow, many times before."""
+    with checked(old_home) as folder:
+        yield folder
 
 
 def mode(path: Path) -> int:
@@ -68,14 +75,10 @@ def test_the_first_start_gives_a_working_database_and_a_working_valkey(new_home)
 
 def test_what_was_written_is_there_after_a_stop_and_a_start(home):
     lease = start(home)
-    query(lease.servers, "CREATE TABLE kept AS SELECT 42 AS answer")
-    with connected(lease.servers) as client:
-        client.rpush("kept", "a", "b")
+    keep(lease.servers)
     finish(lease, home)
     lease = start(home)
-    assert query(lease.servers, "SELECT answer FROM kept") == 42
-    with connected(lease.servers) as client:
-        assert client.lrange("kept", 0, -1) == ["a", "b"]
+    assert kept(lease.servers)
     finish(lease, home)
 
 
@@ -108,7 +111,7 @@ def test_the_data_are_made_to_last(new_home):
         assert {name: query(lease.servers, f"SHOW {name}") for name in settings} == dict.fromkeys(settings, "on")
         with connected(lease.servers) as client:
             wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
-            assert {name: client.config_get(name)[name] for name in wanted} == wanted
+            assert {name: dict(client.config_get(name))[name] for name in wanted} == wanted  # type: ignore[arg-type]
         finish(lease, new_home)
 
 
@@ -262,6 +265,7 @@ def test_the_environment_of_libpq_users_does_not_matter(home, monkeypatch):
 
 def test_another_database_has_its_dsn(home):
     with start(home, valkey=False) as lease:
+        query(lease.servers, "DROP DATABASE IF EXISTS other")
         query(lease.servers, "CREATE DATABASE other TEMPLATE windlass")
         with psycopg.connect(lease.servers.database("other")) as connection:
             assert connection.info.dbname == "other"

@@ -79,7 +79,7 @@ def _details(full: FullCard, now: datetime) -> Iterator[Text]:
     ]
     for name, value in details:
         if value:
-            yield Text.assemble((f"{name:<10}", "dim"), value if isinstance(value, Text) else screen.styled(value))
+            yield Text.assemble((f"{name:<11}", "dim"), value if isinstance(value, Text) else screen.styled(value))
 
 
 def _progress(task: Task) -> str:

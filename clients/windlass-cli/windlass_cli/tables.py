@@ -46,10 +46,16 @@ def history_table(cards: Sequence[Card]) -> Table:
             words.clock(card.task.created, now),
             _title(words.title_of_card(card), known=bool(card.task.title)),
             screen.styled(card.task.initiator),
-            words.between(card.task.started, card.task.ended or now),
+            _took(card.task, now),
             str(card.id),
         )
     return table
+
+
+def _took(task: Task, now: datetime) -> str:
+    """From its start; of one that was tried again, from its creation: a list does not say when its first try began."""
+    begin = task.created if task.attempt > 1 and task.started else task.started
+    return words.between(begin, task.ended or now)
 
 
 def _title(text: str, *, known: bool) -> Text:

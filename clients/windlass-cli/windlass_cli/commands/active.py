@@ -15,7 +15,10 @@ def active(
     output: Output = Format.table,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
 ) -> None:
-    """List what is in the queue: running tasks first, then waiting ones in the order they will be claimed."""
+    """List what runs and what waits.
+
+    Running tasks come first, then waiting ones in the order they will be claimed.
+    """
 
     async def work(client: Client) -> None:
         from windlass_cli.listing import take

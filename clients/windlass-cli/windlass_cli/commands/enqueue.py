@@ -23,7 +23,10 @@ def enqueue(  # noqa: PLR0913, PLR0917 - every option is a parameter
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end; exit with its outcome.")] = False,
     output: Output = Format.table,
 ) -> None:
-    """Store a task; it is not lost once this returns."""
+    """Store a task and print its id.
+
+    Once this returns it is not lost. With --wait it is followed, live, and its outcome becomes the exit code.
+    """
     decoded = read_payload(payload)
     options: TaskOptions = {
         "title": title,

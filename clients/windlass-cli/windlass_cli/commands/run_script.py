@@ -42,7 +42,9 @@ def run_script(  # noqa: PLR0913, PLR0917 - every option is a parameter
     detach: Annotated[bool, typer.Option("--detach", help="Print the id and leave at once.")] = False,
     output: Output = Format.table,
 ) -> None:
-    """Run a script on the server, live: its output comes here, its outcome becomes the exit code.
+    """Run a script on the server and follow it, live.
+
+    Its output comes here: stdout to stdout, stderr to stderr. Its outcome becomes the exit code.
 
     The first Ctrl-C interrupts the script and waits for its end, the second one leaves.
     """
@@ -71,7 +73,7 @@ def run_script(  # noqa: PLR0913, PLR0917 - every option is a parameter
 
 
 def interpreter_of(script: str, file: str) -> str:
-    """From the script's first line, else the file's suffix, else sh.  Options in the first line are not kept, but told."""
+    """From the script's first line, else the file's suffix, else sh.  Options in that line are not kept, but told."""
     first = script.partition("\n")[0]
     words = first[2:].split() if first.startswith("#!") else []
     if words and PurePath(words[0]).name == "env":

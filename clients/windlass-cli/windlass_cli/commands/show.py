@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def show(id: TaskId, output: Output = Format.table) -> None:
-    """Show one task: what it is, its attempts with their timelines, its result, the end of its output."""
+    """Show one task: attempts, timeline, result, output."""
 
     async def work(client: Client) -> None:
         await print_card(client, id, output)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def watch(id: TaskId, output: Output = Format.table) -> None:
-    """Follow one task from its beginning to its end, live; the exit code is its outcome.
+    """Follow one task to its end, live.
 
-    Ctrl-C ends the watching, not the task.
+    The exit code is its outcome. Ctrl-C ends the watching, not the task.
     """
 
     async def work(client: Client) -> int:

@@ -8,7 +8,7 @@ import typer
 
 
 def demo() -> None:
-    """Start a server of its own, run five real scripts on it, live, and show what became of them.
+    """Run real scripts on a server of its own, live.
 
     Data goes to WINDLASS_HOME, or to .windlass in the current folder. On a terminal the server stays up until Ctrl-C;
     without one the demo ends by itself: with 0, or with 1 when a task did not end as it should.

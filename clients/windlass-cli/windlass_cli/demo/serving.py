@@ -22,7 +22,7 @@ LAST_LINES = 5
 
 @contextlib.asynccontextmanager
 async def serving(home: Path) -> AsyncGenerator[Announced, None]:
-    """A server on a free port of this machine, its data in `home`.  Failure with its last words when it does not start."""
+    """A server on a free port, its data in `home`.  Failure, with its last words, when it does not start."""
     _make(home)
     log = home / "demo-serve.log"
     with log.open("wb") as output:

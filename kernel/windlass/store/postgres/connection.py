@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import psycopg_pool
@@ -53,7 +53,8 @@ def translated() -> Iterator[None]:
 
 async def prepare(connection: psycopg.AsyncConnection[Row]) -> None:
     """Keep JSON as the bytes that came: it is passed on or decoded into the handler's type, never into dicts."""
-    set_json_loads(bytes, connection)  # type: ignore[arg-type] - our cursors are binary: it is bytes
+    # Our cursors are binary, so what comes is always bytes.
+    set_json_loads(cast("Callable[[str | bytes], Any]", bytes), connection)
     connection.prepare_threshold = 2
 
 
