@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,13 +19,19 @@ from windlass.store.postgres import PostgresStore, open_store
 from windlass.store.postgres.migrate import migrate
 
 TEMPLATE = "windlass_template"
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+SETTINGS = {"fsync": "off", "max_wal_size": "256MB"}
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The DSN of this session's own server, with a migrated template in it."""
-    with embedded.start(tmp_path_factory.mktemp("postgres"), valkey=False, settings={"fsync": "off"}) as lease:
+    with (
+        tempfile.TemporaryDirectory(prefix="windlass-tests-", dir=_quick_folder()) as folder,
+        embedded.start(Path(folder), valkey=False, settings=SETTINGS) as lease,
+    ):
         admin = lease.servers.postgres
         _execute(admin, sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
         asyncio.run(migrate(make_conninfo(admin, dbname=TEMPLATE)))
@@ -44,6 +53,11 @@ async def store(dsn: str) -> AsyncIterator[PostgresStore]:
     opened = await open_store(dsn, connections=6)
     yield opened
     await opened.close()
+
+
+def _quick_folder() -> Path | None:
+    """Memory where there is plenty: cloning a database takes 15 ms there, and 150 ms on a disk."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
 
 
 def _execute(dsn: str, statement: sql.Composed) -> None:

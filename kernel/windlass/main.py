@@ -143,6 +143,8 @@ def set_up_logging(config: LogConfig) -> None:
         if config.json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    # The pool tells of each lost connection; the kernel says once what that means.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

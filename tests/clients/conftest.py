@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from windlass_client import Client
 
+from tests.clients.command_line import CommandLine
 from tests.clients.fake_server import FakeServer, World
 
 
@@ -33,3 +34,15 @@ def no_server_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory:
     for name in ("WINDLASS_ADDRESS", "WINDLASS_TOKEN", "WINDLASS_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WINDLASS_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture
+def windlass(server: FakeServer) -> CommandLine:
+    """The command line, pointed at the fake server."""
+    return CommandLine(WINDLASS_ADDRESS=server.address, WINDLASS_TOKEN="secret")
+
+
+@pytest.fixture
+def lonely() -> CommandLine:
+    """The command line where there is no server."""
+    return CommandLine()

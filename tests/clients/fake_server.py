@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - methods are named for the RPCs they answer
-"""A server of the protocol without a kernel behind it: it says what a test tells it to, and remembers what it was asked.
+"""A server of the protocol without a kernel behind it: it says what a test tells it to, and remembers the calls.
 
 For how clients behave when a server refuses, hangs, breaks off or comes back; what a kernel does is tested with one.
 """
@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import grpc.aio
@@ -24,7 +25,7 @@ from windlass_proto.v1 import (
 )
 
 Fault = Callable[[Any], Awaitable[None]]
-START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+START = datetime(2021, 11, 22, 10, 0, tzinfo=UTC)
 FINAL = (task_pb2.Task.STATE_COMPLETED, task_pb2.Task.STATE_FAILED, task_pb2.Task.STATE_CANCELED)
 
 
@@ -170,9 +171,11 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
                     await refuses(grpc.StatusCode.UNAVAILABLE, "the stream broke")(context)
                 if event.HasField("state") and event.state.state in FINAL:
                     return
-            while len(self.world.events[id]) == told:
-                async with self.world.changed:
-                    await self.world.changed.wait()
+            async with self.world.changed:
+                await self.world.changed.wait_for(partial(self._more_than, id, told))
+
+    def _more_than(self, id: int, told: int) -> bool:
+        return len(self.world.events[id]) > told
 
 
 class FakeHistory(history_service_pb2_grpc.HistoryServicer):

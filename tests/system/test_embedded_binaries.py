@@ -103,6 +103,7 @@ def test_a_start_without_any_valkey_is_an_error_even_where_postgres_starts(home,
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(EmbeddedError, match=r"no Valkey found|no PostgreSQL found"):
         acquire(home, Request(wheels=False))
+    assert not (home / "postgres").exists(), "it is said before anything is started"
 
 
 def test_data_of_another_major_version_are_not_touched(home):

@@ -64,8 +64,12 @@ def listening_ports(home) -> list[int]:
     return sorted({connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN})
 
 
-def test_the_first_start_gives_a_working_database_and_a_working_valkey(new_home):
+def test_the_first_start_gives_a_working_database_and_a_working_valkey(new_home, monkeypatch):
+    monkeypatch.setenv("LC_ALL", "POSIX")  # text is UTF-8 and sorted by code point, whatever the machine speaks
     lease = start(new_home)
+    assert query(lease.servers, "SHOW server_encoding") == "UTF8"
+    assert query(lease.servers, "SELECT 'B' < 'a'")
+    assert query(lease.servers, "SHOW timezone") == "UTC"
     assert query(lease.servers, "SELECT current_database()") == "windlass"
     assert str(query(lease.servers, "SHOW server_version")).startswith(lease.servers.postgres_version)
     with connected(lease.servers) as client:
@@ -105,23 +109,14 @@ def test_valkey_is_started_when_it_is_asked_for(home):
     finish(without, home)
 
 
-def test_the_data_are_made_to_last(new_home):
-    with start(new_home) as lease:
+def test_the_data_are_made_to_last(home):
+    with start(home) as lease:
         settings = ["fsync", "synchronous_commit", "full_page_writes", "data_checksums"]
         assert {name: query(lease.servers, f"SHOW {name}") for name in settings} == dict.fromkeys(settings, "on")
         with connected(lease.servers) as client:
             wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction"}
             assert {name: dict(client.config_get(name))[name] for name in wanted} == wanted  # type: ignore[arg-type]
-        finish(lease, new_home)
-
-
-def test_text_is_utf8_whatever_the_machine_speaks(new_home, monkeypatch):
-    monkeypatch.setenv("LC_ALL", "POSIX")
-    with start(new_home, valkey=False) as lease:
-        assert query(lease.servers, "SHOW server_encoding") == "UTF8"
-        assert query(lease.servers, "SELECT 'B' < 'a'"), "text is ordered by code point"
-        assert query(lease.servers, "SHOW timezone") == "UTC"
-        finish(lease, new_home)
+        finish(lease, home)
 
 
 def test_two_users_share_the_servers_until_the_last_leaves(home):

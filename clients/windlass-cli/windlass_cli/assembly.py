@@ -70,8 +70,8 @@ def _by_name(found: Iterable[EntryPoint]) -> dict[str, EntryPoint]:
         if each.name in commands and commands[each.name].value != each.value:
             _tell(f"two commands are called {each.name}: {commands[each.name].value} is taken, {each.value} is not")
         commands.setdefault(each.name, each)
-    known = [name for name in ORDER if name in commands]
-    return {name: commands[name] for name in [*known, *(commands.keys() - set(known))]}
+    order = [*(name for name in ORDER if name in commands), *(name for name in commands if name not in ORDER)]
+    return {name: commands[name] for name in order}
 
 
 def _wanted(arguments: list[str], found: dict[str, EntryPoint]) -> list[str]:

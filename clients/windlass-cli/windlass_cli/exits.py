@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +53,19 @@ class Failure(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class NobodyReads(Exception):
+    """The reader of our output went away.  Not an OSError, of which typer would make exit code 1 by itself."""
+
+
+@contextmanager
+def noticing_that_nobody_reads() -> Iterator[None]:
+    """NobodyReads instead of BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError as gone:
+        raise NobodyReads from gone
 
 
 def failure_of(error: WindlassError) -> Failure:

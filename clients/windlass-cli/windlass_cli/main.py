@@ -9,7 +9,7 @@ import sys
 import typer
 
 from windlass_cli.assembly import assemble
-from windlass_cli.exits import CANCELED, NOBODY_READS, REFUSED, USAGE, Failure
+from windlass_cli.exits import CANCELED, NOBODY_READS, REFUSED, USAGE, Failure, NobodyReads, noticing_that_nobody_reads
 from windlass_cli.harmless import one_line
 
 
@@ -20,20 +20,22 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit code.  WINDLASS_TRACEBACK=1 lets an error nobody foresaw out as it is."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what gRPC has to say comes as an error, in one line
     try:
         code = assemble(arguments)(arguments or ["--help"], standalone_mode=False, prog_name="windlass")
-        sys.stdout.flush()
+        with noticing_that_nobody_reads():
+            sys.stdout.flush()
     except Failure as failure:
         return _complain(failure.message, failure.code)
+    except NobodyReads:
+        _write_to_nobody()
+        return NOBODY_READS
     except typer.TyperException as wrong:
         context = getattr(wrong, "ctx", None)
         where = f' (see "{context.command_path} --help")' if context else ""
         return _complain(wrong.format_message() + where, USAGE)
     except (KeyboardInterrupt, typer.Abort):
         return CANCELED
-    except BrokenPipeError:
-        _write_to_nobody()
-        return NOBODY_READS
     except Exception as error:
         if os.environ.get("WINDLASS_TRACEBACK"):
             raise

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
+from rich.console import Console
+from rich.text import Text
+
+from windlass_cli.harmless import one_line
+from windlass_cli.words import BADGE_STYLES, STATE_STYLES, label, priority_label
 
 WIDE = 10_000
 """Columns of a pipe: a program that reads a table wants all of it."""
 
 
+class HonestConsole(Console):
+    def on_broken_pipe(self) -> None:
+        """Not rich's business: main() knows the exit code."""
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """For text that was made harmless before; nothing in it is markup."""
-    from rich.console import Console
-
     stream = sys.stderr if stderr else sys.stdout
     terminal = stream.isatty()
-    return Console(
+    return HonestConsole(
         file=stream,
         force_terminal=terminal,
         no_color=None if terminal else True,
@@ -32,24 +37,22 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def styled(text: str, style: str = "") -> Text:
-    """Any text from elsewhere, harmless, on one line."""
-    from rich.text import Text
+    """Any text from elsewhere, harmless, on one line; the style ends with the text, not with the cell."""
+    return Text.assemble((one_line(text), style))
 
-    from windlass_cli.harmless import one_line
 
-    return Text(one_line(text), style=style)
+def cut(text: Text) -> Text:
+    """On one line, with an ellipsis where it does not fit: its column may shrink, but not wrap it."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def state(word: str) -> Text:
     """A state or outcome as its coloured label."""
-    from windlass_cli.words import STATE_STYLES, label
-
     return styled(label(word), STATE_STYLES.get(word, ""))
 
 
 def badge(priority: int) -> Text:
     """High, Medium or Low, on its colour."""
-    from windlass_cli.words import BADGE_STYLES, priority_label
-
     word = priority_label(priority)
     return styled(f" {word} ", BADGE_STYLES[word]) if sys.stdout.isatty() else styled(word)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from windlass_cli.exits import failure_of
+from windlass_cli.exits import failure_of, noticing_that_nobody_reads
 
 if TYPE_CHECKING:
     from windlass_client import Client
@@ -25,7 +25,8 @@ def with_client(work: Callable[[Client], Awaitable[int | None]]) -> None:
     from windlass_client import WindlassError
 
     try:
-        code = asyncio.run(_session(work))
+        with noticing_that_nobody_reads():
+            code = asyncio.run(_session(work))
     except WindlassError as error:
         raise failure_of(error) from error
     if code:

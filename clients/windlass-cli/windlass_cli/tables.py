@@ -14,7 +14,6 @@ from windlass_cli import screen, words
 if TYPE_CHECKING:
     from windlass_client import Card, Task
 
-SMALL = ("Origin", "ID", "Status", "Created", "Started", "Retries", "Priority", "Duration")
 NUMBERS = ("ID", "Retries", "Duration")
 
 
@@ -59,18 +58,16 @@ def _took(task: Task, now: datetime) -> str:
 
 
 def _title(text: str, *, known: bool) -> Text:
-    return screen.styled(text, "" if known else "dim italic")
+    return screen.cut(screen.styled(text, "" if known else "dim italic"))
 
 
 def _table(*columns: str) -> Table:
-    """Only titles and kinds give way when the terminal is narrow."""
+    """Titles give way when the terminal is narrow: the others may not wrap."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(
             column,
-            no_wrap=True,
-            overflow="ellipsis",
+            no_wrap=column != "Title",
             justify="right" if column in NUMBERS else "left",
-            min_width=len(column) if column in SMALL else 5,
         )
     return table

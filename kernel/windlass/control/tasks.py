@@ -33,7 +33,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         task = self._admit(request)
         if request.validate_only:
             return tasks_service_pb2.EnqueueResponse()
-        return convert.receipt((await self._kernel.enqueuer.enqueue([task]))[0])
+        return convert.receipt(await self._kernel.enqueuer.enqueue(task))
 
     @answers
     async def BatchEnqueue(
@@ -46,7 +46,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         if any(one.validate_only for one in request.requests):
             raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
         tasks = [self._admit_nth(n, one) for n, one in enumerate(request.requests)]
-        receipts = await self._kernel.enqueuer.enqueue(tasks) if tasks else []
+        receipts = await self._kernel.enqueuer.enqueue_batch(tasks) if tasks else []
         return tasks_service_pb2.BatchEnqueueResponse(responses=map(convert.receipt, receipts))
 
     @answers

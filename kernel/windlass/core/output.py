@@ -33,7 +33,7 @@ class CappedOutput:
     def write(self, stream: str, data: bytes) -> Chunk | None:
         """What to pass on at once, if anything; the rest is held back for `close`."""
         head = None
-        if self._head_left:
+        if self._head_left and data:
             head = Chunk(stream, data[: self._head_left])
             data = data[self._head_left :]
             self._head_left -= len(head.data)
@@ -48,7 +48,7 @@ class CappedOutput:
         else:
             self._tail.append(Chunk(stream, data))
         self._tail_size += len(data)
-        while self._tail_size - len(self._tail[0].data) >= self._tail_cap:
+        while self._tail and self._tail_size - len(self._tail[0].data) >= self._tail_cap:
             self._drop(len(self._tail[0].data))
 
     def _drop(self, size: int) -> None:
@@ -63,8 +63,10 @@ class CappedOutput:
         if self._tail_size > self._tail_cap:
             self._drop(self._tail_size - self._tail_cap)
         chunks = list(self._tail)
-        if chunks and self.dropped:
-            chunks[0] = chunks[0]._replace(dropped=self.dropped)
+        if self.dropped:
+            # Where nothing may be kept, the count still stands.
+            first = chunks[0] if chunks else Chunk("stdout", b"")
+            chunks[:1] = [first._replace(dropped=self.dropped)]
         self._tail.clear()
-        self._tail_size = 0
+        self._tail_size = self.dropped = 0
         return chunks

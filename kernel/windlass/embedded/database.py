@@ -11,22 +11,26 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-USER = "windlass"
+from windlass.embedded.postgres import USER
+
 DATABASE = "windlass"
 LOOPBACK = "127.0.0.1"
 
 
-def open_database(sockets: str, port: int, password_file: Path | None) -> str:
-    """The DSN of the database, which is made if missing. Raises psycopg.OperationalError while the server restarts.
+def open_database(sockets: str, port: int, password_file: Path | None) -> str | None:
+    """The DSN of the database, which is made if missing; None when the server is in the middle of a restart.
 
     With a `password_file` the DSN is one over loopback; the password is random, and only in that file (libpq's form).
     """
     by_socket = make_conninfo(host=sockets, port=port, user=USER, dbname=DATABASE)
-    with _connect_as_owner(by_socket) as connection:
-        _create_missing(connection)
-        if password_file is None:
-            return by_socket
-        _set_password(connection, _password(password_file))
+    try:
+        with _connect_as_owner(by_socket) as connection:
+            _create_missing(connection)
+            if password_file is None:
+                return by_socket
+            _set_password(connection, _password(password_file))
+    except psycopg.OperationalError:
+        return None
     return make_conninfo(by_socket, host=LOOPBACK, passfile=str(password_file))
 
 

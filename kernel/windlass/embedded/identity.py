@@ -53,24 +53,24 @@ class Identity:
         answers = tried.stdout.split()
         return frozenset(path for path, answer in zip(paths, answers, strict=True) if answer == "yes")
 
-    def own(self, folder: Path) -> None:
-        """Makes a folder of ours, and all in it, belong to this identity.
+    def own(self, path: Path) -> None:
+        """Makes a file or a folder of ours, and all in it, belong to this identity.
 
         Only root has something to change: what an earlier start left to it or to `nobody`. Another user's data is not
         taken away from that user.
         """
-        owner = folder.stat().st_uid
+        owner = path.stat().st_uid
         if owner == self.owner:
             return
         if os.geteuid() != 0 or owner not in (0, self.uid):
             raise EmbeddedError(
-                f"{folder} belongs to user id {owner}: run as that user, or choose another data directory"
+                f"{path} belongs to user id {owner}: run as that user, or choose another data directory"
             )
-        for parent, folders, files in os.walk(folder):
+        for parent, folders, files in os.walk(path):
             for name in folders + files:
                 os.chown(os.path.join(parent, name), self.owner, self.group, follow_symlinks=False)
         # Last: an interrupted walk leaves the top with its old owner, and the next start walks again.
-        os.chown(folder, self.owner, self.group)
+        os.chown(path, self.owner, self.group)
 
 
 def choose(paths: Sequence[Path], *, namespaces: bool = True) -> tuple[Identity, frozenset[Path]]:

@@ -16,10 +16,7 @@ from types import MappingProxyType
 from typing import Self
 from urllib.parse import quote
 
-import psycopg
-from psycopg.conninfo import make_conninfo
-
-from windlass.embedded import control, database
+from windlass.embedded import control
 from windlass.embedded.control import Answer, Request
 from windlass.embedded.errors import EmbeddedError
 from windlass.embedded.layout import Layout
@@ -40,6 +37,8 @@ class Servers:
 
     def database(self, name: str) -> str:
         """The DSN of another database on the same server; it need not exist yet."""
+        from psycopg.conninfo import make_conninfo  # here for the reason given in _describe
+
         return make_conninfo(self.postgres, dbname=name)
 
 
@@ -116,10 +115,9 @@ def _try(layout: Layout, request: Request, deadline: float) -> Lease | None:
         if answer.error:
             raise EmbeddedError(answer.error)
         while not _hung_up(connection):
-            with suppress(psycopg.OperationalError):  # PostgreSQL died at this very moment: it is started again
-                lease = Lease(_describe(layout, request, answer), connection)
+            if (servers := _describe(layout, request, answer)) is not None:
                 unless_it_works.pop_all()
-                return lease
+                return Lease(servers, connection)
             if time.monotonic() > deadline:
                 raise _too_late(layout)
             time.sleep(POLL)
@@ -185,8 +183,14 @@ def _start_supervisor(layout: Layout, lock: int) -> None:
         )
 
 
-def _describe(layout: Layout, request: Request, answer: Answer) -> Servers:
+def _describe(layout: Layout, request: Request, answer: Answer) -> Servers | None:
+    """None when PostgreSQL died at this very moment: the supervisor starts it again."""
+    # Here, because the supervisor imports this package too, needs no client, and starts 0.1 s sooner without.
+    from windlass.embedded import database
+
     dsn = database.open_database(answer.sockets, answer.port, layout.password if request.tcp else None)
+    if dsn is None:
+        return None
     url = f"unix://{quote(answer.valkey)}" if answer.valkey else ""
     return Servers(postgres=dsn, valkey=url, postgres_version=answer.postgres_version)
 

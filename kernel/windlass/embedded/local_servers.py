@@ -47,7 +47,11 @@ class LocalServers:
             try:
                 self._ground = ground = self._ground or self._settle(request)
                 _check_compatible(request, ground.request)
-                await _all(self._open_postgres(ground), self._open_valkey(ground, request))
+                if not request.valkey:
+                    await self._open_postgres(ground)
+                else:
+                    binary = self._valkey_binary(ground)  # if there is none, nothing is started for nothing
+                    await _all(self._open_postgres(ground), self._open_valkey(ground, binary))
             except (EmbeddedError, OSError) as error:
                 if self._postgres is None:  # a first start that failed settles nothing for the next
                     await self.close()
@@ -102,12 +106,10 @@ class LocalServers:
             self._postgres = await self._start(server.program(), ground, log / "postgres.log")
         await self._postgres.serving.wait()
 
-    async def _open_valkey(self, ground: Ground, request: Request) -> None:
-        if not request.valkey:
-            return
+    async def _open_valkey(self, ground: Ground, binary: Path) -> None:
         if self._valkey is None:
             data = self._layout.valkey
-            server = valkey.Valkey(data, _valkey_socket(ground), self._valkey_binary(ground))
+            server = valkey.Valkey(data, _valkey_socket(ground), binary)
             data.mkdir(mode=0o700, exist_ok=True)
             self._valkey = await self._start(server.program(), ground, self._layout.log / "valkey.log")
         await self._valkey.serving.wait()
@@ -124,7 +126,8 @@ class LocalServers:
         if ground.identity.reaches([binary]):
             return binary
         copy = copy_file(binary, self._copies())
-        ground.identity.own(self._copies())
+        for path in (copy, self._copies()):
+            ground.identity.own(path)
         return copy
 
     def _copies(self) -> Path:

@@ -16,13 +16,13 @@ from signal import Signals
 
 from windlass.embedded.binaries import PostgresBinaries
 from windlass.embedded.bounded_log import BoundedLog
-from windlass.embedded.database import USER
 from windlass.embedded.errors import EmbeddedError
 from windlass.embedded.identity import Identity
 from windlass.embedded.leftovers import claim
 from windlass.embedded.program import Program, launch
 from windlass.embedded.readiness import answers
 
+USER = "windlass"
 DEFAULT_PORT = 5432  # without TCP it only names the socket
 UNFINISHED = "postgres.new-"
 

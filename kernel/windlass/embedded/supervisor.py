@@ -79,7 +79,8 @@ class Supervisor:
         for stop in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(stop, self._on_stop, stop)
         log.info("serving %s", self._layout.home)
-        server = await asyncio.start_unix_server(self._serve_user, sock=listener)
+        # Not start_unix_server: from Python 3.13 on it wants to remove the socket by a name that we no longer have.
+        server = await asyncio.start_server(self._serve_user, sock=listener)
         try:
             await self._until_unused()
         finally:

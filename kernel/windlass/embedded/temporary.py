@@ -18,7 +18,7 @@ from windlass.embedded.identity import Identity
 
 LONGEST_ADDRESS = 107  # unix(7): sun_path holds 108 bytes, the last one zero
 LONGEST_NAME = "/.s.PGSQL.65535"
-PREFIX = "windlass-"
+PREFIX = "windlass-run-"
 
 
 def prepare_sockets(link: Path, identity: Identity, *, reachable: bool) -> Path:

@@ -9,36 +9,43 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from windlass.errors import WindlassError
+from windlass.errors import RequestIdReused, StoreUnavailable, WindlassError
 from windlass.store.facts import NewTask, Receipt
 from windlass.store.port import Queue
 
 LARGEST_COMMIT = 500
 COMMITS_AT_ONCE = 2
-
-
-class _Order:
-    __slots__ = ("answer", "tasks")
-
-    def __init__(self, tasks: Sequence[NewTask]) -> None:
-        self.tasks = tasks
-        self.answer: asyncio.Future[list[Receipt]] = asyncio.get_running_loop().create_future()
+Answer = Receipt | WindlassError
 
 
 class Enqueuer:
-    def __init__(self, queue: Queue, on_stored: Callable[[], None]) -> None:
+    """`on_stored` is told which tasks are stored now."""
+
+    def __init__(self, queue: Queue, on_stored: Callable[[Sequence[NewTask]], None]) -> None:
         self._queue = queue
         self._on_stored = on_stored
-        self._orders: list[_Order] = []
-        self._committing: set[asyncio.Task[None]] = set()
+        self._orders: list[tuple[NewTask, asyncio.Future[Answer]]] = []
+        self._committing: set[asyncio.Task[object]] = set()
 
-    async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
-        """Stores all of them in one transaction, or none and raises what the store raised."""
-        order = _Order(tasks)
-        self._orders.append(order)
+    async def enqueue(self, task: NewTask) -> Receipt:
+        """Stores one task, together with those of other callers.  Raises what the store raised."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._orders.append((task, answer))
         self._start_commit()
         # A caller that goes away does not take its commit-mates with it.
-        return await asyncio.shield(order.answer)
+        receipt = await asyncio.shield(answer)
+        if isinstance(receipt, WindlassError):
+            raise receipt
+        return receipt
+
+    async def enqueue_batch(self, tasks: Sequence[NewTask]) -> list[Receipt]:
+        """Stores all of them in a transaction of their own, or none and raises what the store raised."""
+        storing = asyncio.create_task(self._queue.enqueue(tasks))
+        self._committing.add(storing)
+        storing.add_done_callback(self._committing.discard)
+        receipts = await asyncio.shield(storing)
+        self._on_stored(tasks)
+        return receipts
 
     async def finished(self) -> None:
         """Wait until every order taken is answered."""
@@ -47,47 +54,34 @@ class Enqueuer:
 
     def _start_commit(self) -> None:
         if self._orders and len(self._committing) < COMMITS_AT_ONCE:
-            commit = asyncio.create_task(self._commit(self._next_orders()))
+            orders, self._orders = self._orders[:LARGEST_COMMIT], self._orders[LARGEST_COMMIT:]
+            commit = asyncio.create_task(self._commit(orders))
             self._committing.add(commit)
             commit.add_done_callback(self._committed)
 
-    def _committed(self, commit: asyncio.Task[None]) -> None:
+    def _committed(self, commit: asyncio.Task[object]) -> None:
         self._committing.discard(commit)
         self._start_commit()
 
-    def _next_orders(self) -> list[_Order]:
-        size = taken = 0
-        while taken < len(self._orders) and (not taken or size + len(self._orders[taken].tasks) <= LARGEST_COMMIT):
-            size += len(self._orders[taken].tasks)
-            taken += 1
-        orders, self._orders = self._orders[:taken], self._orders[taken:]
-        return orders
-
-    async def _commit(self, orders: list[_Order]) -> None:
+    async def _commit(self, orders: Sequence[tuple[NewTask, asyncio.Future[Answer]]]) -> None:
+        answers: Sequence[Answer]
         try:
-            receipts = iter(await self._queue.enqueue([task for order in orders for task in order.tasks]))
-        except WindlassError as error:
-            await self._refuse(orders, error)
+            answers = await self._store([task for task, _ in orders])
         except BaseException as error:
-            _fail(orders, error)
+            answers = [WindlassError(f"{type(error).__name__}: {error}")] * len(orders)
             raise
-        else:
-            self._on_stored()
-            for order in orders:
-                mine = [next(receipts) for _ in order.tasks]
-                if not order.answer.done():
-                    order.answer.set_result(mine)
+        finally:
+            for (_, future), answer in zip(orders, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
 
-    async def _refuse(self, orders: list[_Order], error: WindlassError) -> None:
-        if len(orders) == 1 or error.reason == "STORE_UNAVAILABLE":
-            _fail(orders, error)
-            return
-        # One caller's bad task must not refuse the others'.
-        for order in orders:
-            await self._commit([order])
-
-
-def _fail(orders: list[_Order], error: BaseException) -> None:
-    for order in orders:
-        if not order.answer.done():
-            order.answer.set_exception(error)
+    async def _store(self, tasks: Sequence[NewTask]) -> Sequence[Answer]:
+        try:
+            receipts: Sequence[Receipt | RequestIdReused] = await self._queue.enqueue_each(tasks)
+        except StoreUnavailable as error:
+            return [error] * len(tasks)
+        except WindlassError as error:
+            # One caller's bad task must not refuse the others'.
+            return [error] if len(tasks) == 1 else [answer for task in tasks for answer in await self._store([task])]
+        self._on_stored(tasks)
+        return receipts

@@ -39,7 +39,7 @@ class Kernel:
         self.watches = Watches(store.library)
         self.node = Node(store, plugins, config, self.watches.nudge)
         self.admission = Admission(plugins.kinds)
-        self.enqueuer = Enqueuer(store.queue, self.node.look)
+        self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self._services: list[Service] = [self.watches, *self.node.services, Hints(store, self.node)]
 
     async def start(self) -> None:

@@ -28,7 +28,7 @@ from windlass.host.process import this_process
 from windlass.host.recorder import Recorder
 from windlass.host.service import Bell, Service
 from windlass.host.verdicts import Decision
-from windlass.store.facts import Asked, Claimed, Ended, Settled
+from windlass.store.facts import Asked, Claimed, Ended, NewTask, Settled
 from windlass.store.port import Store
 
 log = structlog.get_logger()
@@ -74,10 +74,18 @@ class Node(Service):
         for dispatcher in self.dispatchers:
             dispatcher.look()
 
+    def stored(self, tasks: Sequence[NewTask]) -> None:
+        """These tasks have just been enqueued through this process."""
+        if any(task.delay <= 0 for task in tasks):
+            self.look()
+        if any(task.delay > 0 for task in tasks):
+            self.promoter.look()
+
     def hinted(self, word: str) -> None:
         """A hint from the store; an empty one means that hints may have been missed."""
         if word in ("", "ready"):
             self.look()
+        if word in ("", "later"):
             self.promoter.look()
         if word in ("", "interrupt"):
             self._bell.ring()

@@ -18,6 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 
+from windlass.errors import RequestIdReused
 from windlass.store.facts import (
     Asked,
     Beat,
@@ -47,6 +48,10 @@ class Queue(ABC):
 
         A `request_id` seen before with the same body returns the first task; with another body, `RequestIdReused`.
         """
+
+    @abstractmethod
+    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Receipt | RequestIdReused]:
+        """The same for tasks of different callers: one commit, but each stands for itself."""
 
     @abstractmethod
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
@@ -144,7 +149,10 @@ class Store(ABC):
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
-        """Words that something may have changed: `ready`, `interrupt`.  May miss some; the look is the truth.
+        """Words that something may have changed, said through another store than this one.
+
+        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one.  May
+        miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

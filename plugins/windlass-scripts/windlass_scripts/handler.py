@@ -47,7 +47,7 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
             async with workspace(self._settings.directory) as place:
                 run = await self._run_in(place, ctx, payload, command)
         except NotStarted as refusal:
-            if refusal.errno in _NEVER_BETTER:
+            if refusal.step == "exec" and refusal.errno in _NEVER_BETTER:
                 raise Rejected(f"{command.label} could not be started: {refusal}") from None
             return Retry(f"{command.label} could not be started: {refusal}")
         await _tell_the_end(ctx, run, place)
@@ -79,12 +79,16 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
 async def _tell_the_end(ctx: Context, run: Run, place: Workspace) -> None:
     ending = run.ending
     if ending.survivors:
-        await ctx.step(f"killed {ending.survivors} processes it left behind", count=ending.survivors)
+        await ctx.step(f"killed {_other_processes(ending.survivors)} of its tree", count=ending.survivors)
     if ending.left:
-        await ctx.step(f"{ending.left} processes did not end even by SIGKILL: the system holds them", count=ending.left)
+        await ctx.step(f"SIGKILL did not end {_other_processes(ending.left)}: the system holds on", count=ending.left)
     if not place.removed:
         await ctx.step(f"could not remove all of {place.root}", directory=place.root)
     await ctx.step(f"{how_it_ended(ending)} after {ending.duration:.1f} s")
+
+
+def _other_processes(count: int) -> str:
+    return f"{count} other process{'es' * (count > 1)}"
 
 
 def _about(payload: ExecuteScriptPayload) -> dict[str, object]:

@@ -30,7 +30,7 @@ def outcome_of(run: Run, about: dict[str, Any]) -> Outcome:
 def how_it_ended(ending: Ending) -> str:
     """ "exit code 3", "killed by SIGSEGV", …"""
     if not ending.known:
-        return "its runner process was killed from outside"
+        return "its runner process died"
     if ending.signal:
         return f"killed by {signal_name(ending.signal)}"
     return f"exit code {ending.code}"

@@ -77,7 +77,7 @@ async def test_a_cancellation_ends_the_whole_tree_before_it_is_passed_on(handler
 
 async def test_a_second_cancellation_does_not_cut_the_tidying_short(handler, ctx, asked, mark):
     running = await begin(handler, ctx, asked(DEAF))
-    for _ in range(3):
+    while not running.done():
         running.cancel()
         await asyncio.sleep(0)
     with pytest.raises(asyncio.CancelledError):
@@ -102,6 +102,13 @@ async def test_sigterm_is_enough_for_a_polite_script_and_history_says_so(handler
     assert (outcome.result["killed_by"], outcome.result["survivors_killed"]) == ("SIGTERM", 0)
     assert ctx.steps[1] == f"interrupted: SIGTERM to every process, SIGKILL {GRACE} s later"
     assert ctx.steps[-1].startswith("killed by SIGTERM after ")
+
+
+async def test_sigterm_wakes_a_stopped_process_to_hear_it(handler, ctx, asked):
+    running = await begin(handler, ctx, asked(ESCAPES["stopped"]))
+    ctx.cancelled.set()
+    outcome = await running
+    assert (outcome.result["killed_by"], outcome.result["survivors_killed"]) == ("SIGTERM", 0)
 
 
 async def test_sigkill_follows_for_a_deaf_one_and_history_says_so(handler, ctx, asked):
@@ -135,7 +142,7 @@ async def test_a_daemon_left_behind_dies_with_its_script(handler, ctx, asked, ma
     assert isinstance(outcome, Success)
     assert gone(mark, within=0)
     assert outcome.result["survivors_killed"] == 1
-    assert "killed 1 processes it left behind" in ctx.steps
+    assert "killed 1 other process of its tree" in ctx.steps
 
 
 async def test_a_grandchild_that_holds_the_pipe_does_not_hold_us(handler, ctx, asked):
@@ -191,7 +198,7 @@ async def test_killing_the_runner_frees_nobody(handler, ctx, asked, mark, script
     outcome = await running
     assert gone(mark, within=0)
     assert isinstance(outcome, Retry)
-    assert outcome.message == "its runner process was killed from outside"
+    assert outcome.message == "its runner process died"
 
 
 async def test_a_script_that_freezes_its_runner_is_still_ended(handler, ctx, asked, mark, monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sys
+import sysconfig
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +29,7 @@ T = TypeVar("T")
 
 ENDED_WITHIN_S = 120.0
 READY_WITHIN_S = 30.0
+INTERRUPTED_WITHIN_S = 3.0
 CARD_OF = "flaky"
 
 
@@ -69,13 +72,23 @@ async def perform(client: Client, stage_for: Callable[[Sequence[Part]], Stage]) 
     """Enqueues every act and follows them all to their end, or for as long as that may take."""
     handles = await client.enqueue_batch([act.task() for act in ACTS])
     parts = [Part(act, handle.id) for act, handle in zip(ACTS, handles, strict=True)]
-    with stage_for(parts) as stage:
-        try:
+    try:
+        with stage_for(parts) as stage:
             async with asyncio.timeout(ENDED_WITHIN_S):
                 await asyncio.gather(*(_follow(client, part, stage) for part in parts))
-        except TimeoutError:
-            print(f"\nNot everything ended within {ENDED_WITHIN_S:g} s.", flush=True)
+    except TimeoutError:
+        print(f"\nNot everything ended within {ENDED_WITHIN_S:g} s.", flush=True)
+    finally:
+        await _interrupt_the_rest(client, parts)
     return parts
+
+
+async def _interrupt_the_rest(client: Client, parts: Sequence[Part]) -> None:
+    """So that nothing of it goes on when the server is started again, and the server need not wait for it now."""
+    rest = [client.interrupt(part.id, "the demo was stopped") for part in parts if not part.state.final]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(INTERRUPTED_WITHIN_S):
+            await asyncio.gather(*rest, return_exceptions=True)
 
 
 async def _follow(client: Client, part: Part, stage: Stage) -> None:
@@ -98,13 +111,14 @@ async def _look_back(client: Client, parts: Sequence[Part]) -> None:
 
 
 def _say_what_next(home: Path) -> None:
+    path = "" if shutil.which("windlass") else f"\n  export PATH={sysconfig.get_path('scripts')}:$PATH"
     print(
         f"""
 The server stays up until Ctrl-C. In another terminal, try:
-
+{path}
   export WINDLASS_HOME={home}
   windlass history                     what became of the tasks
-  windlass run-script - <<< 'date'     run something of your own, live
+  echo date | windlass run-script -    run something of your own, live
   windlass enqueue ExecuteScript --payload '{{"script": "sleep 600"}}'
   windlass active                      what runs and what waits
   windlass interrupt ID                stop it

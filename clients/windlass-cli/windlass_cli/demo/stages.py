@@ -90,15 +90,15 @@ class PanelStage:
 
     def _panel(self) -> Table:
         now = time.monotonic()
-        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("Status", width=10, no_wrap=True)
-        table.add_column("Task", no_wrap=True, min_width=20)
-        table.add_column("Attempt", justify="right", no_wrap=True)
-        table.add_column("Time", justify="right", width=8, no_wrap=True)
-        table.add_column("Last line", no_wrap=True, overflow="ellipsis", ratio=1)
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+        table.add_column("Status", no_wrap=True, min_width=10)
+        table.add_column("Task", no_wrap=True)
+        table.add_column("Attempt", no_wrap=True, justify="right")
+        table.add_column("Time", no_wrap=True, justify="right", min_width=8)
+        table.add_column("Last line", ratio=1)
         for part in self._parts:
             took = words.duration((part.ended or now) - part.began) if part.began else words.DASH
-            last = screen.styled(shortened(part.last_line, 200), "dim")
+            last = screen.cut(screen.styled(shortened(part.last_line, 200), "dim"))
             attempt = str(part.attempt) if part.attempt else words.DASH
             table.add_row(screen.state(part.state), screen.styled(part.act.title), attempt, took, last)
         return table

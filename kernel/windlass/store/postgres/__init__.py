@@ -22,7 +22,7 @@ class PostgresStore(Store):
         self.library = PostgresLibrary(connections)
 
     def hints(self) -> AsyncIterator[str]:
-        return listen(self._connections.dsn)
+        return listen(self._connections.dsn, self._connections.mark)
 
     async def close(self) -> None:
         self._cluster.stop_renewing()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 
@@ -63,9 +64,14 @@ class Connections:
 
     def __init__(self, dsn: str, size: int) -> None:
         self.dsn = dsn
+        self.mark = secrets.token_hex(4)
         self._pool = psycopg_pool.AsyncConnectionPool(
             dsn, kwargs=DIALLING, configure=prepare, min_size=2, max_size=size, timeout=10, open=False, name="windlass"
         )
+
+    def hint(self, word: str) -> str:
+        """A hint with this store's mark: who said it need not hear it."""
+        return f"{word} {self.mark}"
 
     async def open(self) -> None:
         with translated():
@@ -82,12 +88,17 @@ class Connections:
                 return await cursor.fetchall() if cursor.description else []
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[psycopg.AsyncCursor[Row]]:
-        """Several statements in one transaction."""
+    async def transaction(self) -> AsyncIterator[Callable[[str, dict[str, Any]], Awaitable[list[Row]]]]:
+        """Several statements in one transaction: gives what `rows` is outside of one."""
         with translated():
             async with (
                 self._pool.connection() as connection,
                 connection.transaction(),
                 connection.cursor(binary=True) as cursor,
             ):
-                yield cursor
+
+                async def rows(statement: str, parameters: dict[str, Any]) -> list[Row]:
+                    await cursor.execute(sql(statement), parameters)
+                    return await cursor.fetchall() if cursor.description else []
+
+                yield rows

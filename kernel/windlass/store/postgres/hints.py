@@ -16,8 +16,8 @@ RETRY_SECONDS = 0.5
 PROBE_SECONDS = 20.0
 
 
-async def listen(dsn: str) -> AsyncIterator[str]:
-    """Words until the caller stops; reconnects by itself, and probes a silent connection."""
+async def listen(dsn: str, own_mark: str) -> AsyncIterator[str]:
+    """Words that others said, until the caller stops; reconnects by itself, and probes a silent connection."""
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(dsn, **DIALLING) as connection:
@@ -25,7 +25,9 @@ async def listen(dsn: str) -> AsyncIterator[str]:
                 yield ""
                 while True:
                     async for word in connection.notifies(timeout=PROBE_SECONDS):
-                        yield word.payload
+                        said, _, mark = word.payload.partition(" ")
+                        if mark != own_mark:
+                            yield said
                     await connection.execute("select 1")
         except psycopg.Error:
             await asyncio.sleep(RETRY_SECONDS)

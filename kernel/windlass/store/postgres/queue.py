@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -12,7 +12,6 @@ from windlass.store.facts import Asked, Claimed, Ended, Interrupted, Membership,
 from windlass.store.port import Queue
 from windlass.store.postgres.arrays import numbers, texts
 from windlass.store.postgres.connection import Connections, Row
-from windlass.store.postgres.statements import sql
 
 # A look-up costs a third of what calling the enum does.
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
@@ -23,17 +22,26 @@ class PostgresQueue(Queue):
         self._db = connections
 
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
-        async with self._db.transaction() as cursor:
-            await cursor.execute(sql("enqueue_tasks"), _asked(tasks))
-            made = [row[0] for row in await cursor.fetchall()]
-            earlier: dict[Any, Row] = {}
-            if None in made:
-                repeated = [task.request_id for task, id_ in zip(tasks, made, strict=True) if id_ is None]
-                await cursor.execute(sql("read_requests"), {"ids": repeated})
-                earlier = {row[0]: row for row in await cursor.fetchall()}
-            receipts = [_receipt(task, id_, earlier) for task, id_ in zip(tasks, made, strict=True)]
-            await cursor.execute("select pg_notify('windlass', 'ready')")
+        async with self._db.transaction() as run:
+            made = [row[0] for row in await run("enqueue_tasks", self._asked(tasks))]
+            receipts = []
+            for receipt in _receipts(
+                tasks, made, await run("read_requests", _unmade(tasks, made)) if None in made else ()
+            ):
+                if isinstance(receipt, RequestIdReused):
+                    raise receipt
+                receipts.append(receipt)
         return receipts
+
+    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Receipt | RequestIdReused]:
+        # One round trip: nothing can be refused after it, so it needs no transaction around it.
+        made = [row[0] for row in await self._db.rows("enqueue_tasks", self._asked(tasks))]
+        earlier = await self._db.rows("read_requests", _unmade(tasks, made)) if None in made else ()
+        return _receipts(tasks, made, earlier)
+
+    def _asked(self, tasks: Sequence[NewTask]) -> dict[str, Any]:
+        due = any(task.delay <= 0 for task in tasks)
+        return _asked(tasks, self._db.hint("ready" if due else "later"))
 
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
         rows = await self._db.rows("claim_tasks", {"node": node, "pool": pool, "kinds": list(kinds), "limit": limit})
@@ -59,7 +67,7 @@ class PostgresQueue(Queue):
                 return Interrupted(State.CANCELED)
             holder = await self._db.rows("flag_interrupt", {"task": ask.task, "by": ask.by, "reason": ask.reason})
             if holder:
-                await self._db.rows("hint_interrupt", {})
+                await self._db.rows("hint_interrupt", {"hint": self._db.hint("interrupt")})
                 return Interrupted(State.CANCELLING, holder[0][0])
             place = await self._db.rows("read_place", {"task": ask.task})
             if not place:
@@ -73,15 +81,16 @@ class PostgresQueue(Queue):
         return [Asked(*row) for row in await self._db.rows("read_interrupts", {"node": node})]
 
     async def promote(self, membership: Membership, limit: int) -> float | None:
-        facts = {"node": membership.node, "term": membership.term, "limit": limit}
+        facts = {"node": membership.node, "term": membership.term, "limit": limit, "hint": self._db.hint("ready")}
         leads, next_due, moved = (await self._db.rows("promote_due", facts))[0]
         if not leads:
             return None
         return 0.0 if moved == limit else next_due
 
 
-def _asked(tasks: Sequence[NewTask]) -> dict[str, Any]:
+def _asked(tasks: Sequence[NewTask], hint: str) -> dict[str, Any]:
     return {
+        "hint": hint,
         "kinds": texts(t.kind for t in tasks),
         "titles": texts(t.title for t in tasks),
         "priorities": numbers(t.priority for t in tasks),
@@ -99,12 +108,23 @@ def _asked(tasks: Sequence[NewTask]) -> dict[str, Any]:
     }
 
 
-def _receipt(task: NewTask, made: int | None, earlier: dict[Any, Row]) -> Receipt:
+def _unmade(tasks: Sequence[NewTask], made: Sequence[int | None]) -> dict[str, Any]:
+    return {"ids": [task.request_id for task, id_ in zip(tasks, made, strict=True) if id_ is None]}
+
+
+def _receipts(
+    tasks: Sequence[NewTask], made: Sequence[int | None], earlier: Iterable[Row]
+) -> list[Receipt | RequestIdReused]:
+    known = {row[0]: row for row in earlier}
+    return [_receipt(task, id_, known) for task, id_ in zip(tasks, made, strict=True)]
+
+
+def _receipt(task: NewTask, made: int | None, earlier: dict[Any, Row]) -> Receipt | RequestIdReused:
     if made is not None:
         return Receipt(made)
     _, body_hash, first = earlier[task.request_id]
     if body_hash != task.body_hash:
-        raise RequestIdReused(
+        return RequestIdReused(
             f"request_id {task.request_id} was used before with another body: choose a new id for a new task",
             field="request_id",
             task=first,

@@ -12,7 +12,6 @@ import resource
 import select
 import signal
 import time
-from contextlib import suppress
 
 from .job import Job, read_job
 from .prctl import adopt_orphans, die_with_parent, refuse_new_privileges
@@ -74,7 +73,6 @@ class Supervisor:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         self._began = time.monotonic()
         self._main = spawn(self._job)
-        _let_go_of_output()
         self.tell(b"started %d" % self._main)
 
     def until_nothing_is_left(self) -> None:
@@ -144,9 +142,15 @@ class Supervisor:
             return
         if message == b"":
             self.orphaned = True
-            with suppress(KeyError):  # told twice: by the signal and by the socket
-                self._poll.unregister(self._control)
+            self._forget_control()
         self._deadline = time.monotonic()
+
+    def _forget_control(self) -> None:
+        """At its end of file the socket would wake us without pause."""
+        try:  # noqa: SIM105 - importing contextlib would cost every script a millisecond
+            self._poll.unregister(self._control)
+        except KeyError:  # we are told twice: by the socket and by the signal
+            pass
 
     def _stop(self) -> None:
         """Ask the whole tree once, then leave it its grace; what a trap handler starts meanwhile is left alone."""
@@ -155,8 +159,13 @@ class Supervisor:
             return
         self._ended_by = signal.SIGTERM
         self._deadline = time.monotonic() + self._job.grace_ms / 1000
-        for process in descendants(os.getpid()):
-            process.send(signal.SIGTERM)
+        everyone = descendants(os.getpid())
+        # The script's own group in one call, which no fork can slip through: a shell may just be starting its next
+        # command.  We have not reaped the script yet, so its number is nobody else's.
+        os.killpg(self._main, signal.SIGTERM)
+        for process in everyone:
+            if process.group != self._main:
+                process.send(signal.SIGTERM)
             process.send(signal.SIGCONT)  # a stopped process would sleep through it
 
     def _kill(self, now: float) -> None:
@@ -179,14 +188,6 @@ def _signal_pipe() -> int:
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     return read_end
-
-
-def _let_go_of_output() -> None:
-    """Only the script may hold the pipes, or their reader would never see the end."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(nothing, fd)
-    os.close(nothing)
 
 
 def _receive(fd: int) -> bytes:

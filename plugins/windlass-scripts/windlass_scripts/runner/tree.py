@@ -9,7 +9,7 @@ import signal
 class Process:
     """One line of /proc/<pid>/stat.  `started` (clock ticks since boot) tells it from a later owner of its pid."""
 
-    __slots__ = ("parent", "pid", "session", "started", "zombie")
+    __slots__ = ("group", "parent", "pid", "session", "started", "zombie")
 
     def __init__(self, pid: int, stat: bytes) -> None:
         # The name, in parentheses, may itself hold spaces and parentheses: count from the last one.
@@ -17,6 +17,7 @@ class Process:
         self.pid = pid
         self.zombie = fields[0] in b"ZX"
         self.parent = int(fields[1])
+        self.group = int(fields[2])
         self.session = int(fields[3])
         self.started = int(fields[19])
 

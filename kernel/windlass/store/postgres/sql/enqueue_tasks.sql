@@ -1,4 +1,4 @@
--- Stores requests with where they stand, all or none. A request id that is known already (or twice in this batch) makes no task
+-- Stores requests with where they stand, and says one hint. A request id that is known already (or twice in this batch) makes no task
 -- and comes back with task null: the winner may not be visible to this statement, so read_requests.sql looks after it.
 -- Request ids are inserted in sorted order, so that two batches can't wait for each other.
 with asked as materialized (
@@ -26,5 +26,7 @@ with asked as materialized (
 ), later as (
   insert into windlass.deferred (id, kind, pool, priority, next_try_at, attempt, uncounted, origin)
   select id, kind, pool, priority, now() + delay * interval '1 second', 0, 0, origin from made where delay > 0
+), told as materialized (
+  select pg_notify('windlass', %(hint)s)
 )
-select made.id from asked left join made using (id) order by asked.place
+select made.id from asked left join made using (id) cross join told order by asked.place

@@ -11,7 +11,7 @@ with leads as (
 ), ready as (
   insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin)
   select id, kind, pool, priority, next_try_at, attempt, uncounted, origin from moved
-  returning pg_notify('windlass', 'ready')
+  returning pg_notify('windlass', %(hint)s)
 )
 select exists (select from leads),
        (select extract(epoch from min(next_try_at) - now())::float8 from windlass.deferred where next_try_at > now()),

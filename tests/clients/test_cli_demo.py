@@ -1,0 +1,87 @@
+"""The demo, with a real server, real PostgreSQL and real scripts."""
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.clients.command_line import CommandLine
+
+
+@pytest.fixture
+def windlass(tmp_path: Path) -> CommandLine:
+    return CommandLine(WINDLASS_HOME=str(tmp_path / "home"))
+
+
+async def nothing_is_left_of(home: Path) -> None:
+    """The database's keeper ends a moment after the server, its last user."""
+    async with asyncio.timeout(20):
+        while processes_of(home):  # noqa: ASYNC110 - strangers tell nobody when they end
+            await asyncio.sleep(0.05)
+
+
+def processes_of(home: Path) -> list[str]:
+    """Command lines that name this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(home) in command:
+            found.append(command)
+    return found
+
+
+async def test_without_a_terminal_it_ends_by_itself_twice_in_a_row(windlass: CommandLine, tmp_path: Path):
+    for _ in range(2):
+        ended = await windlass.run("demo")
+        assert (ended.code, ended.errors) == (0, "")
+        assert "All five ended as they should." in ended.text
+        assert "[long]      told to stop at " in ended.text
+        assert "MB the server left out" in ended.text
+        assert "Attempt 3  Success" in ended.text
+        await nothing_is_left_of(tmp_path / "home")
+
+
+async def test_on_a_terminal_it_stays_up_until_ctrl_c(windlass: CommandLine, tmp_path: Path):
+    terminal = await windlass.on_a_terminal("demo")
+    await terminal.until(lambda shown: b"stays up until Ctrl-C" in shown)
+    cards = json.loads((await windlass.run("history", "-o", "json")).out)
+    assert sorted(card["state"] for card in cards) == ["CANCELED", *["COMPLETED"] * 4]
+    terminal.press_ctrl_c()
+    assert await terminal.ended() == 0
+    assert "Far more output than anybody reads" in terminal.plain
+    await nothing_is_left_of(tmp_path / "home")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_stopped_on_its_way_it_leaves_nothing_behind(windlass: CommandLine, tmp_path: Path, number: int):
+    process = await windlass.start("demo")
+    assert process.stdout is not None
+    while b"counted to 1 " not in await process.stdout.readline():
+        assert not process.stdout.at_eof()
+    process.send_signal(number)
+    out, errors = await process.communicate()
+    assert process.returncode == 130, (out, errors)
+    assert errors == b"\nStopping the server \xe2\x80\xa6\n"
+    await nothing_is_left_of(tmp_path / "home")
+
+
+async def test_a_server_that_cannot_start_is_told_with_its_own_words(windlass: CommandLine, tmp_path: Path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "windlass.toml").write_text("[server]\nlissten = 1\n")
+    ended = await windlass.run("demo")
+    assert ended.code == 3
+    assert ended.errors.startswith("error: the server ended at once: ")
+    assert "lissten" in ended.errors
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+async def test_a_folder_it_may_not_make_is_told():
+    ended = await CommandLine(WINDLASS_HOME="/home-of-nobody").run("demo")
+    assert ended.code == 3
+    assert "cannot make" in ended.errors
