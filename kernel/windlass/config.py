@@ -72,11 +72,12 @@ def load_config(
     """
     home = default_home(environ)
     raw = _read(file or home / "windlass.toml", required=file is not None)
-    raw.setdefault("home", str(home))
+    if environ.get("WINDLASS_HOME") or "home" not in raw:
+        raw["home"] = str(home)
     for section, key, text in _from_environment(environ):
-        raw.setdefault(section, {})[key] = text
+        _section(raw, section)[key] = text
     for section, values in (overrides or {}).items():
-        raw.setdefault(section, {}).update({k: v for k, v in values.items() if v is not None})
+        _section(raw, section).update({k: v for k, v in values.items() if v is not None})
     config = decode_section(raw, Config, "")
     _check(config)
     return config
@@ -92,11 +93,13 @@ def default_home(environ: Mapping[str, str]) -> Path:
 
 def decode_section(raw: Mapping[str, Any], type_: type[S], where: str) -> S:
     """`raw` as `type_`; a key nobody knows, or a value that does not fit, is a `ConfigError` that names it."""
+    # Looked for by us: a plugin's type may let unknown keys pass.
+    if unknown := _unknown_key(raw, type_, where):
+        raise ConfigError(unknown)
     try:
         return msgspec.convert(raw, type_, strict=False)
     except msgspec.ValidationError as error:
-        unknown = _unknown_key(raw, type_, where)
-        raise ConfigError(unknown or f"configuration: {_dotted(str(error), where)}") from error
+        raise ConfigError(f"configuration: {_dotted(str(error), where)}") from error
 
 
 def _unknown_key(raw: Mapping[str, Any], type_: Any, where: str) -> str | None:
@@ -131,6 +134,13 @@ def _read(file: Path, *, required: bool) -> dict[str, Any]:
         raise ConfigError(f"configuration: {file} can't be read: {error}") from error
 
 
+def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
+    section = raw.setdefault(name, {})
+    if not isinstance(section, dict):
+        raise ConfigError(f"configuration: {name} must be a table ([{name}]), not {section!r}")
+    return section
+
+
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     for section in ("store", "server", "node", "embedded", "log"):
         prefix = f"WINDLASS_{section.upper()}_"
@@ -144,6 +154,8 @@ def _check(config: Config) -> None:
         _ = config.node.lease_times
     except ValueError as error:
         raise ConfigError(f"configuration: node: {error}") from error
+    if config.store.connections < 2:
+        raise ConfigError(f"configuration: store.connections must be at least 2, not {config.store.connections}")
     for pool, slots in config.node.pools.items():
         if slots < 1:
             raise ConfigError(f"configuration: node.pools.{pool} must be at least 1, not {slots}")

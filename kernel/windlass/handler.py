@@ -92,7 +92,7 @@ class Context(ABC):
 
     @abstractmethod
     async def step(self, text: str, **data: Any) -> None:
-        """Add one line to the timeline; `data` is kept beside it as JSON."""
+        """Add one line to the timeline; `data` is kept beside it as JSON, at most 16 KiB."""
 
     @abstractmethod
     async def output(self, data: bytes, stream: str = "stdout") -> None:

@@ -99,7 +99,8 @@ class Connection:
             answer = await check(b"", timeout=timeout)
         except grpc.aio.AioRpcError as refused:
             silent = refused.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-            return (refused.details() or refused.code().name) if silent else ""
+            # gRPC tells the way down to the reason; the reason is its last part.
+            return (refused.details() or refused.code().name).rpartition(": ")[2] if silent else ""
         return "" if answer == SERVING else "it is not serving yet"
 
     async def close(self) -> None:

@@ -11,7 +11,9 @@ from windlass.control.paging import page_size, read_token, write_token
 from windlass.control.status import answers
 from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
-from windlass.store.facts import Watched
+from windlass.store.facts import EventFacts, Watched
+
+LARGEST_REPLY = 2 * 1024 * 1024
 
 
 class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
@@ -50,8 +52,18 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
         events = found.get(task, [])
         if not events and not after:
             raise TaskNotFound(f"there is no task {task}", task=task)
-        shown = events[:size]
-        token = write_token(name, (shown[-1].sequence,) if len(events) > size else None)
+        shown = _bounded(events[:size])
+        token = write_token(name, (shown[-1].sequence,) if len(events) > len(shown) else None)
         return history_service_pb2.ListStepsResponse(
             steps=[convert.step(task, event) for event in shown], next_page_token=token
         )
+
+
+def _bounded(events: list[EventFacts]) -> list[EventFacts]:
+    """As many as a reply may hold, at least one: lines can be long."""
+    size = 0
+    for n, event in enumerate(events):
+        size += len(event.text) * 4 + len(event.data or b"") + 100
+        if n and size > LARGEST_REPLY:
+            return events[:n]
+    return events

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from uuid import UUID
 
 import msgspec
+import structlog
 
 from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, UnknownKind
 from windlass.host.context import NUL, clean
 from windlass.host.plugins import Kind
 from windlass.store.facts import NewTask
+
+log = structlog.get_logger()
 
 LARGEST_PAYLOAD = 1024 * 1024
 LONGEST_TITLE = 200
@@ -55,7 +58,7 @@ class Admission:
         kind = self._kind(request.kind)
         self._check(request)
         payload = self._payload(kind, request)
-        title = request.title or clean(kind.handler.title(payload), LONGEST_TITLE)
+        title = request.title or _title(kind, payload)
         policy = kind.handler.retry
         labels = msgspec.json.encode(request.labels, order="sorted")
         return NewTask(
@@ -120,6 +123,14 @@ class Admission:
         _within(request.pause, 0, 366 * 86_400, "retry.pause", "task.retry.pause")
         if request.delay > LONGEST_DELAY:
             raise InvalidArgument("due_time is more than five years away", field="task.due_time")
+
+
+def _title(kind: Kind, payload: object) -> str:
+    try:
+        return clean(kind.handler.title(payload), LONGEST_TITLE)
+    except Exception:
+        log.exception("a handler could not title its task", kind=kind.handler.kind)
+        return ""
 
 
 def _within(value: float | None, least: float, most: float, what: str, field: str) -> None:

@@ -17,13 +17,17 @@ from windlass.host.recorder import Recorder
 from windlass.store.facts import Claimed
 
 LARGEST_TEXT = 4_000
+LARGEST_STEP_DATA = 16 * 1024
+LARGEST_CHUNK = 64 * 1024
 LARGEST_OUTBOX = 256 * 1024
 NUL = "\0"
 
 
 def clean(text: str, limit: int = LARGEST_TEXT) -> str:
-    """Text as the store can keep it: bounded, without NUL (PostgreSQL refuses it)."""
-    return (text if len(text) <= limit else text[: limit - 1] + "…").replace(NUL, "\N{REPLACEMENT CHARACTER}")
+    """Text as the store can keep it: bounded, without NUL (PostgreSQL refuses it), and nothing but Unicode."""
+    text = (text if len(text) <= limit else text[: limit - 1] + "…").replace(NUL, "\N{REPLACEMENT CHARACTER}")
+    # File names may hold halves of surrogate pairs, which can't be encoded.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def clean_json(value: Any) -> str:
@@ -86,7 +90,10 @@ class LiveContext(Context):
         await self._spoken()
 
     async def step(self, text: str, **data: Any) -> None:
-        self.outbox.add_line(self._recorder.now(), STEP, clean(text), clean_json(data) if data else None)
+        encoded = clean_json(data) if data else None
+        if encoded and len(encoded) > LARGEST_STEP_DATA:
+            raise ValueError(f"a step's data has {len(encoded)} bytes; at most {LARGEST_STEP_DATA} are taken")
+        self.outbox.add_line(self._recorder.now(), STEP, clean(text), encoded)
         await self._spoken()
 
     async def output(self, data: bytes, stream: str = "stdout") -> None:
@@ -94,10 +101,11 @@ class LiveContext(Context):
             raise ValueError(f"stream must be one of {', '.join(STREAMS)}, not {stream!r}")
         if self._output is None:
             self._output = CappedOutput(self._output_cap)
-        head = self._output.write(stream, bytes(data))
-        if head:
-            self._add_chunk(head)
-            await self._spoken()
+        for start in range(0, len(data), LARGEST_CHUNK):
+            head = self._output.write(stream, bytes(data[start : start + LARGEST_CHUNK]))
+            if head:
+                self._add_chunk(head)
+                await self._spoken()
 
     def interrupted(self, by: str, reason: str) -> None:
         """Note the interrupt in the timeline and tell the handler."""

@@ -23,16 +23,20 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(outcome: object, claimed: Claimed, policy: RetryPolicy) -> Decision:
-    """What becomes of the task, by what its attempt returned and how many attempts it had."""
-    match outcome:
-        case Success():
-            return _with_result(Verdict.SUCCESS, "", outcome.result)
-        case Failed():
-            return _with_result(Verdict.FAILED, outcome.message, outcome.result)
-        case Retry():
-            return _again(outcome, claimed, override(policy, attempts=claimed.attempt_limit, pause=claimed.retry_pause))
-    got = type(outcome).__name__
-    return Decision(Verdict.FAILED, f"the handler of {claimed.kind} returned {got}, not Success, Failed or Retry")
+    """What becomes of the task, by what its attempt returned and how many attempts it had.  Never raises."""
+    try:
+        match outcome:
+            case Success():
+                return _with_result(Verdict.SUCCESS, "", outcome.result)
+            case Failed():
+                return _with_result(Verdict.FAILED, str(outcome.message), outcome.result)
+            case Retry():
+                asked = override(policy, attempts=claimed.attempt_limit, pause=claimed.retry_pause)
+                return _again(outcome, claimed, asked)
+        wrong = f"{type(outcome).__name__}, not Success, Failed or Retry"
+    except Exception as error:  # noqa: BLE001 - outcomes are not checked where they are made
+        wrong = f"an outcome that can't be kept: {type(error).__name__}: {error}"
+    return Decision(Verdict.FAILED, clean(f"the handler of {claimed.kind} returned {wrong}"))
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -48,7 +52,7 @@ def _again(outcome: Retry, claimed: Claimed, policy: RetryPolicy) -> Decision:
         message = f"{outcome.message} (attempt {claimed.retries} of {policy.attempts}, the last)"
         return _with_result(Verdict.FAILED, message, outcome.result)
     pause = policy.pause if outcome.after is None else max(0.0, outcome.after.total_seconds())
-    return Decision(Verdict.RETRY, clean(outcome.message), pause=pause)
+    return Decision(Verdict.RETRY, clean(str(outcome.message)), pause=pause)
 
 
 def _with_result(verdict: Verdict, message: str, result: Any) -> Decision:
@@ -56,8 +60,9 @@ def _with_result(verdict: Verdict, message: str, result: Any) -> Decision:
         return Decision(verdict, clean(message))
     try:
         text = clean_json(result)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return Decision(Verdict.FAILED, clean(f"the result can't be kept as JSON: {error}"))
-    if len(text) > LARGEST_RESULT:
-        return Decision(Verdict.FAILED, f"the result has {len(text)} bytes; at most {LARGEST_RESULT} are kept")
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > LARGEST_RESULT:
+        return Decision(Verdict.FAILED, f"the result has {size} bytes; at most {LARGEST_RESULT} are kept")
     return Decision(verdict, clean(message), text)

@@ -156,7 +156,7 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class TaskFacts(msgspec.Struct, frozen=True):
-    """A task as it stood at the read."""
+    """A task as it stood at the read.  Lists leave `payload` and `result` out (None)."""
 
     id: int
     kind: str
@@ -167,7 +167,7 @@ class TaskFacts(msgspec.Struct, frozen=True):
     origin: int
     initiator: str
     labels: bytes
-    payload: bytes
+    payload: bytes | None
     attempt_limit: int | None
     retry_pause: float | None
     created_at: datetime

@@ -145,7 +145,9 @@ class Task(_message.Message):
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
-    def payload(self) -> Global___Payload: ...
+    def payload(self) -> Global___Payload:
+        """Left out of lists."""
+
     @_builtins.property
     def retry(self) -> Global___RetryPolicy: ...
     @_builtins.property
@@ -163,7 +165,9 @@ class Task(_message.Message):
     @_builtins.property
     def progress(self) -> Global___Progress: ...
     @_builtins.property
-    def result(self) -> Global___Payload: ...
+    def result(self) -> Global___Payload:
+        """Left out of lists."""
+
     def __init__(
         self,
         *,

@@ -32,13 +32,6 @@ def directory(tmp_path: Path) -> Iterator[Path]:
     assert os.listdir(place) == [], "a private directory was left behind"
 
 
-@pytest.fixture(autouse=True)
-def descriptors() -> Iterator[None]:
-    before = len(os.listdir("/proc/self/fd"))
-    yield
-    assert len(os.listdir("/proc/self/fd")) <= before, "descriptors were left open"
-
-
 @pytest.fixture
 def settings(directory: Path) -> ScriptsSettings:
     """The defaults, but for the Python: it need not lie where the system's programs do."""

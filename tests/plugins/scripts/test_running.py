@@ -139,7 +139,7 @@ async def test_it_starts_with_default_signals_although_the_kernel_was_given_othe
     """`serve &` in a shell script starts the kernel with SIGINT ignored."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
-        await handler.run(ctx, asked("grep -E 'Sig(Blk|Ign)' /proc/$$/status"))
+        await handler.run(ctx, asked(argv=["grep", "-E", "Sig(Blk|Ign)", "/proc/self/status"]))
     finally:
         signal.signal(signal.SIGHUP, before[0])
         signal.signal(signal.SIGPIPE, before[1])

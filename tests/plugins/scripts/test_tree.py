@@ -7,9 +7,10 @@ import time
 
 import psutil
 import pytest
-from windlass import Failed, Retry, Success
+from windlass import Failed, Rejected, Retry, Success
 
 from tests.plugins.scripts.conftest import GRACE
+from tests.plugins.scripts.recording import RecordingContext
 from tests.plugins.scripts.survivors import gone
 
 DOUBLE_FORK = """
@@ -227,3 +228,29 @@ async def test_no_runner_is_left_either(handler, ctx, asked):
     runner = runner_of(ctx)
     await running
     assert not runner.is_running()
+
+
+async def test_no_descriptor_is_left_open_after_any_end(handler, asked, tmp_path):
+    no_program = tmp_path / "text"
+    no_program.write_text("no program at all")
+    no_program.chmod(0o700)
+
+    async def once(script: str, end: str) -> None:
+        ctx = RecordingContext()
+        running = asyncio.create_task(handler.run(ctx, asked(script, working_directory="/")))
+        if end == "interrupted":
+            await ctx.saw(b"ready")
+            ctx.cancelled.set()
+        elif end == "cancelled":
+            await ctx.saw(b"ready")
+            running.cancel()
+        await asyncio.wait({running})
+
+    await once("true", "by itself")  # what the loop opens once and keeps
+    before = os.listdir("/proc/self/fd")
+    await once("exit 1", "by itself")
+    await once("echo ready; sleep 600", "interrupted")
+    await once("echo ready; sleep 600", "cancelled")
+    with pytest.raises(Rejected, match="could not be started"):
+        await handler.run(RecordingContext(), asked(argv=[str(no_program)]))
+    assert os.listdir("/proc/self/fd") == before

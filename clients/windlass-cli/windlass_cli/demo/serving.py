@@ -71,7 +71,9 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 def _make(home: Path) -> None:
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not home.exists():
+            home.mkdir(mode=0o700, parents=True)
+            (home / ".gitignore").write_text("*\n")  # it may stand in the middle of somebody's checkout
     except OSError as error:
         raise Failure(NOT_REACHABLE, f"cannot make {home}: {error.strerror}; set WINDLASS_HOME to a folder") from error
 

@@ -1,4 +1,5 @@
--- The queue: what runs by id, then what waits in claim order. Each branch stops at the page's size; nothing is counted.
+-- The queue: what runs by id, then what waits in claim order. Each branch stops at the page's size; nothing is counted, and the
+-- large columns stay where they are.
 with running as (
   select 0 as section, id, priority, next_try_at from windlass.running
   where %(section)s = 0 and id > %(id)s order by id limit %(limit)s
@@ -17,9 +18,9 @@ with running as (
   order by section, case when section = 0 then 0 else -priority end, case when section = 0 then null else next_try_at end, id
   limit %(limit)s
 )
-select task.id, task.kind, task.title, task.priority, task.pool, task.trigger, task.origin, task.initiator, task.labels, task.payload,
+select task.id, task.kind, task.title, task.priority, task.pool, task.trigger, task.origin, task.initiator, task.labels, null::jsonb,
        task.attempt_limit, task.retry_pause, task.created_at, place.state, place.attempt, place.uncounted, place.next_try_at,
-       place.started_at, place.ended_at, node.name, place.stage, place.progress_current, place.progress_total, place.message, place.result,
+       place.started_at, place.ended_at, node.name, place.stage, place.progress_current, place.progress_total, place.message, null::jsonb,
        listed.section
 from listed join windlass.task using (id) join windlass.place using (id) left join windlass.node on node.id = place.node
 order by section, case when section = 0 then 0 else -listed.priority end,

@@ -1,4 +1,5 @@
--- Newest first: what has ended, and what was claimed at least once. Each branch stops at the page's size; nothing is counted.
+-- Newest first: what has ended, and what was claimed at least once. Each branch stops at the page's size; nothing is counted,
+-- and the large columns stay where they are.
 with listed as (
   (select id from windlass.outcome
     where id < %(before)s and (%(origin)s::smallint is null or origin = %(origin)s) order by id desc limit %(limit)s)
@@ -13,8 +14,8 @@ with listed as (
     where attempt > 0 and id < %(before)s and (%(origin)s::smallint is null or origin = %(origin)s) order by id desc limit %(limit)s)
   order by id desc limit %(limit)s
 )
-select task.id, task.kind, task.title, task.priority, task.pool, task.trigger, task.origin, task.initiator, task.labels, task.payload,
+select task.id, task.kind, task.title, task.priority, task.pool, task.trigger, task.origin, task.initiator, task.labels, null::jsonb,
        task.attempt_limit, task.retry_pause, task.created_at, place.state, place.attempt, place.uncounted, place.next_try_at,
-       place.started_at, place.ended_at, node.name, place.stage, place.progress_current, place.progress_total, place.message, place.result
+       place.started_at, place.ended_at, node.name, place.stage, place.progress_current, place.progress_total, place.message, null::jsonb
 from listed join windlass.task using (id) join windlass.place using (id) left join windlass.node on node.id = place.node
 order by id desc
