@@ -11,6 +11,7 @@ fails the task at once (bad input never gets better); any other exception is a r
 from __future__ import annotations
 
 import asyncio
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -139,6 +140,6 @@ def check_handler(handler: object) -> Handler[Any]:
         raise BadHandler(f'{name} has no kind: set `kind = "…"` on the class')
     if getattr(handler, "payload_type", None) is None:
         raise BadHandler(f"{name} does not name its payload: subclass Handler[YourPayload]")
-    if not asyncio.iscoroutinefunction(handler.run):
+    if not inspect.iscoroutinefunction(handler.run):
         raise BadHandler(f"{name}.run must be `async def`")
     return handler

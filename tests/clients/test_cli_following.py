@@ -10,7 +10,7 @@ import pytest
 from windlass_proto.v1 import event_pb2, task_pb2
 
 from tests.clients.command_line import CommandLine, Ended
-from tests.clients.fake_server import World, a_task
+from tests.clients.fake_server import FakeServer, World, a_task
 
 STDOUT, STDERR = event_pb2.Output.STREAM_STDOUT, event_pb2.Output.STREAM_STDERR
 RUNNING = event_pb2.StateChange(state=task_pb2.Task.STATE_RUNNING, node="host/7")
@@ -216,6 +216,24 @@ async def test_ctrl_c_on_a_watch_leaves_the_task_alone(windlass: CommandLine, wo
     _, errors = await process.communicate()
     assert (process.returncode, errors) == (130, b"")
     assert world.asked("Interrupt") == []
+
+
+async def test_a_server_that_was_gone_for_a_moment_is_told_and_found_again(
+    windlass: CommandLine, server: FakeServer, world: World
+):
+    world.tasks[1] = a_task(1)
+    process = await windlass.start("watch", "1")
+    await world.until(lambda: world.watchers == 1)
+    await server.stop()
+    await server.start()
+    await end_when_watched(world, task_pb2.Task.STATE_COMPLETED)
+    _, errors = await process.communicate()
+    assert process.returncode == 0
+    assert [line[:22] for line in errors.decode().splitlines()] == [
+        "· lost the server, loo",
+        "· attempt 1 runs on ho",
+        "· completed after 1.00",
+    ]
 
 
 async def test_a_terminal_gets_colours_but_no_commands(windlass: CommandLine, world: World, script: str):

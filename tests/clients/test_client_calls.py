@@ -147,6 +147,13 @@ async def test_a_value_that_cannot_be_written_down_never_leaves(client: Client, 
     assert world.calls == []
 
 
+async def test_a_payload_larger_than_any_message_never_leaves(client: Client, world: World):
+    with pytest.raises(InvalidArgument, match="more than any server takes") as caught:
+        await client.enqueue("Noop", "x" * 5_000_000)
+    assert caught.value.reason == "PAYLOAD_TOO_LARGE"
+    assert world.calls == []
+
+
 async def test_a_list_goes_over_all_pages_and_a_page_can_be_had_alone(client: Client, world: World):
     world.tasks = {n: a_task(n) for n in range(1, 8)}
     assert [task.id async for task in client.list_tasks(page_size=3)] == [1, 2, 3, 4, 5, 6, 7]

@@ -79,8 +79,11 @@ async def test_an_event_that_comes_twice_is_told_once(client: Client, world: Wor
 async def test_a_watch_outlives_a_restart_of_the_server(client: Client, server: FakeServer, world: World):
     seen: list[int] = []
 
+    outages: list[str] = []
+
     async def follow() -> None:
-        seen.extend([event.sequence async for event in client.watch(1)])
+        watch = client.watch(1, on_outage=lambda error: outages.append(error.code))
+        seen.extend([event.sequence async for event in watch])
 
     following = asyncio.create_task(follow())
     await world.until(lambda: world.watchers == 1)
@@ -90,6 +93,7 @@ async def test_a_watch_outlives_a_restart_of_the_server(client: Client, server: 
     await world.end(1, task_pb2.Task.STATE_COMPLETED)
     await asyncio.wait_for(following, 20)
     assert seen == [10_000_000, 19_999_999]
+    assert outages == ["UNAVAILABLE"]
 
 
 async def test_a_watch_gives_up_when_the_server_stays_away(server: FakeServer, world: World):

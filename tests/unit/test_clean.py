@@ -42,7 +42,7 @@ def test_json_never_holds_an_escaped_nul(value: Any) -> None:
     assert "\0" not in str(json.loads(stored))
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner), max_leaves=8))
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=8))
 def test_json_without_nul_is_kept_as_it_is(value: Any) -> None:
     stored = clean_json(value)
     if "\\u0000" not in stored and "ufffd" not in stored:

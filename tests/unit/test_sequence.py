@@ -26,7 +26,7 @@ def test_what_a_handler_says_lies_between_the_start_and_the_end_of_its_attempt()
 
 def test_created_comes_before_the_start_of_the_first_attempt() -> None:
     assert attempt_of(CREATED) == 0
-    assert CREATED < sequence(1, STARTED)
+    assert sequence(1, STARTED) > CREATED
 
 
 def test_the_largest_number_fits_into_a_bigint() -> None:

@@ -138,7 +138,5 @@ def test_an_outcome_with_something_wrong_inside_still_ends_the_attempt(outcome: 
         (asyncio.CancelledError(), Retry("CancelledError")),
     ],
 )
-def test_bad_input_fails_at_once_and_any_other_exception_is_tried_again(
-    error: BaseException, outcome: Outcome
-) -> None:
+def test_bad_input_fails_at_once_and_any_other_exception_is_tried_again(error: BaseException, outcome: Outcome) -> None:
     assert outcome_of(error) == outcome

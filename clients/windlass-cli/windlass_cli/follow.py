@@ -25,7 +25,7 @@ async def follow(client: Client, id: int, view: View) -> int:
     """The exit code of the outcome: completed 0, canceled 130, anything else 1.  Ctrl-C leaves the task as it is."""
     code = TASK_FAILED
     try:
-        async with aclosing(client.watch(id)) as events:
+        async with aclosing(client.watch(id, on_outage=_lost)) as events:
             async for event in events:
                 view.show(event)
                 if isinstance(event, StateChanged):
@@ -65,6 +65,10 @@ async def _interrupt(client: Client, id: int) -> None:
         await client.interrupt(id, "Ctrl-C")
     except WindlassError as error:
         _tell(f"error: {failure_of(error).message}")
+
+
+def _lost(error: WindlassError) -> None:
+    _tell("lost the server, looking for it again")
 
 
 def _tell(text: str) -> None:

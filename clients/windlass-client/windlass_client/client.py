@@ -95,9 +95,14 @@ class Client:
         request = tasks_service_pb2.InterruptRequest(name=f"tasks/{id}", reason=reason)
         return convert.task(await self._connection.call(self._tasks.Interrupt, request))
 
-    def watch(self, id: int, after_sequence: int = 0) -> AsyncGenerator[Event, None]:
-        """What happened so far, then what happens, to the task's last event; goes on by itself after a broken link."""
-        return watch(self._connection, self._tasks.Watch, f"tasks/{id}", after_sequence)
+    def watch(
+        self, id: int, after_sequence: int = 0, *, on_outage: Callable[[WindlassError], None] | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """What happened so far, then what happens, to the task's last event.
+
+        A broken link is mended by itself, without a gap or a repeat; `on_outage` is told when one broke.
+        """
+        return watch(self._connection, self._tasks.Watch, f"tasks/{id}", after_sequence, on_outage)
 
     async def result(self, id: int, timeout: float | None = None) -> Any:
         """What the handler returned, once the task is over; `timeout` in seconds, None waits for ever.

@@ -42,14 +42,19 @@ from windlass_client.resources import (
 E = TypeVar("E", bound=StrEnum)
 N = TypeVar("N", bound=int)
 JSON = "application/json"
+LARGEST = 4 * 2**20
+"""Bytes of a message that gRPC lets through; what is smaller, the server itself refuses, with better words."""
 
 
 def enqueue_request(new: NewTask, request_id: str) -> tasks_service_pb2.EnqueueRequest:
     """InvalidArgument when a value cannot even be written down: a payload that is no JSON, a priority of 2**40."""
     try:
-        return tasks_service_pb2.EnqueueRequest(task=_new_task(new), request_id=request_id)
+        request = tasks_service_pb2.EnqueueRequest(task=_new_task(new), request_id=request_id)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument(f"this task cannot be sent: {error}", reason="PAYLOAD_INVALID") from error
+    if (size := request.ByteSize()) > LARGEST:
+        raise InvalidArgument(f"the task has {size} bytes, more than any server takes", reason="PAYLOAD_TOO_LARGE")
+    return request
 
 
 def _new_task(new: NewTask) -> tasks_service_pb2.NewTask:

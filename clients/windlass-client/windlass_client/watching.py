@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import grpc.aio
 from windlass_proto.v1 import event_pb2, tasks_service_pb2
 
 from windlass_client.connection import Connection, pauses
 from windlass_client.convert import event
-from windlass_client.errors import DeadlineExceeded, Unavailable
+from windlass_client.errors import DeadlineExceeded, Unavailable, WindlassError
 from windlass_client.events import Event
 from windlass_client.status import error_of
 
@@ -27,11 +27,12 @@ async def watch(
     method: grpc.aio.UnaryStreamMultiCallable[tasks_service_pb2.WatchRequest, event_pb2.Event],
     name: str,
     after_sequence: int,
+    on_outage: Callable[[WindlassError], None] | None,
 ) -> AsyncGenerator[Event, None]:
     """Every event behind `after_sequence`, to the task's last one.
 
     A broken stream is opened again behind the last event that came.  Unavailable when that did not succeed for as long
-    as a call may take.
+    as a call may take; `on_outage` is told when one begins.
     """
     last = after_sequence
     outage = Outage(connection)
@@ -48,7 +49,11 @@ async def watch(
             return
         except grpc.aio.AioRpcError as refused:
             error = error_of(refused)
-            if not isinstance(error, Unavailable | DeadlineExceeded) or outage.lasts_too_long():
+            if not isinstance(error, Unavailable | DeadlineExceeded):
+                raise error from refused
+            if outage.begins() and on_outage:
+                on_outage(error)
+            if outage.lasts_too_long():
                 raise error from refused
         finally:
             stream.cancel()
@@ -70,11 +75,14 @@ class Outage:
         self._since: float | None = None
         self.pauses = pauses(self._connection.chance)
 
-    def lasts_too_long(self) -> bool:
-        """Asked when a stream broke; one that had held for a while was no outage, however silent it was."""
+    def begins(self) -> bool:
+        """Asked when a stream broke: whether the one before it worked, or it had itself, however silent it was."""
         now = time.monotonic()
         if now - self._opened > STEADY_S:
             self.over()
-        if self._since is None:
-            self._since = now
-        return now - self._since >= self._connection.timeout
+        begins = self._since is None
+        self._since = now if self._since is None else self._since
+        return begins
+
+    def lasts_too_long(self) -> bool:
+        return self._since is not None and time.monotonic() - self._since >= self._connection.timeout

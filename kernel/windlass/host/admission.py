@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -24,6 +25,8 @@ MOST_LABELS = 64
 HIGHEST_PRIORITY = 100
 LONGEST_DELAY = 5 * 366 * 86_400.0
 NORMAL_PRIORITY = 5
+# An escaped backslash before "u0000" is plain text; only an odd number of backslashes makes it an escape.
+ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -81,6 +84,7 @@ class Admission:
     def _kind(self, name: str) -> Kind:
         kind = self._kinds.get(name)
         if kind is None:
+            name = name[:LONGEST_WORD]
             near = difflib.get_close_matches(name, self._kinds, n=1)
             known = ", ".join(sorted(self._kinds)) or "none: no plugin is installed"
             hint = f"did you mean {near[0]}?" if near else f"known kinds: {known}"
@@ -107,9 +111,9 @@ class Admission:
 
     @staticmethod
     def _check(request: Request) -> None:
-        words = {"title": request.title, "pool": request.pool, "trigger": request.trigger}
-        words |= {f"labels.{key}": key + value for key, value in request.labels.items()}
-        for field, text in words.items():
+        words = [("title", request.title), ("pool", request.pool), ("trigger", request.trigger)]
+        words += [(f"labels.{key[:LONGEST_WORD]}", key + value) for key, value in request.labels.items()]
+        for field, text in words:
             longest = LONGEST_TITLE if field == "title" else LONGEST_WORD
             if len(text) > longest:
                 raise InvalidArgument(
@@ -139,16 +143,7 @@ def _within(value: float | None, least: float, most: float, what: str, field: st
 
 
 def _has_nul(payload: bytes) -> bool:
-    if b"\0" in payload:
-        return True
-    # An escaped backslash before "u0000" is plain text; only an odd number of backslashes makes it an escape.
-    at = payload.find(b"\\u0000")
-    while at >= 0:
-        before = len(payload[:at]) - len(payload[:at].rstrip(b"\\"))
-        if before % 2 == 0:
-            return True
-        at = payload.find(b"\\u0000", at + 1)
-    return False
+    return b"\0" in payload or ESCAPED_NUL.search(payload) is not None
 
 
 def _request_id(text: str) -> UUID | None:

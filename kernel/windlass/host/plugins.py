@@ -59,10 +59,10 @@ def load_plugins(config: Mapping[str, Mapping[str, Any]], extra: Mapping[str, ob
     """
     hooks = pluggy.PluginManager("windlass")
     hooks.add_hookspecs(hookspecs)
-    quarantined = _register_installed(hooks)
-    for name, plugin in (extra or {}).items():
-        hooks.register(plugin, name)
     try:
+        quarantined = _register_installed(hooks)
+        for name, plugin in (extra or {}).items():
+            hooks.register(plugin, name)
         hooks.check_pending()
     except pluggy.PluginValidationError as error:
         raise BootError(f"{error}; the hooks there are stand in windlass/hookspecs.py") from error

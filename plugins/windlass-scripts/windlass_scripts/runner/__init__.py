@@ -1,7 +1,7 @@
 """The small program that stands between the kernel and one script, so that no process of the script can escape.
 
 It is started by exec, once per attempt, and imports nothing but this package and a few light modules of the standard
-library: every millisecond here is paid by every script.  The kernel imports `job`, `tree` and `remove` from it too.
+library: every millisecond here is paid by every script.  The plugin uses `job`, `tree` and `remove` on its side too.
 
 One sequenced-packet socket joins the two; each packet is one message.
 

@@ -1,0 +1,38 @@
+"""The Store in memory: for tests of handlers, for the simulator, and as the second witness of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from windlass.store.memory.cluster import MemoryCluster
+from windlass.store.memory.library import MemoryLibrary
+from windlass.store.memory.queue import MemoryQueue
+from windlass.store.memory.world import World
+from windlass.store.port import Store
+
+
+class MemoryStore(Store):
+    """One node's door to a world that it may share with others."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.queue = MemoryQueue(world, self)
+        self.cluster = MemoryCluster(world)
+        self.library = MemoryLibrary(world)
+
+    async def hints(self) -> AsyncIterator[str]:
+        words: asyncio.Queue[str] = asyncio.Queue()
+        self._world.listeners[self] = words
+        try:
+            yield ""
+            while True:
+                yield await words.get()
+        finally:
+            del self._world.listeners[self]
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+__all__ = ["MemoryStore", "World"]
