@@ -96,6 +96,12 @@ async def test_a_request_id_twice_in_one_batch_is_one_task(store: Store) -> None
     assert await _all(store) == {first.task, alone.task}
 
 
+async def test_of_many_twins_the_first_of_the_batch_makes_the_task(store: Store) -> None:
+    tasks = [new_task(request_id=UUID(int=n * 7919 % 500), body_hash=HASH) for n in range(1_500)]
+    receipts = await store.queue.enqueue(tasks)
+    assert [receipt.repeated for receipt in receipts] == [False] * 500 + [True] * 1_000
+
+
 async def test_a_request_id_with_another_body_is_refused_and_nothing_is_stored(store: Store) -> None:
     id_ = uuid4()
     [first] = await store.queue.enqueue([new_task(request_id=id_, body_hash=HASH)])

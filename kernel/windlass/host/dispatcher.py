@@ -6,6 +6,7 @@ task from the heap at once.  A claim is on its way while the last one's tasks ex
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import time
 from collections.abc import Callable, Iterable
@@ -24,8 +25,14 @@ log = structlog.get_logger()
 POLL_SECONDS = 1.0
 
 
+def _nothing(_node: int, _claimed: Claimed) -> None: ...
+
+
 class Dispatcher(Service):
     """`launch` starts a claimed task, and `freed` is called when its slot is free; `may_claim` is the node's gate."""
+
+    on_late: Callable[[int, Claimed], None] = staticmethod(_nothing)
+    """Told of each task whose claim was on its way, for this node, when the heap was given up."""
 
     def __init__(
         self,
@@ -54,6 +61,8 @@ class Dispatcher(Service):
         self._counted_at = 0.0
         self._doubtful = False
         self._ringing = False
+        self._claiming = asyncio.Lock()
+        self._times_given_up = 0
 
     def look(self) -> None:
         """Something may have become claimable."""
@@ -74,7 +83,13 @@ class Dispatcher(Service):
     def give_up(self) -> list[Claimed]:
         """Empty the heap; what was in it is the caller's to hand back."""
         claimed, self._heap = self.waiting(), []
+        self._times_given_up += 1
         return claimed
+
+    async def settled(self) -> None:
+        """Wait until no claim is on its way."""
+        async with self._claiming:
+            pass
 
     def drop(self, asked: Asked) -> Claimed | None:
         """Take an interrupted task out of the heap."""
@@ -96,16 +111,23 @@ class Dispatcher(Service):
             await self._bell.wait(POLL_SECONDS)
 
     async def _claim(self, node: int, wanted: int) -> int:
-        try:
-            claimed = []
-            if self._doubtful:
-                claimed = await self._queue.reclaim(node, self._known())
-                self._doubtful = False
-            claimed += await self._queue.claim(node, self.pool, self._kinds, wanted)
-        except StoreUnavailable:
-            # It may have committed: what it took is found by asking, before the next claim.
-            self._doubtful = True
-            raise
+        given_up = self._times_given_up
+        claimed: list[Claimed] = []
+        async with self._claiming:
+            try:
+                if self._doubtful:
+                    claimed += await self._queue.reclaim(node, self._known())
+                    self._doubtful = False
+                claimed += await self._queue.claim(node, self.pool, self._kinds, wanted)
+            except StoreUnavailable:
+                # It may have committed: what it took is found by asking, before the next claim.
+                self._doubtful = True
+                raise
+            if given_up != self._times_given_up:
+                # A drain began, or the epoch is another: these may not start under it.
+                for task in claimed:
+                    self.on_late(node, task)
+                return 0
         for task in claimed:
             heapq.heappush(self._heap, (-task.priority, task.next_try_at, task.id, task))
         self._start_waiting()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 
 import msgspec
@@ -18,6 +19,7 @@ import structlog
 
 from windlass.core.interrupts import Rung, ladder
 from windlass.core.lifecycle import Verdict
+from windlass.errors import AttemptSuperseded
 from windlass.handler import Failed
 from windlass.host.context import LiveContext
 from windlass.host.dispatcher import Dispatcher
@@ -52,7 +54,9 @@ class Execution:
     _climbing: asyncio.Task[None] | None = None
     _task: asyncio.Task[None] | None = None
     _payload: object = None
-    _cleaned = False
+    _handled = False
+    _abandoned = False
+    _untidy = False
 
     def __init__(
         self,
@@ -78,11 +82,13 @@ class Execution:
         self._task = asyncio.create_task(self._run())
 
     def interrupt(self, asked: Asked) -> None:
-        """Climb the ladder, once."""
-        if self._climbing is None and not self.ctx.ended:
+        """Climb the ladder, once.  It is there for the handler: cleanup has a deadline of its own."""
+        if self._why is None and not self.ctx.ended:
             self._why = Why.INTERRUPT
             self.ctx.interrupted(asked.by, asked.reason)
-            self._climbing = asyncio.create_task(self._climb())
+            if not self._handled:
+                self._rung = Rung.ASKED
+                self._climbing = asyncio.create_task(self._climb())
 
     def shut_down(self) -> None:
         """Raise in the handler; its attempt is handed back uncounted."""
@@ -91,6 +97,8 @@ class Execution:
     def fence(self) -> None:
         """Another attempt holds the task, or the lease is lost: stop, and hand nothing in."""
         self._raise(Why.FENCED)
+        if not self.ctx.ended and self._climbing is None:
+            self._climbing = asyncio.create_task(self._outlast())
 
     def _raise(self, why: Why) -> None:
         if not self.ctx.ended and self._task is not None:
@@ -112,26 +120,40 @@ class Execution:
             if self._task.done():
                 return
 
+    async def _outlast(self) -> None:
+        assert self._task is not None
+        await asyncio.wait((self._task,), timeout=self._kind.handler.graces.raise_)
+        if not self._task.done():
+            log.error("handler ignores that its task is another's; abandoned", task=self.claimed.id)
+            await self.abandon(Decision(Verdict.CANCELED))
+
     async def abandon(self, decision: Decision) -> None:
         """End the attempt although its handler still runs: what it writes from now on is refused."""
+        self._abandoned = True
         await self._clean_up()
         await self._end(decision)
         self.ctx.superseded = True
 
     async def _run(self) -> None:
         decision = await self._attempt()
-        await self._clean_up()
-        await self._end(decision)
+        self._handled = True
+        if self._abandoned:
+            return
         if self._climbing is not None:
             self._climbing.cancel()
+        await self._clean_up()
+        await self._end(decision)
 
     async def _attempt(self) -> Decision:
         handler = self._kind.handler
         try:
             self._payload = self._kind.decode(self.claimed.payload)
-            outcome: object = await handler.run(self.ctx, self._payload)
         except msgspec.ValidationError as error:
-            outcome = Failed(f"the payload does not fit {self.claimed.kind}: {error}")
+            misfit = Failed(f"the payload does not fit {self.claimed.kind}: {error}")
+            return decide(misfit, self.claimed, handler.retry)
+        self._untidy = True
+        try:
+            outcome: object = await handler.run(self.ctx, self._payload)
         except asyncio.CancelledError as error:
             if self._why is None:
                 outcome = outcome_of(error)
@@ -144,14 +166,23 @@ class Execution:
         return decide(outcome, self.claimed, handler.retry)
 
     async def _clean_up(self) -> None:
-        if not self._kind.has_cleanup or self._cleaned or self._why is Why.FENCED:
+        if not self._kind.has_cleanup or not self._untidy or self._why is Why.FENCED:
             return
-        self._cleaned = True
+        self._untidy = False
+        # A task of its own, so that one which ignores its deadline is left behind.
+        cleaning = asyncio.create_task(self._tidy())
+        wrong = await _within(self._kind.handler.graces.cleanup, cleaning)
+        if wrong and self._why is not Why.FENCED:
+            with suppress(AttemptSuperseded):
+                await self.ctx.step(f"cleanup failed: {wrong}")
+
+    async def _tidy(self) -> str:
+        """What went wrong, if anything."""
         try:
-            async with asyncio.timeout(self._kind.handler.graces.cleanup):
-                await self._kind.handler.cleanup(self.ctx, self._payload)
+            await self._kind.handler.cleanup(self.ctx, self._payload)
         except BaseException as error:  # noqa: BLE001 - whatever cleanup does, the task has ended
-            await self.ctx.step(f"cleanup failed: {type(error).__name__}: {error}")
+            return f"{type(error).__name__}: {error}"
+        return ""
 
     async def _end(self, decision: Decision) -> None:
         if self.ctx.ended:
@@ -189,3 +220,15 @@ class Execution:
             result=decision.result,
             pause=decision.pause,
         )
+
+
+async def _within(seconds: float, cleaning: asyncio.Task[str]) -> str:
+    try:
+        await asyncio.wait((cleaning,), timeout=seconds)
+    except asyncio.CancelledError:
+        cleaning.cancel()
+        return "it was cut short"
+    if cleaning.done():
+        return cleaning.result()
+    cleaning.cancel()
+    return f"it took longer than {seconds:g} s"

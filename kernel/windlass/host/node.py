@@ -59,6 +59,8 @@ class Node(Service):
             Dispatcher(store.queue, pool, slots, plugins.kinds, self._launch, self._may_claim, self._known)
             for pool, slots in config.pools.items()
         ]
+        for dispatcher in self.dispatchers:
+            dispatcher.on_late = self._return_unstarted
         self.leadership = Leadership(store.cluster, lambda: self._epoch, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(store.cluster, self.leadership.membership, self.look)
@@ -128,10 +130,12 @@ class Node(Service):
         for execution in list(self._executions.values()):
             execution.shut_down()
         await self._wait_for_ends(LAST_WORDS_SECONDS)
-        for execution in list(self._executions.values()):
-            await execution.abandon(Decision(Verdict.RETURNED, "handed back by a shutdown"))
+        returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
+        await asyncio.gather(*(execution.abandon(returned) for execution in list(self._executions.values())))
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
+                for dispatcher in self.dispatchers:
+                    await dispatcher.settled()
                 await self.completer.settled()
         except TimeoutError:
             log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
@@ -196,6 +200,9 @@ class Node(Service):
         for dispatcher in self.dispatchers:
             for claimed in dispatcher.give_up():
                 self._hand_in_unstarted(claimed, Verdict.RETURNED)
+
+    def _return_unstarted(self, epoch: int, claimed: Claimed) -> None:
+        self.completer.add(epoch, Ended(claimed.id, claimed.attempt, Verdict.RETURNED, None))
 
     def _hand_in_unstarted(self, claimed: Claimed, verdict: Verdict) -> None:
         if self._epoch is not None:

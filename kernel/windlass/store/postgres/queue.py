@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
+
+import msgspec
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.errors import RequestIdReused, StoreUnavailable, TaskNotFound, TaskOver
 from windlass.store.facts import Asked, Claimed, Ended, Interrupted, Membership, NewTask, Receipt, Said, Settled
 from windlass.store.port import Queue
 from windlass.store.postgres.arrays import numbers, texts
-from windlass.store.postgres.connection import Connections, Row
+from windlass.store.postgres.connection import STATEMENT_SECONDS, Connections, Row
+from windlass.store.postgres.frontier import Frontier
 
 # A look-up costs a third of what calling the enum does.
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
@@ -20,6 +24,7 @@ VERDICTS = {verdict.value: verdict for verdict in Verdict}
 class PostgresQueue(Queue):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
+        self._frontiers: dict[str, Frontier] = {}
 
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
@@ -44,8 +49,25 @@ class PostgresQueue(Queue):
         return _asked(tasks, self._db.hint("ready" if due else "later"))
 
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
-        rows = await self._db.rows("claim_tasks", {"node": node, "pool": pool, "kinds": list(kinds), "limit": limit})
-        return [Claimed(*row) for row in rows]
+        frontier = self._frontiers.setdefault(pool, Frontier(STATEMENT_SECONDS))
+        asked = {"node": node, "pool": pool, "kinds": list(kinds)}
+        try:
+            claimed, looked = await self._claim(frontier, asked, limit)
+            if len(claimed) < limit and not looked:
+                claimed += (await self._claim(frontier, asked, limit - len(claimed)))[0]
+        except BaseException:
+            # What that claim did, and what it passed over, is not known.
+            frontier.forget()
+            raise
+        return claimed
+
+    async def _claim(self, frontier: Frontier, asked: dict[str, Any], limit: int) -> tuple[list[Claimed], bool]:
+        place = frontier.ask(time.monotonic())
+        rows = await self._db.rows("claim_tasks", asked | place | {"limit": limit})
+        claimed = [Claimed(*row[1:]) for row in rows if row[1] is not None]
+        looked = None if rows[0][0] is None else msgspec.json.decode(rows[0][0])
+        frontier.learn(looked, ((c.priority, c.next_try_at, c.id) for c in claimed), sparse=len(claimed) < limit)
+        return claimed, looked is not None
 
     async def reclaim(self, node: int, known: Sequence[int]) -> list[Claimed]:
         rows = await self._db.rows("reclaim_tasks", {"node": node, "known": list(known)})

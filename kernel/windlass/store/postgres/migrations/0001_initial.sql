@@ -32,11 +32,14 @@ create table windlass.ready (
   next_try_at timestamptz not null,
   attempt     integer     not null,
   uncounted   integer     not null,
-  origin      smallint    not null
+  origin      smallint    not null,
+  arrived     xid8        not null default pg_current_xact_id()
 ) with (fillfactor = 100, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 create unique index ready_id on windlass.ready (id);
 create index ready_claim on windlass.ready (pool, priority desc, next_try_at, id);
+-- For the look that corrects the claim's frontiers: rows commit out of order, so some arrive behind them.
+create index ready_arrived on windlass.ready (arrived);
 create index ready_order on windlass.ready (priority desc, next_try_at, id);
 create index ready_carded on windlass.ready (id) where attempt > 0;
 

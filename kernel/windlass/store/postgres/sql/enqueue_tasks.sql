@@ -11,7 +11,7 @@ with asked as materialized (
                          attempt_limit, retry_pause, delay, request_id, body_hash, place)
 ), fresh as (
   insert into windlass.request (id, body_hash, task)
-  select request_id, body_hash, id from asked where request_id is not null order by request_id
+  select request_id, body_hash, id from asked where request_id is not null order by request_id, place
   on conflict do nothing
   returning task
 ), made as materialized (
