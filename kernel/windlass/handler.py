@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 import msgspec
 
 from windlass.core.interrupts import Graces
+from windlass.core.poison import USUAL_LIMIT
 from windlass.core.retry import RetryPolicy
 from windlass.errors import BadHandler
 
@@ -110,6 +111,8 @@ class Handler(ABC, Generic[P]):
     pool: ClassVar[str] = "default"
     retry: ClassVar[RetryPolicy] = RetryPolicy()
     graces: ClassVar[Graces] = Graces()
+    crash_limit: ClassVar[int] = USUAL_LIMIT
+    """A task whose worker died so often in 72 hours, without progress in between, fails as poison; 0: never."""
     output_cap: ClassVar[int] = 1024 * 1024
     """Bytes of output kept per attempt: half from the start, half from the end."""
 

@@ -1,5 +1,7 @@
 """Runs `windlass` as a process, as people and programs do: with pipes, or on a terminal of its own."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import os
@@ -38,19 +40,28 @@ class CommandLine:
 
     def __init__(self, **environ: str) -> None:
         self.environ = environ
+        self._started: list[asyncio.subprocess.Process | Terminal] = []
+
+    def end_the_rest(self) -> None:
+        """What a failed test has left running."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "FORCE_COLOR")}
         return kept | {"TZ": "UTC", "TERM": "xterm-256color", **self.environ}
 
     async def start(self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "windlass_cli", *arguments),
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self.environment(),
         )
+        self._started.append(process)
+        return process
 
     async def run(self, *arguments: str, stdin: bytes | None = None) -> Ended:
         """With pipes; it has to end by itself."""
@@ -62,12 +73,14 @@ class CommandLine:
         except TimeoutError:
             process.kill()
             out, err = await process.communicate()
-            raise AssertionError(f"did not end: {out!r} {err!r}") from None
+            raise AssertionError(f"did not end: {out[-2000:]!r} {err[-2000:]!r}") from None
         assert process.returncode is not None
         return Ended(process.returncode, out, err)
 
-    async def on_a_terminal(self, *arguments: str, columns: int = 120) -> "Terminal":
-        return await asyncio.to_thread(Terminal, arguments, self.environment(), columns)
+    async def on_a_terminal(self, *arguments: str, columns: int = 120) -> Terminal:
+        terminal = await asyncio.to_thread(Terminal, arguments, self.environment(), columns)
+        self._started.append(terminal)
+        return terminal
 
 
 class Terminal:
@@ -78,6 +91,7 @@ class Terminal:
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self._ours = ours
         self.shown = b""
+        self.returncode: int | None = None
         self.pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", "windlass_cli", *arguments],
@@ -96,8 +110,8 @@ class Terminal:
         """Reads until what was written fulfils this."""
         deadline = time.monotonic() + within
         while not true(self.shown):
-            assert time.monotonic() < deadline, self.shown
-            assert await self._read(), self.shown
+            assert time.monotonic() < deadline, self.shown[-2000:]
+            assert await self._read(), self.shown[-2000:]
 
     async def ended(self) -> int:
         """Reads to the end; the exit code."""
@@ -106,11 +120,17 @@ class Terminal:
                 while await self._read():
                     pass
         except TimeoutError:
-            os.kill(self.pid, signal.SIGKILL)
-            raise AssertionError(f"did not end: {self.shown!r}") from None
+            self.kill()
+            raise AssertionError(f"did not end: {self.shown[-2000:]!r}") from None
         _, status = await asyncio.to_thread(os.waitpid, self.pid, 0)
         os.close(self._ours)
-        return os.waitstatus_to_exitcode(status)
+        self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        self.returncode = -signal.SIGKILL
 
     def press_ctrl_c(self) -> None:
         os.kill(self.pid, signal.SIGINT)

@@ -1,6 +1,6 @@
 """A fake server, and clients of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from windlass_client import Client
@@ -37,12 +37,16 @@ def no_server_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory:
 
 
 @pytest.fixture
-def windlass(server: FakeServer) -> CommandLine:
+def windlass(server: FakeServer) -> Iterator[CommandLine]:
     """The command line, pointed at the fake server."""
-    return CommandLine(WINDLASS_ADDRESS=server.address, WINDLASS_TOKEN="secret")
+    command_line = CommandLine(WINDLASS_ADDRESS=server.address, WINDLASS_TOKEN="secret")
+    yield command_line
+    command_line.end_the_rest()
 
 
 @pytest.fixture
-def lonely() -> CommandLine:
+def lonely() -> Iterator[CommandLine]:
     """The command line where there is no server."""
-    return CommandLine()
+    command_line = CommandLine()
+    yield command_line
+    command_line.end_the_rest()

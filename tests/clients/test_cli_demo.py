@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from tests.clients.command_line import CommandLine
 
 
 @pytest.fixture
-def windlass(tmp_path: Path) -> CommandLine:
-    return CommandLine(WINDLASS_HOME=str(tmp_path / "home"))
+def windlass(tmp_path: Path) -> Iterator[CommandLine]:
+    command_line = CommandLine(WINDLASS_HOME=str(tmp_path / "home"))
+    yield command_line
+    command_line.end_the_rest()
 
 
-async def nothing_is_left_of(home: Path) -> None:
+async def nothing_is_left_of(home: Path, within: float = 20) -> None:
     """The database's keeper ends a moment after the server, its last user."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(within):
         while processes_of(home):  # noqa: ASYNC110 - strangers tell nobody when they end
             await asyncio.sleep(0.05)
 
@@ -69,6 +72,16 @@ async def test_stopped_on_its_way_it_leaves_nothing_behind(windlass: CommandLine
     assert process.returncode == 130, (out, errors)
     assert errors == b"\nStopping the server \xe2\x80\xa6\n"
     await nothing_is_left_of(tmp_path / "home")
+
+
+async def test_killed_it_takes_its_server_along(windlass: CommandLine, tmp_path: Path):
+    process = await windlass.start("demo")
+    assert process.stdout is not None
+    while b"counted to 1 " not in await process.stdout.readline():
+        assert not process.stdout.at_eof()
+    process.kill()
+    await process.communicate()
+    await nothing_is_left_of(tmp_path / "home", within=40)
 
 
 async def test_a_server_that_cannot_start_is_told_with_its_own_words(windlass: CommandLine, tmp_path: Path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.waiting import eventually
 from windlass.core.lifecycle import State, Verdict
 from windlass.store.facts import (
     Asked,
@@ -19,6 +18,8 @@ from windlass.store.facts import (
     Watched,
 )
 from windlass.store.port import Store
+
+from tests.waiting import eventually
 
 LEASE = 30.0
 SHORT = 0.05
@@ -109,9 +110,9 @@ async def leader(store: Store, node: int, lease: float = LEASE) -> Membership:
     return Membership(node, beat.term)
 
 
-async def lost_node(store: Store, **facts: Any) -> int:
-    """A node whose lease will have run out when it is waited for."""
-    return await node_of(store, lease=0.5, **facts)
+def expire(store: Store, node: int) -> None:
+    """The lease of this node has run out."""
+    assert store.cluster.renew(node, 0.0)
 
 
 async def recovered(store: Store, tasks: int) -> None:

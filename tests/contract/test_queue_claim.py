@@ -6,16 +6,19 @@ import asyncio
 import random
 from collections import Counter
 
+from windlass.core.lifecycle import State, Verdict
+from windlass.store.facts import Claimed
+from windlass.store.port import Store
+
 from tests.contract.facts import (
-    LEASE,
     SHORT,
     ask,
     claim,
     ended,
+    expire,
     facts_of,
     held,
     leader,
-    lost_node,
     new_task,
     node_of,
     running,
@@ -24,9 +27,6 @@ from tests.contract.facts import (
     stored,
 )
 from tests.waiting import eventually
-from windlass.core.lifecycle import State, Verdict
-from windlass.store.facts import Claimed
-from windlass.store.port import Store
 
 
 async def test_an_enqueued_task_is_claimed_once(store: Store) -> None:
@@ -147,8 +147,8 @@ async def test_a_node_without_a_live_lease_gets_nothing(store: Store) -> None:
     await store.cluster.leave(left)
     assert await claim(store, left) == []
     assert await claim(store, left + 1_000) == [], "no such node"
-    expired = await node_of(store, lease=SHORT)
-    await eventually(lambda: not store.cluster.renew(expired, SHORT))
+    expired = await node_of(store)
+    expire(store, expired)
     assert await claim(store, expired) == []
     assert (await facts_of(store, task)).attempt == 0
 
@@ -214,8 +214,8 @@ async def test_a_promoted_task_keeps_the_place_its_time_gives_it(store: Store) -
 
 
 async def test_a_node_whose_lease_ran_out_can_not_claim_although_nobody_recovered_it(store: Store) -> None:
-    node = await lost_node(store)
+    node = await node_of(store)
     await held(store, node)
-    await eventually(lambda: not store.cluster.renew(node, LEASE))
+    expire(store, node)
     await stored(store)
     assert await claim(store, node) == []

@@ -34,7 +34,8 @@ def write_token(file: Path) -> str:
     except FileNotFoundError:
         pass
     token = secrets.token_urlsafe(32)
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    # Not the pid: two containers may share the home and both be pid 7.
+    fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         out.write(token + "\n")
     try:

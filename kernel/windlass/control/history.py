@@ -7,13 +7,11 @@ from typing import Any
 from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc
 
 from windlass.control import convert
-from windlass.control.paging import page_size, read_token, write_token
+from windlass.control.paging import LARGEST_REPLY, bounded, page_size, read_token, write_token
 from windlass.control.status import answers
 from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
 from windlass.store.facts import EventFacts, Watched
-
-LARGEST_REPLY = 2 * 1024 * 1024
 
 
 class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
@@ -36,10 +34,14 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
             raise InvalidArgument(f"origin {request.origin} is none that is known", field="origin")
         name = f"cards of origin {request.origin}"
         after = read_token(name, request.page_token, tuple[int])
-        page = await self._library.cards(page_size(request.page_size, 50), after, request.origin or None)
-        return history_service_pb2.ListCardsResponse(
-            cards=map(convert.card, page.items), next_page_token=write_token(name, page.after)
-        )
+
+        async def read(size: int) -> history_service_pb2.ListCardsResponse:
+            page = await self._library.cards(size, after, request.origin or None)
+            return history_service_pb2.ListCardsResponse(
+                cards=map(convert.card, page.items), next_page_token=write_token(name, page.after)
+            )
+
+        return await bounded(read, page_size(request.page_size, 50))
 
     @answers
     async def ListSteps(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import msgspec
 
 from windlass.errors import BadPageToken, InvalidArgument
 
 LARGEST_PAGE = 1_000
+LARGEST_REPLY = 2 * 1024 * 1024
+"""Bytes; clients take 4 MiB unless told otherwise."""
+
+R = TypeVar("R")
 
 
 class _Token(msgspec.Struct, array_like=True, frozen=True):
@@ -23,6 +28,15 @@ def page_size(asked: int, default: int) -> int:
     if asked < 0:
         raise InvalidArgument(f"page_size must not be negative, and is {asked}", field="page_size")
     return min(asked or default, LARGEST_PAGE)
+
+
+async def bounded(read: Callable[[int], Awaitable[R]], size: int) -> R:
+    """The page `read` gives, read again with fewer items when it is more than a client takes."""
+    while True:
+        reply: Any = await read(size)
+        if size == 1 or reply.ByteSize() <= LARGEST_REPLY:
+            return reply  # type: ignore[no-any-return]
+        size //= 2
 
 
 def write_token(list_: str, after: tuple[Any, ...] | None) -> str:

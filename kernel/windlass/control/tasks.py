@@ -10,7 +10,7 @@ from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_serv
 
 from windlass.control import convert
 from windlass.control.guard import caller
-from windlass.control.paging import page_size, read_token, write_token
+from windlass.control.paging import bounded, page_size, read_token, write_token
 from windlass.control.status import answers, streams
 from windlass.core.sequence import ENDED, sequence
 from windlass.errors import InvalidArgument, TaskNotFound
@@ -58,10 +58,14 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         self, request: tasks_service_pb2.ListTasksRequest, context: Any
     ) -> tasks_service_pb2.ListTasksResponse:
         after = read_token("active", request.page_token, ActivePlace)
-        page = await self._kernel.library.active(page_size(request.page_size, 50), after)
-        return tasks_service_pb2.ListTasksResponse(
-            tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
-        )
+
+        async def read(size: int) -> tasks_service_pb2.ListTasksResponse:
+            page = await self._kernel.library.active(size, after)
+            return tasks_service_pb2.ListTasksResponse(
+                tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
+            )
+
+        return await bounded(read, page_size(request.page_size, 50))
 
     @answers
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:

@@ -27,7 +27,7 @@ def main() -> int:
                 while not lease.lost(timeout=3600.0):
                     pass
             except KeyboardInterrupt:
-                lease.close(wait=60.0)
+                lease.close()
                 return 0
         print("the supervisor died, and the servers with it: start again", file=sys.stderr)
     except EmbeddedError as error:

@@ -1,7 +1,7 @@
 """Where things lie below the home folder.
 
 HOME/postgres          PostgreSQL's data          HOME/log/*.log   what the supervisor and the servers said
-HOME/valkey            Valkey's data              HOME/run         locks and sockets, 0700, nothing worth keeping
+HOME/valkey            Valkey's data              HOME/run         locks and sockets, 0700; not ours alone
 HOME/postgres.new-*    an unfinished initdb       HOME/postgres.password   for TCP only, 0600
 """
 

@@ -22,6 +22,7 @@ from windlass.embedded.errors import EmbeddedError
 from windlass.embedded.layout import Layout
 
 POLL = 0.005  # s
+STOPPED_WITHIN = 15.0  # s
 STARTS = 3  # of a supervisor that ends before it serves, within one call
 
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
@@ -49,11 +50,11 @@ class Lease:
         self.servers = servers
         self._connection = connection
 
-    def close(self, wait: float = 0.0) -> None:
+    def close(self, wait: float = STOPPED_WITHIN) -> None:
         """Gives up this process' use; the servers stop when nobody else has one. May be called again.
 
-        With `wait`, returns when they have stopped, if this was the last use; at the latest after that many seconds.
-        A process with pid 1 should: its exit kills all others of its container at once.
+        The last user waits for that, at most `wait` seconds: afterwards it may remove the folder, or, as pid 1 of a
+        container, exit, which kills all other processes there at once. Blocks; safe in a thread.
         """
         if self._connection.fileno() < 0:
             return

@@ -45,6 +45,8 @@ class LiveContext(Context):
 
     superseded = False
     ended = False
+    on_its_way = False
+    """Words were taken from the outbox and are not known to be stored."""
     on_superseded: Callable[[], None] = staticmethod(_nothing)
     _output: CappedOutput | None = None
     _cancelled: asyncio.Event | None = None

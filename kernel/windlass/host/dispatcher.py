@@ -116,7 +116,7 @@ class Dispatcher(Service):
         async with self._claiming:
             try:
                 if self._doubtful:
-                    claimed += await self._queue.reclaim(node, self._known())
+                    claimed += await self._queue.reclaim(node, self.pool, self._known())
                     self._doubtful = False
                 claimed += await self._queue.claim(node, self.pool, self._kinds, wanted)
             except StoreUnavailable:

@@ -166,15 +166,18 @@ class Execution:
         return decide(outcome, self.claimed, handler.retry)
 
     async def _clean_up(self) -> None:
-        if not self._kind.has_cleanup or not self._untidy or self._why is Why.FENCED:
+        if not self._kind.has_cleanup or not self._untidy or self._fenced():
             return
         self._untidy = False
         # A task of its own, so that one which ignores its deadline is left behind.
         cleaning = asyncio.create_task(self._tidy())
         wrong = await _within(self._kind.handler.graces.cleanup, cleaning)
-        if wrong and self._why is not Why.FENCED:
+        if wrong and not self._fenced():
             with suppress(AttemptSuperseded):
                 await self.ctx.step(f"cleanup failed: {wrong}")
+
+    def _fenced(self) -> bool:
+        return self._why is Why.FENCED
 
     async def _tidy(self) -> str:
         """What went wrong, if anything."""
@@ -189,7 +192,7 @@ class Execution:
             return
         if self._why is not Why.FENCED:
             self.ctx.close_output()
-            if self.ctx.outbox:
+            if self.ctx.outbox or self.ctx.on_its_way:
                 await self._flush()
         if self._claim_end():
             self._on_end(self, None if self._why is Why.FENCED or self.ctx.superseded else self._ended(decision))

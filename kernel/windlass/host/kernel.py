@@ -47,7 +47,7 @@ class Kernel:
         self._plugins.startup()
         await self.node.join()
         await self.node.leadership.beat()
-        await self._store.cluster.recover()
+        await self.node.recover()
         for service in self._services:
             service.start()
 

@@ -61,9 +61,9 @@ class Node(Service):
         ]
         for dispatcher in self.dispatchers:
             dispatcher.on_late = self._return_unstarted
-        self.leadership = Leadership(store.cluster, lambda: self._epoch, self.look)
+        self.leadership = Leadership(store.cluster, lambda: self._epoch, self.recover, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
-        self.recoverer = Recoverer(store.cluster, self.leadership.membership, self.look)
+        self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
 
     @property
     def services(self) -> list[Service]:
@@ -106,6 +106,11 @@ class Node(Service):
         self._heartbeat.start()
         self._epoch = epoch
         log.info("node joined", node=facts.name, epoch=epoch, pools=self._config.pools)
+
+    async def recover(self, dead: int | None = None) -> int:
+        """Take back what lost nodes hold; how many tasks that were."""
+        limits = {name: kind.handler.crash_limit for name, kind in self._plugins.kinds.items()}
+        return await self._store.cluster.recover(dead, limits)
 
     async def run(self) -> None:
         while True:

@@ -73,9 +73,13 @@ class Recorder(Service):
 
     async def _record(self, batch: Sequence[LiveContext]) -> None:
         waiters = [w for ctx in batch for w in self._waiting.pop(ctx, ())]
+        for ctx in batch:
+            ctx.on_its_way = True
         try:
             await self._write(batch, [ctx.outbox.take() for ctx in batch])
         finally:
+            for ctx in batch:
+                ctx.on_its_way = False
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)

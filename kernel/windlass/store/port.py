@@ -16,7 +16,7 @@ Rules for every implementation:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from windlass.errors import RequestIdReused
 from windlass.store.facts import (
@@ -61,8 +61,8 @@ class Queue(ABC):
         """
 
     @abstractmethod
-    async def reclaim(self, node: int, known: Sequence[int]) -> list[Claimed]:
-        """What `node` holds, has not started, and does not know of: claims whose answer was lost on the way."""
+    async def reclaim(self, node: int, pool: str, known: Sequence[int]) -> list[Claimed]:
+        """What `node` holds of a pool, has not started, and does not know of: claims whose answer was lost."""
 
     @abstractmethod
     async def say(self, node: int, said: Sequence[Said]) -> set[int]:
@@ -111,11 +111,12 @@ class Cluster(ABC):
         """Try for leadership, and look around: my term (None when another leads) and the other nodes on my machine."""
 
     @abstractmethod
-    async def recover(self, dead: int | None = None) -> int:
+    async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
         """Take back what lost nodes hold and return how many tasks that were.
 
         Lost is a node whose lease has run out, or `dead`, whose process is proved gone.  The check is part of the
-        same write: a task that finished or was claimed again meanwhile is not touched.
+        same write: a task that finished or was claimed again meanwhile is not touched.  A task whose chain of crashes
+        reaches its kind's limit (core/poison.py; 3 for kinds not named) fails.
         """
 
 

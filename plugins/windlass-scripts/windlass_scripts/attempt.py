@@ -36,7 +36,8 @@ class Attempt:
 
     async def run(self, job: Job, stdin: bytes, marker: str) -> Run:
         """Returns when no process is left.  Raises NotStarted, and whatever the context raises."""
-        async with running(job, stdin, marker) as process:
+        name = f"tasks/{self._ctx.task.id}/attempts/{self._ctx.task.attempt}"
+        async with running(name, job, stdin, marker) as process:
             pumps = [
                 Pump(process.stdout, partial(self._ctx.output, stream="stdout")),
                 Pump(process.stderr, partial(self._ctx.output, stream="stderr")),

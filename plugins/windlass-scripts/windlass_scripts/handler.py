@@ -56,7 +56,7 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
     async def _run_in(self, place: Workspace, ctx: Context, payload: ExecuteScriptPayload, command: Command) -> Run:
         argv = [*command.program, *command.arguments]
         if payload.script is not None:
-            argv.insert(len(command.program), place.write_script(payload.script))
+            argv.insert(len(command.program), place.script)
         marker = uuid.uuid4().hex
         variables = environment(payload, self._settings, os.environ, place.home) | {
             "WINDLASS_TASK_ID": str(ctx.task.id),
@@ -67,10 +67,10 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
             argv=[os.fsencode(argument) for argument in argv],
             environment={os.fsencode(name): os.fsencode(value) for name, value in variables.items()},
             cwd=os.fsencode(payload.working_directory or place.home),
-            remove=os.fsencode(place.root),
+            root=os.fsencode(place.root),
+            script=(payload.script or "").encode(),
             grace_ms=round(self._settings.kill_grace * 1000),
             linger_ms=round(_LINGER * 1000),
-            parent=os.getpid(),
         )
         attempt = Attempt(ctx, command, self._settings.kill_grace)
         return await attempt.run(job, (payload.stdin or "").encode(), marker)

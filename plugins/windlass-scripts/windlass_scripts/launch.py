@@ -25,8 +25,8 @@ class Launched(msgspec.Struct, frozen=True):
     stderr: int
 
 
-def launch(job: Job, stdin: bytes) -> Launched:
-    """Start it.  Raises OSError when the system is out of processes or descriptors; nothing is left behind then.
+def launch(name: str, job: Job, stdin: bytes) -> Launched:
+    """Start it; `name` is what a list of processes shows.  Raises OSError, leaving nothing, when the system is short.
 
     Call it on the event loop's own thread, never in a pool: the runner asks the system to be told when the *thread*
     that started it ends.  It takes about 1 ms; subprocess uses vfork, so our size and threads don't matter.
@@ -37,7 +37,7 @@ def launch(job: Job, stdin: bytes) -> Launched:
         stderr, far_stderr = _pair(os.pipe(), ours, theirs)
         job_fd = _memory_file("windlass-job", job.encode(), theirs)
         popen = subprocess.Popen(
-            [sys.executable, "-I", "-S", _RUNNER, str(far_control), str(job_fd)],
+            [sys.executable, "-I", "-S", _RUNNER, str(far_control), str(job_fd), name],
             stdin=_memory_file("windlass-stdin", stdin, theirs) if stdin else subprocess.DEVNULL,
             stdout=far_stdout,
             stderr=far_stderr,

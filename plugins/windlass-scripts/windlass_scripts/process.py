@@ -20,7 +20,7 @@ SLACK = GIVE_UP + 1.0
 
 
 class NotStarted(Exception):
-    """The system refused to start the program: `step` (runner, chdir, exec, …) and the reason as `errno`."""
+    """The system refused to start the program: `step` (runner, workspace, chdir, exec, …) and the reason as `errno`."""
 
     def __init__(self, step: str, errno: int) -> None:
         super().__init__(f"{step}: {os.strerror(errno)}")
@@ -73,10 +73,12 @@ class Process:
         try:
             if not self._over:
                 await self._kill()
+            while await self._message():  # it removes the private directory, then goes
+                pass
         finally:
             for fd in (self._control.fd, self.stdout, self.stderr):
                 os.close(fd)
-            # It has said its last word or is killed: a matter of microseconds, too short to arm a watcher for.
+            # Its descriptors are closed, it is just going: too short a time to arm a watcher for.
             while self._popen.poll() is None:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
@@ -111,10 +113,10 @@ class Process:
 
 
 @asynccontextmanager
-async def running(job: Job, stdin: bytes, marker: str) -> AsyncIterator[Process]:
+async def running(name: str, job: Job, stdin: bytes, marker: str) -> AsyncIterator[Process]:
     """A process that is certain to be gone, with all its descendants, when the block is left.  Raises NotStarted."""
     try:
-        process = Process(launch(job, stdin), marker)
+        process = Process(launch(name, job, stdin), marker)
     except OSError as error:
         raise NotStarted("runner", error.errno or 0) from error
     try:

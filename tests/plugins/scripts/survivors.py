@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def marked(mark: str) -> list[int]:
-    """Pids of living processes that carry `mark`; zombies have neither arguments nor environment and don't count."""
-    return [
-        int(name) for name in os.listdir("/proc") if name.isdigit() and _carries(Path("/proc", name), mark.encode())
-    ]
+def marked(*marks: str) -> list[int]:
+    """Pids of living processes with any of the marks; zombies have no arguments nor environment, and don't count."""
+    wanted = [mark.encode() for mark in marks]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _carries(Path("/proc", name), wanted)]
 
 
-def gone(mark: str, within: float = 5.0) -> bool:
-    """Whether all processes with `mark` end within so many seconds; 0 asks for this very moment."""
-    return _comes_true(lambda: not marked(mark), within)
+def gone(*marks: str, within: float = 5.0) -> bool:
+    """Whether all processes with any of the marks end within so many seconds; 0 asks for this very moment."""
+    return _comes_true(lambda: not marked(*marks), within)
 
 
 def empty(directory: Path, within: float) -> bool:
@@ -32,8 +31,9 @@ def _comes_true(condition: Callable[[], bool], within: float) -> bool:
     return True
 
 
-def _carries(process: Path, mark: bytes) -> bool:
+def _carries(process: Path, marks: list[bytes]) -> bool:
     try:
-        return mark in (process / "environ").read_bytes() or mark in (process / "cmdline").read_bytes()
+        shown = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
     except OSError:
         return False
+    return any(mark in shown for mark in marks)

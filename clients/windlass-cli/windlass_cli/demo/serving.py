@@ -27,7 +27,8 @@ async def serving(home: Path) -> AsyncGenerator[Announced, None]:
     log = home / "demo-serve.log"
     with log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "windlass_cli", "serve", "--home", str(home), "--listen", "127.0.0.1:0"),
+            *(sys.executable, "-m", "windlass_cli.demo.child", str(os.getpid())),
+            *("serve", "--home", str(home), "--listen", "127.0.0.1:0"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -7,7 +7,7 @@ waiting for its lease.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -23,9 +23,16 @@ LEADER_LEASE = 6.0
 
 
 class Leadership(Service):
-    """`node` gives the present epoch; `on_recovered` is told that tasks came back."""
+    """`node` gives the present epoch, `recover` takes back what a dead node holds, `on_recovered` is told so."""
 
-    def __init__(self, cluster: Cluster, node: Callable[[], int | None], on_recovered: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        node: Callable[[], int | None],
+        recover: Callable[[int], Awaitable[int]],
+        on_recovered: Callable[[], None],
+    ) -> None:
+        self._recover = recover
         self._cluster = cluster
         self._node = node
         self._on_recovered = on_recovered
@@ -50,6 +57,6 @@ class Leadership(Service):
         self._membership = None if beat.term is None else Membership(node, beat.term)
         for neighbour in beat.neighbours:
             if is_gone(neighbour):
-                recovered = await self._cluster.recover(neighbour.id)
+                recovered = await self._recover(neighbour.id)
                 log.warning("a node's process is gone; its tasks are back", node=neighbour.name, tasks=recovered)
                 self._on_recovered()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
 
 from windlass.core.lifecycle import State, Verdict
+from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS, crashes, is_poison
+from windlass.core.retry import RetryPolicy
 from windlass.store.facts import Beat, NodeFacts
 from windlass.store.memory.world import Held, Leader, Member, Over, Tried, World
 from windlass.store.port import Cluster
 
-USUAL_LIMIT = 10
+USUAL_ATTEMPTS = RetryPolicy().attempts
 
 
 class MemoryCluster(Cluster):
@@ -47,39 +50,48 @@ class MemoryCluster(Cluster):
         others = (m.facts for m in world.nodes.values() if not m.left and m.facts.id != node)
         return Beat(term, tuple(facts for facts in others if facts.machine == machine))
 
-    async def recover(self, dead: int | None = None) -> int:
+    async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
         world = self._world
         lost = [h for h in world.running.values() if h.node == dead or not world.alive(h.node)]
         if dead in world.nodes:
             world.nodes[dead].left = True
         for held in lost:
             del world.running[held.place.id]
-            self._take_back(held)
+            self._take_back(held, (crash_limits or {}).get(held.place.kind, USUAL_LIMIT))
         return len(lost)
 
     def _in(self, seconds: float) -> datetime:
         return self._world.now() + timedelta(seconds=seconds)
 
-    def _take_back(self, held: Held) -> None:
+    def _take_back(self, held: Held, crash_limit: int) -> None:
         world, place = self._world, held.place
-        limit = world.tasks[place.id][0].attempt_limit
-        limit = USUAL_LIMIT if limit is None else limit
         lost = f"node {world.node_name(held.node) or '?'} was lost"
         counted = held.started_at is not None
-        last = counted and place.attempt - place.uncounted >= limit
-        if held.interrupted or last:
-            state = State.CANCELED if held.interrupted else State.FAILED
-            verdict = Verdict.CANCELED if held.interrupted else Verdict.LOST
-            message = (
-                f"{held.interrupt_words()}; its node was lost"
-                if held.interrupted
-                else f"{lost}, and no attempts are left"
-            )
+        chain = crashes(self._crashes_before(place.id), progressed=held.progress is not None) if counted else 0
+        if over := self._over(held, chain, crash_limit):
+            state, verdict, message = over
             world.over[place.id] = Over(
                 state, place.attempt, place.uncounted, verdict, held.node, held.started_at, world.now(), message
             )
             return
         if counted:
-            tried = Tried(place.attempt, Verdict.LOST, held.node, held.started_at, world.now(), lost, world.now())
-            world.tried[place.id].append(tried)
+            now, started = world.now(), held.started_at
+            world.tried[place.id].append(Tried(place.attempt, Verdict.LOST, held.node, started, now, lost, now, chain))
         world.put_back(place, counted=counted)
+
+    def _over(self, held: Held, chain: int, crash_limit: int) -> tuple[State, Verdict, str] | None:
+        place, name = held.place, self._world.node_name(held.node) or "?"
+        if held.interrupted:
+            return State.CANCELED, Verdict.CANCELED, f"{held.interrupt_words()}; its node was lost"
+        if is_poison(chain, crash_limit):
+            message = f"poison: its worker died {chain} times without progress; node {name} was the last"
+            return State.FAILED, Verdict.LOST, message
+        limit = self._world.tasks[place.id][0].attempt_limit or USUAL_ATTEMPTS
+        if held.started_at is not None and place.attempt - place.uncounted >= limit:
+            return State.FAILED, Verdict.LOST, f"node {name} was lost, and no attempts are left"
+        return None
+
+    def _crashes_before(self, task: int) -> int:
+        oldest = self._world.now() - timedelta(hours=WINDOW_HOURS)
+        lost = [t for t in self._world.tried.get(task, ()) if t.verdict is Verdict.LOST and t.ended_at > oldest]
+        return lost[-1].crashes if lost else 0

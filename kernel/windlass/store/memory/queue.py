@@ -52,9 +52,9 @@ class MemoryQueue(Queue):
             claimed.append(self._claimed(world.running[place.id].place))
         return claimed
 
-    async def reclaim(self, node: int, known: Sequence[int]) -> list[Claimed]:
-        lost = (h for h in self._world.running.values() if h.node == node and h.started_at is None)
-        return [self._claimed(held.place) for held in lost if held.place.id not in known]
+    async def reclaim(self, node: int, pool: str, known: Sequence[int]) -> list[Claimed]:
+        mine = (h.place for h in self._world.running.values() if h.node == node and h.started_at is None)
+        return [self._claimed(place) for place in mine if place.pool == pool and place.id not in known]
 
     async def say(self, node: int, said: Sequence[Said]) -> set[int]:
         accepted = set()

@@ -66,6 +66,7 @@ class Tried:
     ended_at: datetime
     message: str
     next_try_at: datetime
+    crashes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

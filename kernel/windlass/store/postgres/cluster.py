@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import psycopg
 
+from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS
 from windlass.store.facts import Beat, NodeFacts
 from windlass.store.port import Cluster
 from windlass.store.postgres.connection import DIALLING, Connections, Row, translated
@@ -52,10 +56,14 @@ class PostgresCluster(Cluster):
         )
         return Beat(term[0][0] if term else None, neighbours)
 
-    async def recover(self, dead: int | None = None) -> int:
+    async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
+        limits = crash_limits or {}
+        facts: dict[str, Any] = {"dead": dead, "limit": RECOVER_AT_ONCE}
+        facts |= {"kinds": list(limits), "crash_limits": list(limits.values())}
+        facts |= {"usual_limit": USUAL_LIMIT, "window": WINDOW_HOURS}
         total = 0
         while True:
-            taken: int = (await self._db.rows("recover_tasks", {"dead": dead, "limit": RECOVER_AT_ONCE}))[0][0]
+            taken: int = (await self._db.rows("recover_tasks", facts))[0][0]
             total += taken
             if taken < RECOVER_AT_ONCE:
                 return total

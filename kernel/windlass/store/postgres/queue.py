@@ -69,8 +69,8 @@ class PostgresQueue(Queue):
         frontier.learn(looked, ((c.priority, c.next_try_at, c.id) for c in claimed), sparse=len(claimed) < limit)
         return claimed, looked is not None
 
-    async def reclaim(self, node: int, known: Sequence[int]) -> list[Claimed]:
-        rows = await self._db.rows("reclaim_tasks", {"node": node, "known": list(known)})
+    async def reclaim(self, node: int, pool: str, known: Sequence[int]) -> list[Claimed]:
+        rows = await self._db.rows("reclaim_tasks", {"node": node, "pool": pool, "known": list(known)})
         return [Claimed(*row) for row in rows]
 
     async def say(self, node: int, said: Sequence[Said]) -> set[int]:

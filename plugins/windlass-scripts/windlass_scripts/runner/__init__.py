@@ -7,8 +7,11 @@ One sequenced-packet socket joins the two; each packet is one message.
 
     kernel → runner   `stop`                SIGTERM to the whole tree, the grace, then SIGKILL
                       `kill`                SIGKILL at once
-                      end of file           the kernel is gone: SIGKILL at once, then remove the private directory
+                      end of file           the kernel is gone: SIGKILL at once
     runner → kernel   `started <pid>`
                       `failed <step> <errno>`   nothing was started; step is chdir, exec, …
                       `ended <key>=<int> …`     no process of the script is left, see `supervise.report`
+                      end of file               its private directory is gone too
+
+The private directory is made and removed here, not by the kernel, so that a kernel killed at any moment leaves none.
 """

@@ -1,4 +1,6 @@
-"""The entry, started by its path: `python -I -S …/runner/__main__.py CONTROL_FD JOB_FD`.
+"""The entry, started by its path: `python -I -S …/runner/__main__.py CONTROL_FD JOB_FD tasks/7/attempts/1`.
+
+The last argument is for people who read a list of processes.
 
 Importing us as `windlass_scripts.runner` would run the plugin's own `__init__` and load the kernel's libraries with
 it, at ten times the cost.  So the package is found under its short name, and its modules import each other relatively.

@@ -1,6 +1,6 @@
 """What the runner is to start: written by the kernel, read by the runner, NUL-separated.
 
-NUL can't occur in an argument, a variable or a path, and splitting at it needs no import.
+NUL can't occur in an argument, a variable or a path, and is refused in scripts; splitting at it needs no import.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 class Job:
     """One start.  Everything is bytes, as the system call takes it; times are whole milliseconds."""
 
-    __slots__ = ("argv", "cwd", "environment", "grace_ms", "linger_ms", "parent", "remove")
+    __slots__ = ("argv", "cwd", "environment", "grace_ms", "linger_ms", "root", "script")
 
     def __init__(
         self,
@@ -19,38 +19,38 @@ class Job:
         argv: list[bytes],
         environment: dict[bytes, bytes],
         cwd: bytes,
-        remove: bytes,
+        root: bytes,
+        script: bytes,
         grace_ms: int,
         linger_ms: int,
-        parent: int,
     ) -> None:
-        """`remove` is the directory to delete should the kernel die; `parent` is the kernel's pid."""
+        """`root` is the private directory to make; `script`, unless empty, is the text to put into it."""
         self.argv = argv
         self.environment = environment
         self.cwd = cwd
-        self.remove = remove
+        self.root = root
+        self.script = script
         self.grace_ms = grace_ms
         self.linger_ms = linger_ms
-        self.parent = parent
 
     def encode(self) -> bytes:
-        head = [b"%d" % number for number in (self.grace_ms, self.linger_ms, self.parent, len(self.argv))]
+        head = [b"%d" % number for number in (self.grace_ms, self.linger_ms, len(self.argv))]
         variables = [name + b"=" + value for name, value in self.environment.items()]
-        return b"\0".join([*head, self.cwd, self.remove, *self.argv, *variables])
+        return b"\0".join([*head, self.cwd, self.root, self.script, *self.argv, *variables])
 
     @classmethod
     def decode(cls, data: bytes) -> Job:
         fields = data.split(b"\0")
-        grace_ms, linger_ms, parent, count = (int(field) for field in fields[:4])
+        grace_ms, linger_ms, count = (int(field) for field in fields[:3])
         variables = (field.partition(b"=") for field in fields[6 + count :])
         return cls(
             argv=fields[6 : 6 + count],
             environment={name: value for name, _, value in variables},
-            cwd=fields[4],
-            remove=fields[5],
+            cwd=fields[3],
+            root=fields[4],
+            script=fields[5],
             grace_ms=grace_ms,
             linger_ms=linger_ms,
-            parent=parent,
         )
 
 

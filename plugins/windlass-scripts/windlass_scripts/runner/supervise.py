@@ -7,6 +7,7 @@ that leaves nothing behind costs not a single look into /proc.
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import select
@@ -14,12 +15,20 @@ import signal
 import time
 
 from .job import Job, read_job
+from .place import make_place, remove_place
 from .prctl import adopt_orphans, die_with_parent, refuse_new_privileges
 from .spawn import StartFailed, spawn
 from .tree import descendants
 
 GIVE_UP = 3.0
 """Seconds after the first SIGKILL.  What is still there hangs in the kernel (a dead network mount): it is reported."""
+
+_BY_HAND = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Somebody ends us from outside: politely, like an interrupt."""
+
+_PARENT_DIED = signal.SIGUSR1
+"""A signal of its own: it comes when the kernel's first thread is gone, while `getppid` still names the kernel and the
+socket is still open, so nothing else would tell it from a SIGTERM by hand."""
 
 _ROUND = 0.01
 """Seconds between two rounds of killing; a dying process may just have forked."""
@@ -38,10 +47,8 @@ def main(control: int, job_fd: int) -> None:
     else:
         watch.until_nothing_is_left()
         watch.tell(watch.report())
-    if watch.orphaned:
-        from .remove import remove_tree  # loads shutil, 5 ms that only this rare end pays
-
-        remove_tree(os.fsdecode(job.remove))
+    finally:
+        remove_place(job.root)
     os._exit(0)
 
 
@@ -49,7 +56,6 @@ class Supervisor:
     """The state of one watch.  `deadline` is when killing begins, None while the script simply runs."""
 
     def __init__(self, job: Job, control: int) -> None:
-        self.orphaned = False
         self._job = job
         self._control = control
         self._poll = select.poll()
@@ -69,11 +75,20 @@ class Supervisor:
         self._poll.register(self._control, select.POLLIN)
         adopt_orphans()
         refuse_new_privileges()
-        die_with_parent(signal.SIGTERM)
+        die_with_parent(_PARENT_DIED)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        try:
+            make_place(self._job.root, self._job.script)
+        except OSError as error:
+            raise StartFailed(b"workspace", error.errno or 0) from error
+        if self._kernel_is_gone():
+            raise StartFailed(b"kernel", errno.EPIPE)
         self._began = time.monotonic()
         self._main = spawn(self._job)
         self.tell(b"started %d" % self._main)
+
+    def _kernel_is_gone(self) -> bool:
+        return any(fd == self._control and event & select.POLLHUP for fd, event in self._poll.poll(0))
 
     def until_nothing_is_left(self) -> None:
         """Returns once every process of the script has ended, or `GIVE_UP` after the first SIGKILL."""
@@ -87,10 +102,10 @@ class Supervisor:
         self._left = len(descendants(os.getpid())) if self._gave_up() else 0
 
     def tell(self, message: bytes) -> None:
-        try:
+        try:  # noqa: SIM105 - importing contextlib would cost every script a millisecond
             os.write(self._control, message)
         except OSError:  # nobody is left to listen
-            self.orphaned = True
+            pass
 
     def report(self) -> bytes:
         """`code` is -1 when a `signal` ended the script; times are µs, `peak` is bytes, the rest counts processes.
@@ -132,22 +147,24 @@ class Supervisor:
         for fd, _ in self._poll.poll(None if timeout is None else timeout * 1000):
             if fd == self._control:
                 self._obey(_receive(fd))
-            elif set(os.read(fd, 512)) & {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}:
-                # Either somebody ended us by hand, or our parent died and the system tells us so.
-                self._obey(b"stop" if os.getppid() == self._job.parent else b"")
+                continue
+            numbers = os.read(fd, 512)
+            if _PARENT_DIED in numbers:
+                self._obey(b"")
+            elif any(number in numbers for number in _BY_HAND):
+                self._obey(b"stop")
 
     def _obey(self, message: bytes) -> None:
         if message == b"stop":
             self._stop()
             return
         if message == b"":
-            self.orphaned = True
             self._forget_control()
         self._deadline = time.monotonic()
 
     def _forget_control(self) -> None:
         """At its end of file the socket would wake us without pause."""
-        try:  # noqa: SIM105 - importing contextlib would cost every script a millisecond
+        try:  # noqa: SIM105
             self._poll.unregister(self._control)
         except KeyError:  # we are told twice: by the socket and by the signal
             pass
@@ -185,7 +202,7 @@ def _signal_pipe() -> int:
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in (signal.SIGCHLD, _PARENT_DIED, *_BY_HAND):
         signal.signal(number, lambda *_: None)
     return read_end
 

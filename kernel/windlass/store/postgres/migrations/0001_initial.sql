@@ -85,7 +85,7 @@ create table windlass.running (
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
 create index running_interrupted on windlass.running (node) where interrupt_at is not null;
 
--- Attempts that ended and were not the last.
+-- Attempts that ended and were not the last. crashes: how long the chain of lost nodes was with this one.
 create table windlass.attempt (
   task        bigint      not null,
   attempt     integer     not null,
@@ -95,6 +95,7 @@ create table windlass.attempt (
   ended_at    timestamptz not null,
   message     text        not null,
   next_try_at timestamptz not null,
+  crashes     smallint    not null default 0,
   primary key (task, attempt)
 ) partition by range (task);
 

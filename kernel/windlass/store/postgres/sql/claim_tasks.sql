@@ -8,8 +8,8 @@ with seen as materialized (
   where pool = %(pool)s and arrived >= %(since)s::text::xid8
   group by priority
 ), frontier as materialized (
-  select coalesce(f.priority, seen.priority) as priority, case when f.at <= seen.at then f.at else coalesce(seen.at, f.at) end as at,
-         case when f.at <= seen.at or seen.at is null then f.id else 0 end as id
+  select coalesce(f.priority, seen.priority) as priority, case when f.at < seen.at then f.at else coalesce(seen.at, f.at) end as at,
+         case when f.at < seen.at or seen.at is null then f.id else 0 end as id
   from unnest(%(priorities)s::smallint[], %(ats)s::timestamptz[], %(ids)s::bigint[]) as f(priority, at, id)
   full join seen on seen.priority = f.priority
   order by 1 desc

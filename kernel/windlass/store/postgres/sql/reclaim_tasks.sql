@@ -2,4 +2,4 @@
 select id, running.attempt, running.uncounted, task.kind, task.priority, running.next_try_at, task.payload, task.title,
        task.trigger, task.initiator, task.labels, task.created_at, task.attempt_limit, task.retry_pause
 from windlass.running join windlass.task using (id)
-where node = %(node)s and started_at is null and id <> all(%(known)s::bigint[])
+where node = %(node)s and running.pool = %(pool)s and started_at is null and id <> all(%(known)s::bigint[])

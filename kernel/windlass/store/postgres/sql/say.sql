@@ -6,7 +6,7 @@ with told as (
                        %(currents)s::bigint[], %(totals)s::bigint[])
     as t(id, attempt, started_age, stage, progress_sequence, progress_age, progress_current, progress_total)
 ), held as materialized (
-  select r.id from windlass.running r join told on told.id = r.id and told.attempt = r.attempt
+  select r.id, r.attempt from windlass.running r join told on told.id = r.id and told.attempt = r.attempt
   where r.node = %(node)s
   order by r.id
   for no key update of r
@@ -18,21 +18,21 @@ with told as (
     progress_at       = coalesce(now() - told.progress_age * interval '1 second', r.progress_at),
     progress_current  = coalesce(told.progress_current, r.progress_current),
     progress_total    = case when told.progress_sequence is null then r.progress_total else told.progress_total end
-  from told join held using (id)
+  from told join held using (id, attempt)
   where r.id = told.id
 ), lines as (
   insert into windlass.step (task, sequence, at, type, text, data)
   select l.task, l.sequence, now() - l.age * interval '1 second', l.type, l.text, l.data::jsonb
   from unnest(%(line_tasks)s::bigint[], %(line_sequences)s::bigint[], %(line_ages)s::float8[], %(line_types)s::smallint[],
               %(line_texts)s::text[], %(line_data)s::text[]) as l(task, sequence, age, type, text, data)
-  join held on held.id = l.task
+  join held on held.id = l.task and held.attempt = l.sequence / 10000000
   on conflict do nothing
 ), chunks as (
   insert into windlass.output (task, sequence, at, stream, data, dropped)
   select c.task, c.sequence, now() - c.age * interval '1 second', c.stream, c.data, c.dropped
   from unnest(%(chunk_tasks)s::bigint[], %(chunk_sequences)s::bigint[], %(chunk_ages)s::float8[], %(chunk_streams)s::smallint[],
               %(chunk_data)s::bytea[], %(chunk_dropped)s::bigint[]) as c(task, sequence, age, stream, data, dropped)
-  join held on held.id = c.task
+  join held on held.id = c.task and held.attempt = c.sequence / 10000000
   on conflict do nothing
 )
 select id from held
