@@ -23,7 +23,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
         task = convert.read_id(request.name, "cards")
         facts = await self._library.card(task)
         if facts is None:
-            raise TaskNotFound(f"there is no task {task}", task=task)
+            raise TaskNotFound(f"task {task} has no card: it waits for its first attempt, or never was", task=task)
         return convert.full_card(facts)
 
     @answers

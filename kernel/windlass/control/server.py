@@ -21,7 +21,7 @@ OPTIONS = [
     ("grpc.max_concurrent_streams", 1_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # Two servers on one port would share its calls without a word.
     ("grpc.so_reuseport", 0),
 ]

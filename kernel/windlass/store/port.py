@@ -132,11 +132,11 @@ class Library(ABC):
 
     @abstractmethod
     async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
-        """Tasks that were claimed at least once or have ended, newest first."""
+        """Tasks that were tried, or handed back, at least once, and those that have ended; newest first."""
 
     @abstractmethod
     async def card(self, task: int) -> CardFacts | None:
-        """One task with its attempts."""
+        """One task with its attempts; None when there is no such task, or nobody has claimed it yet."""
 
     @abstractmethod
     async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:

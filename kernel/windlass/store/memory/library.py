@@ -51,7 +51,9 @@ class MemoryLibrary(Library):
 
     async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
         world = self._world
-        ids = set(world.over) | {h.place.id for h in world.running.values() if h.started_at is not None}
+        ids = set(world.over) | {
+            h.place.id for h in world.running.values() if h.started_at is not None or h.place.attempt > 1
+        }
         ids |= {p.id for p in (*world.ready.values(), *world.deferred.values()) if p.attempt > 0}
         fits = sorted((i for i in ids if origin in (None, world.tasks[i][0].origin)), reverse=True)
         if after is not None:
@@ -59,9 +61,10 @@ class MemoryLibrary(Library):
         return Page(tuple(map(self._brief, fits[:size])), (fits[size - 1],) if len(fits) > size else None)
 
     async def card(self, task: int) -> CardFacts | None:
-        if task not in self._world.tasks:
+        facts = await self.task(task)
+        if facts is None or not (facts.attempt or facts.state.final):
             return None
-        return CardFacts(self._facts(task), tuple(sorted(self._attempts(task), key=lambda one: one.attempt)))
+        return CardFacts(facts, tuple(sorted(self._attempts(task), key=lambda one: one.attempt)))
 
     async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
         found = {}

@@ -159,7 +159,7 @@ class MemoryQueue(Queue):
     def _hear(self, held: Held, words: Said) -> None:
         ago, events = self._world.ago, self._world.events[words.task]
         held.started_at = held.started_at or ago(words.started_age)
-        held.stage = words.stage or held.stage
+        held.stage = held.stage if words.stage is None else words.stage
         if said := words.progress:
             held.progress = EventFacts(said.sequence, ago(said.age), PROGRESS, current=said.current, total=said.total)
         for line in words.lines:

@@ -44,7 +44,7 @@ class PostgresLibrary(Library):
 
     async def card(self, task: int) -> CardFacts | None:
         facts = await self.task(task)
-        if facts is None:
+        if facts is None or not (facts.attempt or facts.state.final):
             return None
         rows = await self._db.rows("read_attempts", {"task": task})
         return CardFacts(facts, tuple(AttemptFacts(row[0], Verdict(row[1]), *row[2:]) for row in rows))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 
 import psycopg
@@ -33,20 +35,36 @@ async def _apply_missing(connection: psycopg.AsyncConnection[Row]) -> list[str]:
         await cursor.execute("create schema if not exists windlass")
         await cursor.execute(
             "create table if not exists windlass.migration"
-            " (number integer primary key, name text not null, applied_at timestamptz not null default now())"
+            " (number integer primary key, name text not null, digest text not null,"
+            " applied_at timestamptz not null default now())"
         )
-        done = {row[0] for row in await (await cursor.execute("select number from windlass.migration")).fetchall()}
-        missing = [(number, name, text) for number, name, text in migrations() if number not in done]
-        unknown = done - {number for number, _, _ in migrations()}
-        if unknown:
-            raise BootError(
-                f"the database has migration {max(unknown)}, which this version does not know:"
-                " start the newer Windlass that made it"
-            )
+        await cursor.execute("select number, digest from windlass.migration")
+        missing = _missing(dict(await cursor.fetchall()))
         for number, name, text in missing:
             await cursor.execute(text.encode())
-            await cursor.execute("insert into windlass.migration (number, name) values (%s, %s)", (number, name))
+            row = (number, name, _digest(text))
+            await cursor.execute("insert into windlass.migration (number, name, digest) values (%s, %s, %s)", row)
         return [name for _, name, _ in missing]
+
+
+def _missing(done: Mapping[int, str]) -> list[tuple[int, str, str]]:
+    known = {number: (number, name, text) for number, name, text in migrations()}
+    if unknown := done.keys() - known.keys():
+        raise BootError(
+            f"the database has migration {max(unknown)}, which this version does not know:"
+            " start the newer Windlass that made it"
+        )
+    for number, digest in done.items():
+        if digest != _digest(known[number][2]):
+            raise BootError(
+                f"the database was made by a version whose {known[number][1]} was another one:"
+                " start that version, or use a new database"
+            )
+    return [migration for number, migration in known.items() if number not in done]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def migrations() -> list[tuple[int, str, str]]:

@@ -5,7 +5,7 @@ with listed as (
     where id < %(before)s and (%(origin)s::smallint is null or origin = %(origin)s) order by id desc limit %(limit)s)
   union all
   (select id from windlass.running
-    where id < %(before)s and started_at is not null and (%(origin)s::smallint is null or origin = %(origin)s) order by id desc limit %(limit)s)
+    where id < %(before)s and (started_at is not null or attempt > 1) and (%(origin)s::smallint is null or origin = %(origin)s) order by id desc limit %(limit)s)
   union all
   (select id from windlass.ready
     where attempt > 0 and id < %(before)s and (%(origin)s::smallint is null or origin = %(origin)s) order by id desc limit %(limit)s)
