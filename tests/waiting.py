@@ -6,14 +6,18 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 LOOK_EVERY = 0.005
 
 
-async def eventually(look: Callable[[], T | Awaitable[T]], within: float = 10.0) -> T:
+@overload
+async def eventually(look: Callable[[], Awaitable[T]], within: float = ...) -> T: ...
+@overload
+async def eventually(look: Callable[[], T], within: float = ...) -> T: ...
+async def eventually(look: Callable[[], Any], within: float = 10.0) -> Any:
     """What `look` returns once that is true; fails when it is not within so many seconds."""
     deadline = time.monotonic() + within
     while True:

@@ -28,7 +28,7 @@ SHORT = 0.05
 
 def new_task(**changes: Any) -> NewTask:
     """A task that is due at once; `changes` are fields of `NewTask`."""
-    fields = {
+    fields: dict[str, Any] = {
         "kind": "Noop",
         "title": "",
         "priority": 5,

@@ -55,6 +55,15 @@ async def test_progress_since_the_last_crash_starts_a_new_count(store: Store) ->
     assert (await read(store, task)).state is State.FAILED
 
 
+async def test_a_loss_before_the_start_neither_lengthens_nor_breaks_the_chain(store: Store) -> None:
+    task = await one_task(store)
+    for started in (True, True, False):
+        await crash(store, started=started)
+    assert (await read(store, task)).state is State.PENDING
+    await crash(store)
+    assert (await read(store, task)).state is State.FAILED
+
+
 async def test_what_never_started_is_not_to_blame(store: Store) -> None:
     task = await one_task(store)
     for _ in range(5):

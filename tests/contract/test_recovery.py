@@ -80,11 +80,13 @@ async def test_a_started_attempt_counts_and_is_recorded_as_lost(store: Store) ->
     assert (again.attempt, again.retries) == (2, 2)
 
 
-async def test_an_attempt_that_never_started_counts_for_nothing(store: Store) -> None:
+async def test_an_attempt_that_told_of_no_start_counts_for_nothing_but_is_recorded(store: Store) -> None:
     node = await node_of(store)
     claimed = await held(store, node, attempt_limit=1)
     await store.cluster.recover(node)
-    assert await _attempts(store, claimed.id) == ()
+    [tried] = await _attempts(store, claimed.id)
+    assert (tried.verdict, tried.started_at) == (Verdict.LOST, None)
+    assert tried.message.endswith("was lost before it told of a start")
     [again] = await claim(store, await node_of(store, pid=2))
     assert (again.id, again.attempt, again.retries) == (claimed.id, 2, 1)
 

@@ -35,7 +35,10 @@ CALLS = {
         "ListSteps": history.ListStepsRequest(parent="cards/1"),
     },
 }
-SERVICES = {"Tasks": tasks.DESCRIPTOR.services_by_name["Tasks"], "History": history.DESCRIPTOR.services_by_name["History"]}
+SERVICES = {
+    "Tasks": tasks.DESCRIPTOR.services_by_name["Tasks"],
+    "History": history.DESCRIPTOR.services_by_name["History"],
+}
 RPCS = [(service, method) for service, methods in CALLS.items() for method in methods]
 
 

@@ -128,7 +128,13 @@ async def test_steps_tell_the_whole_timeline_in_words(server: Calling) -> None:
     name = await server.enqueue(payload={"a": 1, "fail": 2})
     await server.ended(name)
     listed = (await steps(server, card_of(name))).steps
-    assert [step.text.split(" on ")[0] for step in listed] == ["created", "started", "a", "fail", "failed: asked to fail"]
+    assert [step.text.split(" on ")[0] for step in listed] == [
+        "created",
+        "started",
+        "a",
+        "fail",
+        "failed: asked to fail",
+    ]
     assert [step.name for step in listed] == [f"{card_of(name)}/steps/{step.sequence}" for step in listed]
     assert json.loads(listed[2].data.data) == {"number": 1}
     assert [step.HasField("data") for step in listed] == [False, False, True, True, False]

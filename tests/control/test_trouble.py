@@ -44,6 +44,7 @@ async def test_a_database_that_goes_away_is_said_survived_and_loses_nothing(
     watching = asyncio.create_task(server.watched(running))
     await eventually(lambda: bool(server.kernel.watches._hungry))
     request = pb.EnqueueRequest(task=new(), request_id=str(uuid.uuid4()))
+    server.kernel._store._connections._pool.timeout = 1.0  # type: ignore[attr-defined]
     with database_gone(postgres, dsn):
         calls: list[Any] = [
             server.tasks.Enqueue(request, timeout=REQUEST_DEADLINE),

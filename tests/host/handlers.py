@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -42,6 +43,11 @@ class Theatre:
                 await self.released.wait()
             except asyncio.CancelledError:
                 continue
+
+    async def linger(self, seconds: float) -> None:
+        """Do nothing for a while, or until the test is over."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.released.wait(), seconds)
 
     async def play(self, ctx: Context, payload: Work) -> Outcome:
         self.began.append((ctx.task.id, ctx.task.attempt))

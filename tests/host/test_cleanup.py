@@ -143,7 +143,7 @@ async def test_cleanup_has_its_own_deadline_and_not_what_the_ladder_left(rig: Ri
 
     async def sweeps(ctx: Context) -> None:
         # Longer than the 0.15 s that the polite rung gives the handler, shorter than the 0.3 s of its own.
-        await asyncio.wait([asyncio.ensure_future(rig.theatre.released.wait())], timeout=0.22)
+        await rig.theatre.linger(0.22)
         swept.set()
 
     rig.theatre.cleanup = sweeps
@@ -166,7 +166,7 @@ async def test_an_attempt_that_loses_its_task_in_its_cleanup_gives_its_slot_back
         reached.set()
         while True:
             await ctx.step("sweeping")
-            await asyncio.sleep(0.01)
+            await rig.theatre.linger(0.01)
 
     rig.theatre.cleanup = speaks
     await rig.start(slots=1)

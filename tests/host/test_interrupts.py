@@ -157,7 +157,9 @@ async def test_interrupting_twice_is_harmless_and_keeps_the_first_asker(rig: Rig
 
 
 async def _again(rig: Rig, task: int) -> None:
-    await eventually(lambda: rig.execute("select from windlass.running where interrupt_at is not null") or _over(rig))
+    await eventually(
+        lambda: rig.execute("select id from windlass.running where interrupt_at is not null") or _over(rig)
+    )
     try:
         await rig.store.queue.interrupt(asked(task, "second"))
     except TaskOver:

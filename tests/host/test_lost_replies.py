@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from windlass import Context, Outcome, Success
 from windlass.core.lifecycle import State
+from windlass.host import service
 
 from tests.host.rig import ForgetfulQueue, Rig
 
 STEP, OUTPUT = 3, 5
+
+
+@pytest.fixture(autouse=True)
+def short_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PAUSE_AFTER_FAILURE", 0.1)
 
 
 async def succeeds(ctx: Context) -> Outcome:

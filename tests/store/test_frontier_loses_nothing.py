@@ -25,9 +25,7 @@ async def claim_all(store: Store, node: int, at_once: int = 10) -> list[int]:
     return claimed
 
 
-async def test_a_task_whose_transaction_commits_late_is_claimed_all_the_same(
-    store: Store, dsn: str
-) -> None:
+async def test_a_task_whose_transaction_commits_late_is_claimed_all_the_same(store: Store, dsn: str) -> None:
     node = await node_of(store)
     async with await psycopg.AsyncConnection.connect(dsn) as slow:
         late = await (await slow.execute(STORE_ONE, (5,))).fetchone()

@@ -213,6 +213,25 @@ def test_the_first_identity_that_works_is_taken_and_reach_is_tried(tmp_path):
     assert reached == (set() if ROOT else {inside})
 
 
+def test_who_becomes_nobody_leaves_its_groups_behind():
+    """As an ordinary user it stays itself."""
+    spec = f"user:{NOBODY.pw_uid}:{NOBODY.pw_gid}" if ROOT else "same"
+    more: dict[str, Any] = {"extra_groups": [0, 4]} if ROOT else {}
+    seen = launched(os.getpid(), spec, "/bin/cat", "/proc/self/status", **more)
+    groups = next(line for line in seen.splitlines() if line.startswith("Groups:"))
+    assert [int(group) for group in groups.split()[1:]] == ([] if ROOT else os.getgroups())
+
+
+def test_a_server_whose_supervisor_died_meanwhile_is_not_started():
+    assert launched(os.getpid(), "same", "/bin/echo", "started") == "started\n"
+    assert launched(os.getppid(), "same", "/bin/echo", "started") == ""
+
+
+def launched(parent: int, spec: str, *command: str, **options: Any) -> str:
+    launch = [sys.executable, "-I", "-S", str(LAUNCH), str(parent), str(int(signal.SIGKILL)), spec]
+    return str(subprocess.run([*launch, *command], stdout=subprocess.PIPE, text=True, **options).stdout)
+
+
 def test_an_identity_the_machine_refuses_is_no_error_but_none(tmp_path):
     impossible = Identity("namespace", 2**32 - 1, 1, 0, 0)  # no such number: the kernel refuses the map
     assert impossible.reaches([tmp_path]) is None

@@ -1,5 +1,6 @@
 """PostgreSQL and Valkey for one machine: start, share, stop; where they listen, and what they leave alone."""
 
+import asyncio
 import os
 import signal
 import stat
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,6 +18,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from windlass.embedded import EmbeddedError, start
 from windlass.embedded.bounded_log import BoundedLog
+from windlass.embedded.control import Answer, Request, connect, encode, listen
+from windlass.embedded.layout import Layout
+from windlass.embedded.local_servers import LocalServers
+from windlass.embedded.supervisor import Supervisor
 
 from tests.system.test_embedded_rig import (
     checked,
@@ -141,14 +147,63 @@ def test_first_users_who_come_together_start_one_server(new_home):
     eventually(lambda: not processes(new_home))
 
 
-def test_a_user_who_comes_as_the_last_one_leaves_gets_servers(home):
-    lease = start(home, valkey=False)
-    for pause in (0.0, 0.002, 0.01, 0.03):
-        lease.close(wait=0)
+def test_users_who_come_as_the_last_one_leaves_get_servers(home):
+    """Whether these are still the old ones or already new ones."""
+
+    def come(pause: float) -> bool:
         time.sleep(pause)
-        lease = start(home, valkey=False)
-        assert serves(lease.servers)
-    finish(lease, home)
+        with start(home, valkey=False) as lease:
+            return serves(lease.servers) and not lease.lost()
+
+    with ThreadPoolExecutor(8) as pool, start(home, valkey=False) as lease:
+        coming = [pool.submit(come, number * 0.001) for number in range(8)]
+        lease.close(wait=0)
+        assert all(visit.result() for visit in coming)
+    eventually(lambda: not processes(home))
+
+
+class NoServers(LocalServers):
+    """What the supervisor would start and stop."""
+
+    closed = False
+
+    async def open(self, request: Request) -> Answer:
+        return Answer()
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_nobody_is_answered_by_a_supervisor_that_ends(tmp_path):
+    """The next user comes at each of the moments that the leaving of the last one consists of."""
+    answered = 0
+    for moment in range(30):
+        layout = Layout.create(tmp_path / f"{moment}")
+        servers = NoServers(layout)
+        running = asyncio.create_task(Supervisor(layout, servers).run(listen(layout.run)))
+        last = connect(layout.run)
+        assert await asked(last)
+        last.close()
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        if (late := connect(layout.run)) is not None:
+            if await asked(late):
+                answered += 1
+                await asyncio.sleep(0.01)
+                assert not servers.closed
+            late.close()
+        await asyncio.wait_for(running, 5)
+    assert 0 < answered < 30, "some came in time, and some too late"
+
+
+async def asked(connection) -> bytes:
+    """The answer, or nothing."""
+    connection.setblocking(False)
+    loop = asyncio.get_running_loop()
+    with suppress(ConnectionError):
+        await loop.sock_sendall(connection, encode(Request()))
+        return await loop.sock_recv(connection, 1000)
+    return b""
 
 
 def test_a_supervisor_nobody_comes_to_goes_again(home):
@@ -248,6 +303,25 @@ def test_a_setting_that_cannot_be_is_an_error_at_once_and_the_next_start_works(h
     finish(start(home), home)
 
 
+def test_a_start_that_failed_settles_nothing_for_the_next_user_of_the_same_supervisor(home):
+    subprocess.run([sys.executable, "-m", "windlass.embedded.supervisor", str(home)], check=True)
+    eventually((home / "run/control.sock").exists)
+    with waiting_user(home):
+        with pytest.raises(EmbeddedError, match="no_such_setting"):
+            start(home, settings={"no_such_setting": "1"})
+        with start(home) as lease, connected(lease.servers) as client:
+            assert serves(lease.servers)
+            assert client.ping()
+    eventually(lambda: not processes(home))
+
+
+def waiting_user(home):
+    """One that is there and has not yet said what it wants."""
+    connection = connect(home / "run")
+    assert connection is not None
+    return connection
+
+
 def test_the_environment_of_libpq_users_does_not_matter(home, monkeypatch):
     for name, value in {"PGPORT": "6543", "PGDATA": "/nowhere", "PGUSER": "eve", "PGDATABASE": "no", "TZ": "x"}.items():
         monkeypatch.setenv(name, value)
@@ -298,10 +372,9 @@ def test_logs_say_what_happened_and_stay_bounded(home):
 
 
 def test_the_folder_may_be_removed_right_after_the_last_use():
-    for _ in range(3):
-        with tempfile.TemporaryDirectory() as folder, start(Path(folder), valkey=False) as lease:
-            query(lease.servers, "CREATE TABLE something AS SELECT generate_series(1, 10000)")
-        assert not Path(folder).exists()
+    with tempfile.TemporaryDirectory() as folder, start(Path(folder), valkey=False) as lease:
+        query(lease.servers, "CREATE TABLE something AS SELECT generate_series(1, 10000)")
+    assert not Path(folder).exists()
 
 
 def test_the_supervisor_is_nobodys_child_and_in_a_session_of_its_own(home):

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         log.error("no unix socket in %s (%s): choose a data directory on a local file system", layout.run, error)
         return 1
-    asyncio.run(Supervisor(layout).run(listener))
+    asyncio.run(Supervisor(layout, LocalServers(layout)).run(listener))
     return 0
 
 
@@ -64,9 +64,9 @@ def _log_to(path: Path) -> None:
 
 
 class Supervisor:
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, servers: LocalServers) -> None:
         self._layout = layout
-        self._servers = LocalServers(layout)
+        self._servers = servers
         self._users: set[asyncio.StreamWriter] = set()
         self._openings: set[asyncio.Task[Answer]] = set()
         self._changed = asyncio.Event()

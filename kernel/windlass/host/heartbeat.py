@@ -19,14 +19,19 @@ log = structlog.get_logger()
 
 
 class Heartbeat:
-    """`on_lost` is called in the heartbeat's thread, once, when the database says that the lease is over."""
+    """`joined` is when the lease was asked for, by the monotonic clock; it runs from before the question.
 
-    def __init__(self, cluster: Cluster, node: int, times: LeaseTimes, on_lost: Callable[[int], None]) -> None:
+    `on_lost` is called in the heartbeat's thread, once, when the database says that the lease is over.
+    """
+
+    def __init__(
+        self, cluster: Cluster, node: int, times: LeaseTimes, joined: float, on_lost: Callable[[int], None]
+    ) -> None:
         self._cluster = cluster
         self._node = node
         self._times = times
         self._on_lost = on_lost
-        self._renewed = time.monotonic()
+        self._renewed = joined
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name=f"heartbeat of node {node}", daemon=True)
 

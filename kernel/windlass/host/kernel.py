@@ -12,6 +12,7 @@ from windlass.host.enqueuer import Enqueuer
 from windlass.host.node import Node
 from windlass.host.plugins import Plugins
 from windlass.host.service import Service
+from windlass.host.surroundings import Surroundings
 from windlass.host.watches import Watches
 from windlass.store.facts import Asked, Interrupted
 from windlass.store.port import Store
@@ -32,12 +33,14 @@ class Hints(Service):
 
 
 class Kernel:
-    def __init__(self, store: Store, plugins: Plugins, config: NodeConfig) -> None:
+    def __init__(
+        self, store: Store, plugins: Plugins, config: NodeConfig, surroundings: Surroundings | None = None
+    ) -> None:
         self._store = store
         self._plugins = plugins
         self.library = store.library
         self.watches = Watches(store.library)
-        self.node = Node(store, plugins, config, self.watches.nudge)
+        self.node = Node(store, plugins, config, self.watches.nudge, surroundings or Surroundings())
         self.admission = Admission(plugins.kinds)
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self._services: list[Service] = [self.watches, *self.node.services, Hints(store, self.node)]

@@ -19,14 +19,13 @@ from windlass.errors import StoreUnavailable
 from windlass.host.completer import Completer
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import Execution
-from windlass.host.heartbeat import Heartbeat
 from windlass.host.maintenance.leadership import Leadership
 from windlass.host.maintenance.promoter import Promoter
 from windlass.host.maintenance.recoverer import Recoverer
 from windlass.host.plugins import Plugins
-from windlass.host.process import this_process
 from windlass.host.recorder import Recorder
 from windlass.host.service import Bell, Service
+from windlass.host.surroundings import Pulse, Surroundings
 from windlass.host.verdicts import Decision
 from windlass.store.facts import Asked, Claimed, Ended, NewTask, Settled
 from windlass.store.port import Store
@@ -41,27 +40,34 @@ class Node(Service):
     """`run` is the node's tick: look for interrupts, mind the lease."""
 
     def __init__(
-        self, store: Store, plugins: Plugins, config: NodeConfig, on_news: Callable[[Iterable[int]], None]
+        self,
+        store: Store,
+        plugins: Plugins,
+        config: NodeConfig,
+        on_news: Callable[[Iterable[int]], None],
+        surroundings: Surroundings,
     ) -> None:
+        self._surroundings = surroundings
+        now = surroundings.now
         self._store = store
         self._plugins = plugins
         self._config = config
         self._epoch: int | None = None
-        self._heartbeat: Heartbeat | None = None
+        self._heartbeat: Pulse | None = None
         self._draining = False
         self._executions: dict[int, Execution] = {}
         self._all_ended = asyncio.Event()
         self._bell = Bell()
         self._on_news = on_news
-        self.completer = Completer(store.queue, self._settled)
-        self.recorder = Recorder(store.queue, on_news)
+        self.completer = Completer(store.queue, self._settled, now)
+        self.recorder = Recorder(store.queue, on_news, now)
         self.dispatchers = [
-            Dispatcher(store.queue, pool, slots, plugins.kinds, self._launch, self._may_claim, self._known)
+            Dispatcher(store.queue, pool, slots, plugins.kinds, self._launch, self._may_claim, self._known, now)
             for pool, slots in config.pools.items()
         ]
         for dispatcher in self.dispatchers:
             dispatcher.on_late = self._return_unstarted
-        self.leadership = Leadership(store.cluster, lambda: self._epoch, self.recover, self.look)
+        self.leadership = Leadership(store.cluster, lambda: self._epoch, surroundings.is_gone, self.recover, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
 
@@ -94,15 +100,16 @@ class Node(Service):
 
     async def join(self) -> None:
         """Take a new epoch; raises `StoreUnavailable`."""
-        facts = this_process(tuple(self._plugins.kinds))
+        facts = self._surroundings.this_process(tuple(self._plugins.kinds))
         loop = asyncio.get_running_loop()
         times = self._config.lease_times
 
         def lost(epoch: int) -> None:
             loop.call_soon_threadsafe(self._lease_lost, epoch)
 
+        asked = self._surroundings.now()
         epoch = await self._store.cluster.join(facts, times.lease)
-        self._heartbeat = Heartbeat(self._store.cluster, epoch, times, lost)
+        self._heartbeat = self._surroundings.pulse(self._store.cluster, epoch, times, asked, lost)
         self._heartbeat.start()
         self._epoch = epoch
         log.info("node joined", node=facts.name, epoch=epoch, pools=self._config.pools)

@@ -11,9 +11,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from windlass.host.process import is_gone
 from windlass.host.service import Service
-from windlass.store.facts import Membership
+from windlass.store.facts import Membership, NodeFacts
 from windlass.store.port import Cluster
 
 log = structlog.get_logger()
@@ -29,9 +28,11 @@ class Leadership(Service):
         self,
         cluster: Cluster,
         node: Callable[[], int | None],
+        is_gone: Callable[[NodeFacts], bool],
         recover: Callable[[int], Awaitable[int]],
         on_recovered: Callable[[], None],
     ) -> None:
+        self._is_gone = is_gone
         self._recover = recover
         self._cluster = cluster
         self._node = node
@@ -56,7 +57,7 @@ class Leadership(Service):
         beat = await self._cluster.beat(node, LEADER_LEASE)
         self._membership = None if beat.term is None else Membership(node, beat.term)
         for neighbour in beat.neighbours:
-            if is_gone(neighbour):
+            if self._is_gone(neighbour):
                 recovered = await self._recover(neighbour.id)
                 log.warning("a node's process is gone; its tasks are back", node=neighbour.name, tasks=recovered)
                 self._on_recovered()

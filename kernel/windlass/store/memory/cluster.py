@@ -67,23 +67,26 @@ class MemoryCluster(Cluster):
         world, place = self._world, held.place
         lost = f"node {world.node_name(held.node) or '?'} was lost"
         counted = held.started_at is not None
-        chain = crashes(self._crashes_before(place.id), progressed=held.progress is not None) if counted else 0
+        chain = self._crashes_before(place.id)
+        if counted:
+            chain = crashes(chain, progressed=held.progress is not None)
         if over := self._over(held, chain, crash_limit):
             state, verdict, message = over
             world.over[place.id] = Over(
                 state, place.attempt, place.uncounted, verdict, held.node, held.started_at, world.now(), message
             )
             return
-        if counted:
-            now, started = world.now(), held.started_at
-            world.tried[place.id].append(Tried(place.attempt, Verdict.LOST, held.node, started, now, lost, now, chain))
+        if not counted:
+            lost += " before it told of a start"
+        now, started = world.now(), held.started_at
+        world.tried[place.id].append(Tried(place.attempt, Verdict.LOST, held.node, started, now, lost, now, chain))
         world.put_back(place, counted=counted)
 
     def _over(self, held: Held, chain: int, crash_limit: int) -> tuple[State, Verdict, str] | None:
         place, name = held.place, self._world.node_name(held.node) or "?"
         if held.interrupted:
             return State.CANCELED, Verdict.CANCELED, f"{held.interrupt_words()}; its node was lost"
-        if is_poison(chain, crash_limit):
+        if held.started_at is not None and is_poison(chain, crash_limit):
             message = f"poison: its worker died {chain} times without progress; node {name} was the last"
             return State.FAILED, Verdict.LOST, message
         limit = self._world.tasks[place.id][0].attempt_limit or USUAL_ATTEMPTS

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from windlass.errors import BootError
 from windlass.store.port import Store
 from windlass.store.postgres.cluster import PostgresCluster
 from windlass.store.postgres.connection import Connections
@@ -31,6 +35,10 @@ class PostgresStore(Store):
 
 async def open_store(dsn: str, *, connections: int = 10) -> PostgresStore:
     """A store on the database `dsn` names, migrated.  Raises `StoreUnavailable` or `BootError`."""
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        raise BootError(f"store.dsn can't be read: {str(error).strip()}") from error
     await migrate(dsn)
     pool = Connections(dsn, connections)
     await pool.open()

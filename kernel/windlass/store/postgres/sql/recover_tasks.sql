@@ -1,6 +1,7 @@
 -- Takes back what lost nodes hold. Lost: no live lease (a lease that has run out can't be renewed), or proved dead. The check is in
--- this write, and a row that its node is finishing at this instant is locked and passed over. What never started comes back
--- uncounted; what was being interrupted is over; so is what reached its limit of attempts, or its chain of crashes (core/poison.py).
+-- this write, and a row that its node is finishing at this instant is locked and passed over. What told of no start comes back
+-- uncounted, but is recorded: it may have run. What was being interrupted is over; so is what reached its limit of attempts, or its
+-- chain of crashes (core/poison.py).
 with buried as (
   update windlass.node set left_at = now() where id = %(dead)s and left_at is null
 ), lost as materialized (
@@ -15,13 +16,13 @@ with buried as (
   limit %(limit)s
   for update of r skip locked
 ), chained as (
-  select lost.*, case when started_at is null then 0 when progress_at is not null then 1 else 1 + coalesce(
-           (select a.crashes from windlass.attempt a
-            where a.task = lost.id and a.verdict = 6 and a.ended_at > now() - %(window)s * interval '1 hour'
-            order by a.attempt desc limit 1), 0) end as crashes
-  from lost
+  select lost.*, case when started_at is null then before when progress_at is not null then 1 else before + 1 end as crashes
+  from lost, lateral (select coalesce(
+    (select a.crashes from windlass.attempt a
+     where a.task = lost.id and a.verdict = 6 and a.ended_at > now() - %(window)s * interval '1 hour'
+     order by a.attempt desc limit 1), 0) as before) as chain
 ), held as materialized (
-  select chained.*, crash_limit > 0 and crashes >= crash_limit as poison,
+  select chained.*, started_at is not null and crash_limit > 0 and crashes >= crash_limit as poison,
          started_at is not null and attempt - uncounted >= attempt_limit as last
   from chained
 ), released as (
@@ -37,8 +38,9 @@ with buried as (
   from held where interrupt_at is not null or last or poison
 ), tried as (
   insert into windlass.attempt (task, attempt, verdict, node, started_at, ended_at, message, next_try_at, crashes)
-  select id, attempt, 6, node, started_at, now(), 'node ' || node_name || ' was lost', now(), crashes
-  from held where interrupt_at is null and started_at is not null and not last and not poison
+  select id, attempt, 6, node, started_at, now(),
+         'node ' || node_name || case when started_at is null then ' was lost before it told of a start' else ' was lost' end, now(), crashes
+  from held where interrupt_at is null and not last and not poison
 ), back as (
   insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin)
   select id, kind, pool, priority, next_try_at, attempt, uncounted + (started_at is null)::int, origin

@@ -1,0 +1,163 @@
+"""Followers: one query for all of them, and nothing held for those that do not read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+import pytest
+import pytest_asyncio
+from windlass import Context, Outcome, Success
+from windlass.errors import StoreUnavailable
+from windlass.host.watches import POLL_SECONDS, Watches
+from windlass.store.facts import EventFacts, Watched
+from windlass.store.port import Library, Store
+
+from tests.contract.facts import new_task, node_of
+from tests.host.rig import Rig
+from tests.waiting import eventually
+
+LOOKS = 5
+
+
+class CountedLibrary:
+    """A library that keeps what was asked of it, and is away for the next `away` questions."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self.asked: list[Sequence[Watched]] = []
+        self.away = 0
+
+    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
+        self.asked.append(watched)
+        if self.away > 0:
+            self.away -= 1
+            raise StoreUnavailable("gone")
+        return await self._library.events(watched, limit)
+
+
+@pytest_asyncio.fixture
+async def library(store: Store) -> CountedLibrary:
+    return CountedLibrary(store.library)
+
+
+@pytest_asyncio.fixture
+async def watches(library: CountedLibrary) -> AsyncIterator[Watches]:
+    service = Watches(library)  # type: ignore[arg-type]
+    service.start()
+    yield service
+    await service.stop()
+
+
+async def waiting_tasks(store: Store, count: int) -> list[int]:
+    return [receipt.task for receipt in await store.queue.enqueue([new_task()] * count)]
+
+
+async def follow(watches: Watches, task: int, after: int = 0) -> list[EventFacts]:
+    return [event async for event in watches.follow(task, after)]
+
+
+async def test_many_followers_cost_one_query_a_look(store: Store, library: CountedLibrary, watches: Watches) -> None:
+    tasks = await waiting_tasks(store, 100)
+    following = [asyncio.create_task(follow(watches, task, after=1)) for task in tasks]
+    await eventually(lambda: len(watches._hungry) == 100)
+    seen = len(library.asked)
+    await eventually(lambda: len(library.asked) >= seen + LOOKS)
+    assert all(len(watched) == 100 for watched in library.asked[seen + 1 :]), "not all in one"
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
+    assert not watches._hungry
+
+
+async def test_looks_are_paced_while_nothing_happens(store: Store, library: CountedLibrary, watches: Watches) -> None:
+    [task] = await waiting_tasks(store, 1)
+    following = asyncio.create_task(follow(watches, task, after=1))
+    loop = asyncio.get_running_loop()
+    await eventually(lambda: len(library.asked) >= 2)
+    seen, began = len(library.asked), loop.time()
+    await eventually(lambda: len(library.asked) >= seen + LOOKS)
+    assert loop.time() - began > 0.05 * LOOKS
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_nobody_following_costs_nothing(store: Store, library: CountedLibrary, watches: Watches) -> None:
+    [task] = await waiting_tasks(store, 1)
+    async with aclosing(watches.follow(task, 0)) as events:
+        assert (await anext(events)).sequence == 1
+        # It has its event and asks for no more: nothing is gathered for it.
+        assert not watches._hungry
+        seen = len(library.asked)
+        await store.queue.claim(await node_of(store), "default", ["Noop"], 1)
+        watches.nudge([task])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.Event().wait(), 3 * POLL_SECONDS)
+        assert len(library.asked) == seen
+
+
+async def test_followers_of_one_task_at_different_places_each_get_the_rest(rig: Rig) -> None:
+    async def speaks(ctx: Context) -> Outcome:
+        for n in range(5):
+            await ctx.step(f"{n}")
+        return Success()
+
+    kernel = await rig.start()
+    task = await rig.enqueue(speaks)
+    await rig.ended(task)
+    whole = await rig.events(task)
+    places = [0, *[event.sequence for event in whole[:-1]]]
+    rests = await asyncio.gather(*(follow(kernel.watches, task, place) for place in places))
+    assert rests == [whole[n:] for n in range(len(whole))]
+
+
+async def test_following_ends_after_the_final_event(rig: Rig) -> None:
+    async def waits(ctx: Context) -> Outcome:
+        await rig.theatre.released.wait()
+        return Success()
+
+    kernel = await rig.start()
+    task = await rig.enqueue(waits)
+    following = asyncio.create_task(follow(kernel.watches, task))
+    await rig.began(task)
+    await eventually(lambda: bool(kernel.watches._hungry))
+    rig.theatre.released.set()
+    events = await asyncio.wait_for(following, 5)
+    assert events[-1].final and not any(event.final for event in events[:-1])
+    assert not kernel.watches._hungry
+
+
+async def test_a_store_that_was_away_costs_a_follower_nothing_but_time(
+    store: Store, library: CountedLibrary, watches: Watches
+) -> None:
+    [task] = await waiting_tasks(store, 1)
+    library.away = 1
+    async with aclosing(watches.follow(task, 0)) as events:
+        assert (await asyncio.wait_for(anext(events), 5)).sequence == 1
+    assert len(library.asked) == 2
+
+
+async def test_news_of_this_node_reach_a_follower_before_the_next_poll(rig: Rig) -> None:
+    said: asyncio.Queue[float] = asyncio.Queue()
+    go: asyncio.Queue[None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    async def speaks(ctx: Context) -> Outcome:
+        for n in range(5):
+            await go.get()
+            said.put_nowait(loop.time())
+            await ctx.step(f"{n}")
+        return Success()
+
+    kernel = await rig.start()
+    task = await rig.enqueue(speaks)
+    await rig.began(task)
+    took = []
+    async for event in kernel.watches.follow(task, 0):
+        if event.type == 3:
+            took.append(loop.time() - said.get_nowait())
+        if len(took) < 5 and (event.type == 3 or event.state == 2):
+            go.put_nowait(None)
+    assert len(took) == 5
+    assert sorted(took)[2] < 0.5
