@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STRICT := kernel plugins clients proto/generate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format proto lock bench ci system-packages clean venv
+.PHONY: help demo test lint format proto lock sim bench ci system-packages clean venv
 .DELETE_ON_ERROR:
 
 help:  ## list what there is
@@ -51,6 +51,9 @@ proto: .venv/.installed  ## generate the Python stubs from the .proto files
 lock: .venv/.installed  ## write requirements.lock anew from the pyproject files (UPGRADE=1 takes the newest)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  $(if $(UPGRADE),--upgrade) $(DISTRIBUTIONS:%=--no-emit-package %) --group dev pyproject.toml --output-file requirements.lock
+
+sim: .venv/.installed  ## simulated histories with faults (SEEDS=300, FIRST_SEED=1)
+	@SEEDS=$(or $(SEEDS),300) FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/sim --timeout 0
 
 bench: .venv/.installed  ## measure this machine (options in ARGS)
 	@$(BIN)/python -m bench $(ARGS)

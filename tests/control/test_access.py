@@ -86,13 +86,14 @@ async def test_the_token_lets_in_whatever_the_case_of_its_scheme(server: Calling
 async def test_the_initiator_is_who_was_let_in_and_not_who_the_request_names(server: Calling) -> None:
     name = await server.enqueue(labels={"initiator": "mallory"})
     found = await server.get(name)
-    assert found.initiator and found.initiator != "mallory"
+    assert found.initiator
+    assert found.initiator != "mallory"
     assert found.origin == 1
 
 
 async def test_an_rpc_nobody_knows_is_not_told_apart_without_a_token(server: Calling) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        unknown = channel.unary_unary("/windlass.v1.Tasks/Drop", request_serializer=bytes)
+        unknown: Any = channel.unary_unary("/windlass.v1.Tasks/Drop", request_serializer=bytes)
         assert (await refused(unknown(b"", timeout=DEADLINE))).code is grpc.StatusCode.UNAUTHENTICATED
         known = (("authorization", f"Bearer {TOKEN}"),)
         refusal = await refused(unknown(b"", metadata=known, timeout=DEADLINE))
@@ -186,3 +187,9 @@ def test_two_that_make_the_token_at_once_agree_on_one(tmp_path: Path) -> None:
 def test_what_a_crash_left_half_made_does_not_stop_the_next_start(tmp_path: Path) -> None:
     (tmp_path / f"token.{os.getpid()}").write_text("half")
     assert write_token(tmp_path / "token") == (tmp_path / "token").read_text().strip()
+
+
+def test_an_empty_token_file_lets_nobody_in(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(BootError, match="is empty"):
+        write_token(tmp_path / "token")

@@ -44,7 +44,7 @@ async def test_an_enqueued_task_is_stored_run_and_shown_as_it_was_asked(server: 
     assert found.retry.pause.ToTimedelta() == timedelta(seconds=1.5)
     assert json.loads(found.payload.data) == json.loads(found.result.data) == {"a": 1}
     assert found.payload.content_type == "application/json"
-    assert found.pool == "default" or found.pool == ""
+    assert found.pool in {"default", ""}
 
 
 async def test_what_was_not_asked_is_the_kinds_own(server: Calling) -> None:
@@ -117,7 +117,9 @@ async def test_a_request_that_can_not_work_is_refused_with_its_field(
     asked.validate_only = validate_only
     refusal = await refused(server.tasks.Enqueue(asked, timeout=DEADLINE))
     assert (refusal.code, refusal.reason, refusal.field) == (INVALID, reason, field)
-    assert refusal.message and "\n" not in refusal.message and len(refusal.message) < 2_000
+    assert refusal.message
+    assert "\n" not in refusal.message
+    assert len(refusal.message) < 2_000
     assert server.count("task") == 0
 
 

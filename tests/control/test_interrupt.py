@@ -21,7 +21,8 @@ async def test_a_waiting_task_is_canceled_at_once(server: Calling) -> None:
     found = await interrupt(server, name, "not needed")
     assert found.state == State.STATE_CANCELED
     assert found.message == f"interrupted by {found.initiator}: not needed"
-    assert not found.HasField("start_time") and found.HasField("end_time")
+    assert not found.HasField("start_time")
+    assert found.HasField("end_time")
     card = await server.history.Get(hist.GetCardRequest(name=name.replace("tasks", "cards")), timeout=DEADLINE)
     assert (card.state, list(card.attempts)) == (hist.Card.STATE_CANCELED, [])
     assert [event.state.state for event in await server.watched(name)] == [State.STATE_PENDING, State.STATE_CANCELED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,17 +19,18 @@ from tests.control.test_enqueue import later
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 Reader = Callable[[Calling, str], Awaitable[Any]]
 
+
+async def steps(server: Calling, parent: str, **more: Any) -> hist.ListStepsResponse:
+    return await server.history.ListSteps(hist.ListStepsRequest(parent=parent, **more), timeout=DEADLINE)
+
+
 BY_NAME: dict[str, tuple[str, str, Reader]] = {
     "Get": ("tasks", "name", lambda s, n: s.tasks.Get(pb.GetTaskRequest(name=n), timeout=DEADLINE)),
     "Interrupt": ("tasks", "name", lambda s, n: s.tasks.Interrupt(pb.InterruptRequest(name=n), timeout=DEADLINE)),
     "Watch": ("tasks", "name", lambda s, n: s.watched(n)),
     "Get card": ("cards", "name", lambda s, n: s.history.Get(hist.GetCardRequest(name=n), timeout=DEADLINE)),
-    "ListSteps": ("cards", "parent", lambda s, n: steps(s, n)),
+    "ListSteps": ("cards", "parent", steps),
 }
-
-
-async def steps(server: Calling, parent: str, **more: Any) -> hist.ListStepsResponse:
-    return await server.history.ListSteps(hist.ListStepsRequest(parent=parent, **more), timeout=DEADLINE)
 
 
 async def active(server: Calling, **more: Any) -> pb.ListTasksResponse:
@@ -66,10 +68,14 @@ async def test_a_malformed_name_is_refused_with_its_field(server: Calling, rpc: 
 
 async def test_a_task_is_shown_while_it_waits_runs_and_has_ended(server: Calling) -> None:
     waits = await server.get(await server.enqueue(due_time=later()))
-    assert waits.HasField("next_try_time") and not waits.HasField("start_time") and waits.attempt == 0
+    assert waits.HasField("next_try_time")
+    assert not waits.HasField("start_time")
+    assert waits.attempt == 0
     name = await server.enqueue("Wait")
     runs = await server.at(name, State.STATE_RUNNING)
-    assert runs.HasField("start_time") and runs.node and not runs.HasField("next_try_time")
+    assert runs.HasField("start_time")
+    assert runs.node
+    assert not runs.HasField("next_try_time")
     assert (runs.attempt, runs.retries) == (1, 1)
     server.wait.gate.set()
     ended = await server.ended(name)
@@ -106,7 +112,9 @@ async def test_cards_come_newest_first_without_payload_and_result(server: Callin
     assert json.loads(card.task.result.data) == json.loads(card.task.payload.data) == {"a": 1}
     [attempt] = card.attempts
     assert (attempt.attempt, attempt.outcome) == (1, hist.Attempt.OUTCOME_SUCCESS)
-    assert attempt.node and attempt.HasField("start_time") and attempt.HasField("end_time")
+    assert attempt.node
+    assert attempt.HasField("start_time")
+    assert attempt.HasField("end_time")
 
 
 async def test_a_task_that_was_never_claimed_has_no_card_in_the_list(server: Calling) -> None:
@@ -166,17 +174,17 @@ async def test_paging_shows_everything_once_whatever_the_size(server: Calling) -
     whole = [step.name for step in (await steps(server, parent, page_size=1_000)).steps]
     assert len(whole) == 113
     for size in (1, 7, 55, 0, 1_000, 2**31 - 1):
-        assert await paged(lambda t, s=size: active(server, page_size=s, page_token=t), "tasks") == shown["tasks"]
-        assert await paged(lambda t, s=size: cards(server, page_size=s, page_token=t), "cards") == shown["cards"]
+        assert await paged(partial(active, server, page_size=size), "tasks") == shown["tasks"]
+        assert await paged(partial(cards, server, page_size=size), "cards") == shown["cards"]
         if size != 1:
-            assert await paged(lambda t, s=size: steps(server, parent, page_size=s, page_token=t), "steps") == whole
+            assert await paged(partial(steps, server, parent, page_size=size), "steps") == whole
 
 
-async def paged(read: Callable[[str], Awaitable[Any]], what: str) -> list[str]:
+async def paged(read: Callable[..., Awaitable[Any]], what: str) -> list[str]:
     names: list[str] = []
     token = ""
     for _ in range(200):
-        page = await read(token)
+        page = await read(page_token=token)
         names += [item.name for item in getattr(page, what)]
         token = page.next_page_token
         if not token:
@@ -230,5 +238,5 @@ async def test_a_page_of_the_heaviest_tasks_fits_into_a_message(server: Calling,
     )
     for _ in range(size // 100):
         await server.tasks.BatchEnqueue(pb.BatchEnqueueRequest(requests=[heavy] * 100), timeout=DEADLINE)
-    names = await paged(lambda token: active(server, page_size=1_000, page_token=token), "tasks")
+    names = await paged(partial(active, server, page_size=1_000), "tasks")
     assert len(names) == len(set(names)) == size

@@ -6,6 +6,7 @@ import asyncio
 
 import grpc
 import pytest
+from windlass.core.sequence import ENDED, sequence
 from windlass_proto.v1 import event_pb2
 from windlass_proto.v1 import tasks_service_pb2 as pb
 
@@ -135,3 +136,19 @@ async def test_a_long_backlog_comes_whole(server: Calling) -> None:
     await server.ended(name)
     events = await server.watched(name)
     assert [event.step.text for event in events if event.HasField("step")] == [f"line {n:04}" for n in range(700)]
+
+
+@pytest.mark.parametrize("beyond", [1, 10_000_000, 2**62])
+async def test_a_sequence_that_no_event_can_have_had_is_refused(server: Calling, beyond: int) -> None:
+    name = await server.enqueue("Wait")
+    await server.at(name, State.STATE_RUNNING)
+    refusal = await refused(server.watched(name, sequence(1, ENDED) + beyond - 1))
+    assert (refusal.code, refusal.field) == (grpc.StatusCode.INVALID_ARGUMENT, "after_sequence")
+
+
+async def test_a_watch_after_the_end_of_an_ended_task_is_empty(server: Calling) -> None:
+    name = await server.enqueue()
+    await server.ended(name)
+    last = (await server.watched(name))[-1].sequence
+    assert await server.watched(name, last) == []
+    assert await server.watched(name, last + 1) == []

@@ -35,7 +35,8 @@ class Rig:
         self._stores: list[Store] = []
 
     async def start(self, *, slots: int = 4, store: Store | None = None, **node: Any) -> Kernel:
-        config = NodeConfig(**({"pools": {"default": slots}, "drain_grace": 0.2} | node))
+        settings: dict[str, Any] = {"pools": {"default": slots}, "drain_grace": 0.2}
+        config = NodeConfig(**(settings | node))
         kernel = Kernel(store or self.store, load_plugins({}, {"theatre": self.theatre}), config)
         await kernel.start()
         self._kernels.append(kernel)

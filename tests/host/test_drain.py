@@ -154,3 +154,30 @@ async def test_a_database_that_is_gone_does_not_keep_the_drain_for_ever(rig: Rig
     began = time.monotonic()
     await stop(kernel)
     assert time.monotonic() - began < 6
+
+
+async def test_a_stubborn_handler_with_words_left_and_no_database_does_not_keep_the_drain_for_ever(
+    monkeypatch: pytest.MonkeyPatch, rig: Rig
+) -> None:
+    monkeypatch.setattr(node, "LAST_WORDS_SECONDS", 0.2)
+
+    async def ignores_everything(ctx: Context) -> Outcome:
+        while not rig.theatre.released.is_set():
+            try:
+                await rig.theatre.released.wait()
+            except asyncio.CancelledError:
+                await ctx.step("I stay")
+        return Success()
+
+    queue = ForgetfulQueue(rig.store.queue, say=1_000, finish=1_000)
+    rig.store.queue = queue  # type: ignore[assignment]
+    kernel = await rig.start()
+    await rig.began(await rig.enqueue(ignores_everything))
+    await asyncio.wait_for(stop(kernel), 5)
+
+
+async def test_a_node_that_left_does_not_join_again(rig: Rig) -> None:
+    kernel = await rig.start()
+    kernel.node.hinted("interrupt")
+    await kernel.stop()
+    assert rig.execute("select count(*), count(left_at) from windlass.node") == [(1, 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from windlass import Context, Failed, Outcome, Retry, Success
@@ -157,13 +158,10 @@ async def test_interrupting_twice_is_harmless_and_keeps_the_first_asker(rig: Rig
 
 
 async def _again(rig: Rig, task: int) -> None:
-    await eventually(
-        lambda: rig.execute("select id from windlass.running where interrupt_at is not null") or _over(rig)
-    )
-    try:
+    flagged = "select id from windlass.running where interrupt_at is not null"
+    await eventually(lambda: bool(rig.execute(flagged)) or _over(rig))
+    with suppress(TaskOver):
         await rig.store.queue.interrupt(asked(task, "second"))
-    except TaskOver:
-        pass
 
 
 def _over(rig: Rig) -> bool:

@@ -6,8 +6,10 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import pytest
 from windlass import Context, Outcome, Success
@@ -22,7 +24,7 @@ from tests.host.rig import Rig
 from tests.waiting import eventually
 
 STEP = 3
-QUICK = {"lease": 4.0, "renew": 0.1}
+QUICK: dict[str, Any] = {"lease": 4.0, "renew": 0.1}
 
 
 @pytest.fixture
@@ -55,7 +57,8 @@ async def test_a_node_whose_lease_is_lost_starts_over_as_somebody_else_and_the_t
     assert (facts.state, facts.attempt) == (State.COMPLETED, 2)
     assert ended == [1], "the first attempt was not stopped"
     nodes = rig.execute("select id from windlass.node where left_at is null and expires_at > now()")
-    assert len(nodes) == 1 and nodes[0][0] > old, "an epoch was used again"
+    assert len(nodes) == 1
+    assert nodes[0][0] > old, "an epoch was used again"
     card = await rig.store.library.card(task)
     assert card is not None
     assert [attempt.verdict for attempt in card.attempts] == [Verdict.LOST, Verdict.SUCCESS]
@@ -166,7 +169,11 @@ async def _two_beats(rig: Rig) -> None:
 
     for _ in range(2):
         before = leader()
-        await eventually(lambda before=before: leader() != before)
+        await eventually(partial(_differs, leader, before))
+
+
+def _differs(look: Callable[[], object], before: object) -> bool:
+    return look() != before
 
 
 async def test_a_pid_that_came_round_again_is_not_taken_for_the_dead(rig: Rig) -> None:

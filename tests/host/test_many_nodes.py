@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 from windlass import Context, Outcome, Success
 
@@ -62,18 +63,24 @@ async def test_work_enqueued_through_another_store_is_started_by_its_hint(rig: R
     for n in range(5):
         began = loop.time()
         await other.queue.enqueue([new_task()])
-        await eventually(lambda n=n: len(rig.theatre.began) == n + 1)
+        await eventually(partial(_began, rig, n + 1))
         took.append(loop.time() - began)
     assert sorted(took)[2] < 0.3, f"it waited for the poll: {took}"
     assert dispatcher.executing == 0
 
 
+def _began(rig: Rig, count: int) -> bool:
+    return len(rig.theatre.began) == count
+
+
 async def test_a_lost_leader_is_followed_by_another(rig: Rig) -> None:
     first = await rig.start()
     second = await rig.start(store=await rig.another_store())
-    assert first.node.leadership.membership() and not second.node.leadership.membership()
+    assert first.node.leadership.membership()
+    assert not second.node.leadership.membership()
     await first.drain()
     await first.stop()
     rig._kernels.remove(first)
     membership = await eventually(second.node.leadership.membership, within=5)
+    assert membership is not None
     assert membership.term == 2

@@ -24,7 +24,9 @@ async def test_a_success_ends_the_task_with_its_result(rig: Rig) -> None:
     facts = await rig.ended(await rig.enqueue(succeeds))
     assert (facts.state, facts.attempt, facts.message) == (State.COMPLETED, 1, "")
     assert json.loads(facts.result or b"") == {"done": True}
-    assert facts.started_at is not None and facts.ended_at is not None and facts.started_at <= facts.ended_at
+    assert facts.started_at is not None
+    assert facts.ended_at is not None
+    assert facts.started_at <= facts.ended_at
 
 
 async def test_a_failure_ends_the_task_without_another_attempt(rig: Rig) -> None:
@@ -64,7 +66,8 @@ async def test_a_retry_with_a_pause_waits_for_it_and_no_longer(rig: Rig) -> None
     card = await rig.store.library.card(task)
     assert card is not None
     first, second = card.attempts
-    assert first.ended_at is not None and second.started_at is not None
+    assert first.ended_at is not None
+    assert second.started_at is not None
     assert 0.3 <= (second.started_at - first.ended_at).total_seconds() < 2.0
 
 
@@ -110,7 +113,8 @@ async def test_a_handler_that_raises_the_worst_does_not_take_the_node_with_it(ri
     task = await rig.enqueue(exits, attempt_limit=1)
     facts = await rig.ended(task)
     assert facts.state is State.FAILED
-    assert facts.message is not None and facts.message.startswith(type(raised).__name__)
+    assert facts.message is not None
+    assert facts.message.startswith(type(raised).__name__)
     assert (await rig.ended(await rig.enqueue(succeeds))).state is State.COMPLETED, "the slot is lost"
 
 
@@ -119,7 +123,9 @@ async def test_a_payload_that_no_longer_fits_fails_at_once_and_says_where(rig: R
     [receipt] = await rig.store.queue.enqueue([new_task(kind="Play", payload='{"play": 7}')])
     facts = await rig.ended(receipt.task)
     assert facts.state is State.FAILED
-    assert facts.message is not None and "does not fit Play" in facts.message and "$.play" in facts.message
+    assert facts.message is not None
+    assert "does not fit Play" in facts.message
+    assert "$.play" in facts.message
     assert rig.theatre.began == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 import pytest
@@ -58,34 +58,39 @@ async def follow(watches: Watches, task: int, after: int = 0) -> list[EventFacts
     return [event async for event in watches.follow(task, after)]
 
 
+async def following(watches: Watches, task: int) -> AsyncGenerator[EventFacts, None]:
+    async for event in watches.follow(task, 0):
+        yield event
+
+
 async def test_many_followers_cost_one_query_a_look(store: Store, library: CountedLibrary, watches: Watches) -> None:
     tasks = await waiting_tasks(store, 100)
-    following = [asyncio.create_task(follow(watches, task, after=1)) for task in tasks]
+    readers = [asyncio.create_task(follow(watches, task, after=1)) for task in tasks]
     await eventually(lambda: len(watches._hungry) == 100)
     seen = len(library.asked)
     await eventually(lambda: len(library.asked) >= seen + LOOKS)
     assert all(len(watched) == 100 for watched in library.asked[seen + 1 :]), "not all in one"
-    for task in following:
-        task.cancel()
-    await asyncio.gather(*following, return_exceptions=True)
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
     assert not watches._hungry
 
 
 async def test_looks_are_paced_while_nothing_happens(store: Store, library: CountedLibrary, watches: Watches) -> None:
     [task] = await waiting_tasks(store, 1)
-    following = asyncio.create_task(follow(watches, task, after=1))
+    reader = asyncio.create_task(follow(watches, task, after=1))
     loop = asyncio.get_running_loop()
     await eventually(lambda: len(library.asked) >= 2)
     seen, began = len(library.asked), loop.time()
     await eventually(lambda: len(library.asked) >= seen + LOOKS)
     assert loop.time() - began > 0.05 * LOOKS
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
 
 
 async def test_nobody_following_costs_nothing(store: Store, library: CountedLibrary, watches: Watches) -> None:
     [task] = await waiting_tasks(store, 1)
-    async with aclosing(watches.follow(task, 0)) as events:
+    async with aclosing(following(watches, task)) as events:
         assert (await anext(events)).sequence == 1
         # It has its event and asks for no more: nothing is gathered for it.
         assert not watches._hungry
@@ -119,12 +124,13 @@ async def test_following_ends_after_the_final_event(rig: Rig) -> None:
 
     kernel = await rig.start()
     task = await rig.enqueue(waits)
-    following = asyncio.create_task(follow(kernel.watches, task))
+    reader = asyncio.create_task(follow(kernel.watches, task))
     await rig.began(task)
     await eventually(lambda: bool(kernel.watches._hungry))
     rig.theatre.released.set()
-    events = await asyncio.wait_for(following, 5)
-    assert events[-1].final and not any(event.final for event in events[:-1])
+    events = await asyncio.wait_for(reader, 5)
+    assert events[-1].final
+    assert not any(event.final for event in events[:-1])
     assert not kernel.watches._hungry
 
 
@@ -133,7 +139,7 @@ async def test_a_store_that_was_away_costs_a_follower_nothing_but_time(
 ) -> None:
     [task] = await waiting_tasks(store, 1)
     library.away = 1
-    async with aclosing(watches.follow(task, 0)) as events:
+    async with aclosing(following(watches, task)) as events:
         assert (await asyncio.wait_for(anext(events), 5)).sequence == 1
     assert len(library.asked) == 2
 

@@ -72,7 +72,8 @@ async def test_a_long_silent_task_is_seen_to_run(rig: Rig) -> None:
     task = await rig.enqueue(silent)
     await eventually(lambda: _running(rig, task), within=2.0)
     facts = await rig.task(task)
-    assert facts.started_at is not None and facts.node
+    assert facts.started_at is not None
+    assert facts.node
 
 
 async def _running(rig: Rig, task: int) -> bool:

@@ -1,15 +1,14 @@
 """PostgreSQL and Valkey for one machine: start, share, stop; where they listen, and what they leave alone."""
 
-import asyncio
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -18,10 +17,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 from windlass.embedded import EmbeddedError, start
 from windlass.embedded.bounded_log import BoundedLog
-from windlass.embedded.control import Answer, Request, connect, encode, listen
-from windlass.embedded.layout import Layout
-from windlass.embedded.local_servers import LocalServers
-from windlass.embedded.supervisor import Supervisor
+from windlass.embedded.control import connect
 
 from tests.system.test_embedded_rig import (
     checked,
@@ -162,48 +158,59 @@ def test_users_who_come_as_the_last_one_leaves_get_servers(home):
     eventually(lambda: not processes(home))
 
 
-class NoServers(LocalServers):
-    """What the supervisor would start and stop."""
+# A supervisor without servers whose last user leaves; so many turns of its loop later the next one comes.
+# Says what that one is told, and whether the supervisor had ended by then.
+LATE = """
+import asyncio, sys
+from pathlib import Path
+from windlass.embedded.control import Answer, Request, connect, encode, listen
+from windlass.embedded.layout import Layout
+from windlass.embedded.supervisor import Supervisor
 
-    closed = False
-
-    async def open(self, request: Request) -> Answer:
+class NoServers:
+    async def open(self, request):
         return Answer()
+    async def close(self):
+        await asyncio.sleep(0.1)
 
-    async def close(self) -> None:
-        self.closed = True
+async def told(user):
+    user.setblocking(False)
+    await asyncio.get_running_loop().sock_sendall(user, encode(Request()))
+    return await asyncio.get_running_loop().sock_recv(user, 1000)
+
+async def main(layout, turns):
+    ending = asyncio.create_task(Supervisor(layout, NoServers()).run(listen(layout.run)))
+    with connect(layout.run) as last:
+        assert await told(last)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    late = connect(layout.run)
+    if late is None:
+        return print("nobody listens")
+    telling = asyncio.create_task(told(late))
+    await asyncio.wait({telling, ending}, return_when=asyncio.FIRST_COMPLETED)
+    answered = telling.done() and telling.exception() is None and telling.result() != b""
+    await asyncio.wait({ending}, timeout=0.2)
+    print(("answered" if answered else "not answered") + (" by one that ends" if ending.done() else ""))
+
+asyncio.run(main(Layout.create(Path(sys.argv[1])), int(sys.argv[2])))
+"""
 
 
-async def test_nobody_is_answered_by_a_supervisor_that_ends(tmp_path):
+def test_nobody_is_answered_by_a_supervisor_that_ends(tmp_path):
     """The next user comes at each of the moments that the leaving of the last one consists of."""
-    answered = 0
-    for moment in range(30):
-        layout = Layout.create(tmp_path / f"{moment}")
-        servers = NoServers(layout)
-        running = asyncio.create_task(Supervisor(layout, servers).run(listen(layout.run)))
-        last = connect(layout.run)
-        assert await asked(last)
-        last.close()
-        for _ in range(moment):
-            await asyncio.sleep(0)
-        if (late := connect(layout.run)) is not None:
-            if await asked(late):
-                answered += 1
-                await asyncio.sleep(0.01)
-                assert not servers.closed
-            late.close()
-        await asyncio.wait_for(running, 5)
-    assert 0 < answered < 30, "some came in time, and some too late"
+    commands = [[sys.executable, "-c", LATE, str(tmp_path / f"{turns}"), f"{turns}"] for turns in range(10)]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    ends = {child.communicate(timeout=20)[0].strip() for child in children}
+    assert "answered by one that ends" not in ends
+    assert {"not answered by one that ends", "nobody listens"} <= ends
 
 
-async def asked(connection) -> bytes:
-    """The answer, or nothing."""
-    connection.setblocking(False)
-    loop = asyncio.get_running_loop()
-    with suppress(ConnectionError):
-        await loop.sock_sendall(connection, encode(Request()))
-        return await loop.sock_recv(connection, 1000)
-    return b""
+def present(home: Path) -> socket.socket:
+    """A user who is there and has not yet said what it wants."""
+    connection = connect(home / "run")
+    assert connection is not None
+    return connection
 
 
 def test_a_supervisor_nobody_comes_to_goes_again(home):
@@ -306,20 +313,13 @@ def test_a_setting_that_cannot_be_is_an_error_at_once_and_the_next_start_works(h
 def test_a_start_that_failed_settles_nothing_for_the_next_user_of_the_same_supervisor(home):
     subprocess.run([sys.executable, "-m", "windlass.embedded.supervisor", str(home)], check=True)
     eventually((home / "run/control.sock").exists)
-    with waiting_user(home):
+    with present(home):
         with pytest.raises(EmbeddedError, match="no_such_setting"):
             start(home, settings={"no_such_setting": "1"})
         with start(home) as lease, connected(lease.servers) as client:
             assert serves(lease.servers)
             assert client.ping()
     eventually(lambda: not processes(home))
-
-
-def waiting_user(home):
-    """One that is there and has not yet said what it wants."""
-    connection = connect(home / "run")
-    assert connection is not None
-    return connection
 
 
 def test_the_environment_of_libpq_users_does_not_matter(home, monkeypatch):

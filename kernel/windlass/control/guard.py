@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 
 from windlass.control.status import code_of, details_of
-from windlass.errors import Unauthenticated
+from windlass.errors import BootError, Unauthenticated
 from windlass.host.admission import Caller
 
 USER = 1
@@ -29,10 +29,8 @@ caller: contextvars.ContextVar[Caller] = contextvars.ContextVar("caller")
 
 def write_token(file: Path) -> str:
     """The server's token: made once, kept in a file that only its owner reads."""
-    try:
-        return file.read_text("ascii").strip()
-    except FileNotFoundError:
-        pass
+    if file.exists():
+        return _read_token(file)
     token = secrets.token_urlsafe(32)
     # Not the pid: two containers may share the home and both be pid 7.
     fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
@@ -42,10 +40,16 @@ def write_token(file: Path) -> str:
         # Two servers may start at once: the first one's token stands.
         os.link(fresh, file)
     except FileExistsError:
-        token = file.read_text("ascii").strip()
+        token = _read_token(file)
     finally:
         fresh.unlink()
     return token
+
+
+def _read_token(file: Path) -> str:
+    if token := file.read_text("ascii").strip():
+        return token
+    raise BootError(f"the token file {file} is empty: remove it, and the next start makes a new one")
 
 
 class Guard(grpc.aio.ServerInterceptor):

@@ -19,6 +19,9 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 DOMAIN = "windlass"
+LONGEST_MESSAGE = 1_000
+"""Bytes.  What a request held may be in the words, and clients read no trailers over 8 KiB."""
+LONGEST_FACT = 200
 CODES = {
     "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TASK_OVER": grpc.StatusCode.FAILED_PRECONDITION,
@@ -39,23 +42,30 @@ def code_of(error: WindlassError) -> grpc.StatusCode:
 
 def details_of(error: WindlassError) -> bytes:
     """A google.rpc.Status: one ErrorInfo, and BadRequest when a field is to blame."""
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.facts)]
+    message, facts = _short(error.message), {key: _short(fact, LONGEST_FACT) for key, fact in error.facts.items()}
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)]
     if isinstance(error, InvalidArgument) and error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        field = _short(error.field, LONGEST_FACT)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     packed = []
     for detail in details:
         packed.append(any_pb2.Any())
         packed[-1].Pack(detail)
     number = code_pb2.Code.Value(code_of(error).name)
-    return bytes(status_pb2.Status(code=number, message=error.message, details=packed).SerializeToString())
+    return bytes(status_pb2.Status(code=number, message=message, details=packed).SerializeToString())
 
 
 async def refuse(context: Any, error: WindlassError) -> NoReturn:
     """End the call with this error.  Messages go out as one line."""
     trailer = (("grpc-status-details-bin", details_of(error)),)
-    await context.abort(code_of(error), error.message.replace("\n", " "), trailing_metadata=trailer)
+    await context.abort(code_of(error), _short(error.message.replace("\n", " ")), trailing_metadata=trailer)
     raise AssertionError("abort raises")
+
+
+def _short(text: str, limit: int = LONGEST_MESSAGE) -> str:
+    encoded = text.encode("utf-8", "replace")
+    return text if len(encoded) <= limit else encoded[: limit - 3].decode("utf-8", "ignore") + "…"
 
 
 def answers(method: Callable[[Any, Any, Any], Awaitable[T]]) -> Callable[[Any, Any, Any], Awaitable[T]]:

@@ -81,8 +81,10 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         if request.after_sequence < 0:
             raise InvalidArgument("after_sequence must not be negative", field="after_sequence")
         facts = await self._found(task)
-        if facts.state.final and request.after_sequence >= sequence(facts.attempt, ENDED):
-            return
+        if request.after_sequence >= sequence(facts.attempt, ENDED):
+            if facts.state.final:
+                return
+            raise InvalidArgument("after_sequence is beyond every event of this task", field="after_sequence")
         async for event in self._kernel.watches.follow(task, request.after_sequence):
             yield convert.event(event)
 

@@ -103,6 +103,8 @@ class Dispatcher(Service):
     async def run(self) -> None:
         self._counted_at = self._now()
         while True:
+            # What is held since the gate was closed: with every slot free, no end of an attempt would start it.
+            self._start_waiting()
             wanted = self._wanted()
             node = self._may_claim()
             if wanted and node is not None and await self._claim(node, wanted) == wanted:

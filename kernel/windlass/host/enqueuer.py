@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from copy import copy
 
 from windlass.errors import RequestIdReused, StoreUnavailable, WindlassError
 from windlass.store.facts import NewTask, Receipt
@@ -15,7 +16,7 @@ from windlass.store.port import Queue
 
 LARGEST_COMMIT = 500
 COMMITS_AT_ONCE = 2
-Answer = Receipt | WindlassError
+Answer = Receipt | BaseException
 
 
 class Enqueuer:
@@ -35,6 +36,9 @@ class Enqueuer:
         # A caller that goes away does not take its commit-mates with it.
         receipt = await asyncio.shield(answer)
         if isinstance(receipt, WindlassError):
+            # Its own copy: an exception that many callers raise gathers all their tracebacks.
+            raise copy(receipt)
+        if isinstance(receipt, BaseException):
             raise receipt
         return receipt
 
@@ -67,13 +71,11 @@ class Enqueuer:
         answers: Sequence[Answer]
         try:
             answers = await self._store([task for task, _ in orders])
-        except BaseException as error:
-            answers = [WindlassError(f"{type(error).__name__}: {error}")] * len(orders)
-            raise
-        finally:
-            for (_, future), answer in zip(orders, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+        except BaseException as error:  # noqa: BLE001 - each caller raises it
+            answers = [error] * len(orders)
+        for (_, future), answer in zip(orders, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
 
     async def _store(self, tasks: Sequence[NewTask]) -> Sequence[Answer]:
         try:

@@ -14,13 +14,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 
-import msgspec
 import structlog
 
 from windlass.core.interrupts import Rung, ladder
 from windlass.core.lifecycle import Verdict
 from windlass.errors import AttemptSuperseded
-from windlass.handler import Failed
+from windlass.handler import Failed, Retry
 from windlass.host.context import LiveContext
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.plugins import Kind
@@ -80,6 +79,7 @@ class Execution:
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._broke_off)
 
     def interrupt(self, asked: Asked) -> None:
         """Climb the ladder, once.  It is there for the handler: cleanup has a deadline of its own."""
@@ -144,11 +144,21 @@ class Execution:
         await self._clean_up()
         await self._end(decision)
 
+    def _broke_off(self, task: asyncio.Task[None]) -> None:
+        """The slot comes back also when `_run` was cancelled before its first step, or has a mistake."""
+        if self._abandoned or not self._claim_end():
+            return
+        decision = Decision(Verdict.RETURNED, "it never began")
+        if not task.cancelled():
+            log.error("an attempt broke off", task=self.claimed.id, exc_info=task.exception())
+            decision = decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry)
+        self._on_end(self, None if self._fenced() else self._ended(decision))
+
     async def _attempt(self) -> Decision:
         handler = self._kind.handler
         try:
             self._payload = self._kind.decode(self.claimed.payload)
-        except msgspec.ValidationError as error:
+        except Exception as error:  # noqa: BLE001 - the type may bring decoding of its own
             misfit = Failed(f"the payload does not fit {self.claimed.kind}: {error}")
             return decide(misfit, self.claimed, handler.retry)
         self._untidy = True

@@ -5,6 +5,7 @@ A handler that blocks the event loop must not cost the lease, so nothing here wa
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -42,10 +43,10 @@ class Heartbeat:
         """Renew no more; does not wait for a renewal that is on its way."""
         self._stop.set()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Ends the thread; may take as long as one renewal."""
         self.cease()
-        self._thread.join(timeout=10)
+        await asyncio.to_thread(self._thread.join, 10)
 
     def may_start_work(self) -> bool:
         return may_start_work(self._times, time.monotonic() - self._renewed)

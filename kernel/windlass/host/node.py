@@ -142,8 +142,7 @@ class Node(Service):
         for execution in list(self._executions.values()):
             execution.shut_down()
         await self._wait_for_ends(LAST_WORDS_SECONDS)
-        returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
-        await asyncio.gather(*(execution.abandon(returned) for execution in list(self._executions.values())))
+        await self._abandon_all()
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 for dispatcher in self.dispatchers:
@@ -152,11 +151,22 @@ class Node(Service):
         except TimeoutError:
             log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
 
+    async def _abandon_all(self) -> None:
+        returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
+        left = [asyncio.create_task(execution.abandon(returned)) for execution in self._executions.values()]
+        if left:
+            # One that waits for a store that is away is cut short, and hands in its end without its last words.
+            _, waiting = await asyncio.wait(left, timeout=LAST_WORDS_SECONDS)
+            for abandoning in waiting:
+                abandoning.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
     async def leave(self) -> None:
-        """Give the epoch up."""
+        """Give the epoch up, for good."""
+        self._draining = True
         epoch, self._epoch = self._epoch, None
         if self._heartbeat is not None:
-            await asyncio.to_thread(self._heartbeat.stop)
+            await self._heartbeat.stop()
         if epoch is not None:
             try:
                 await self._store.cluster.leave(epoch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from windlass.core.output import JOIN_BELOW
 from windlass.core.sequence import LAST_WRITABLE, sequence
 from windlass.store.facts import Chunk, Line, Progress, Said
 
@@ -45,6 +46,13 @@ class Outbox:
     def add_chunk(self, now: float, stream: str, data: bytes, dropped: int) -> None:
         if self._chunks is None:
             self._chunks = []
+        elif self._chunks and not dropped:
+            number, at, kind, before, lost = self._chunks[-1]
+            # Nothing came between them, so the two writes are one piece of output.
+            if kind == STREAMS[stream] and number == sequence(self.attempt, self._n) and len(before) < JOIN_BELOW:
+                self._chunks[-1] = (number, at, kind, before + data, lost)
+                self.size += len(data)
+                return
         self._chunks.append((self.next_sequence(), now, STREAMS[stream], data, dropped))
         self.size += len(data) + 64
 

@@ -52,7 +52,9 @@ class Plugins:
             log.exception("a plugin failed in its shutdown")
 
 
-def load_plugins(config: Mapping[str, Mapping[str, Any]], extra: Mapping[str, object] | None = None) -> Plugins:
+def load_plugins(
+    config: Mapping[str, Mapping[str, Any]], extra: Mapping[str, object] | None = None, *, installed: bool = True
+) -> Plugins:
     """Every installed plugin, and `extra` ones by name (tests, the bench).  `config` is the `[plugins]` table.
 
     Raises `BootError` when a plugin breaks the contract.
@@ -60,7 +62,7 @@ def load_plugins(config: Mapping[str, Mapping[str, Any]], extra: Mapping[str, ob
     hooks = pluggy.PluginManager("windlass")
     hooks.add_hookspecs(hookspecs)
     try:
-        quarantined = _register_installed(hooks)
+        quarantined = _register_installed(hooks) if installed else {}
         for name, plugin in (extra or {}).items():
             hooks.register(plugin, name)
         hooks.check_pending()

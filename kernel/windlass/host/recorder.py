@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
@@ -64,16 +65,17 @@ class Recorder(Service):
 
     async def run(self) -> None:
         while True:
-            await self._bell.wait(MARK_AFTER if self._begun else None)
+            if not self._noticed:
+                await self._bell.wait(MARK_AFTER if self._begun else None)
             await self._pace()
             self._notice_long_ones()
-            noticed, self._noticed = list(self._noticed), {}
-            for start in range(0, len(noticed), MOST_AT_ONCE):
-                await self._record(noticed[start : start + MOST_AT_ONCE])
+            for _ in range(0, len(self._noticed), MOST_AT_ONCE):
+                await self._record(list(islice(self._noticed, MOST_AT_ONCE)))
 
     async def _record(self, batch: Sequence[LiveContext]) -> None:
         waiters = [w for ctx in batch for w in self._waiting.pop(ctx, ())]
         for ctx in batch:
+            del self._noticed[ctx]
             ctx.on_its_way = True
         try:
             await self._write(batch, [ctx.outbox.take() for ctx in batch])
@@ -86,8 +88,7 @@ class Recorder(Service):
 
     async def _pace(self) -> None:
         # The first words go out at once; a chatty task is gathered, unless somebody waits for its words.
-        early = self._last_flush + FLUSH_EVERY - self.now()
-        if early > 0 and not self._waiting:
+        while not self._waiting and (early := self._last_flush + FLUSH_EVERY - self.now()) > 0:
             await self._bell.wait(early)
         self._last_flush = self.now()
 

@@ -43,7 +43,10 @@ def outcome_of(error: BaseException) -> Outcome:
     """An exception as an outcome: bad input fails at once, anything else is tried again."""
     if isinstance(error, Rejected):
         return Failed(str(error) or "rejected")
-    text = str(error)
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - it is a plugin's exception
+        text = ""
     return Retry(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 

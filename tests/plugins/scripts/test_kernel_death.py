@@ -80,12 +80,13 @@ def test_a_kernel_that_dies_while_scripts_start_and_end_leaves_nothing(directory
 
 def test_a_script_dies_with_its_runner_although_nobody_looks_after_it(directory, mark):
     with node_running("echo ready; exec sleep 600", directory, mark) as node:
-        (script,) = scripts_of(node, mark)
-        os.kill(node.pid, signal.SIGSTOP)
-        runner = psutil.Process(script).parent()
+        (pid,) = scripts_of(node, mark)
+        script, runner = psutil.Process(pid), psutil.Process(pid).parent()
         assert runner
+        its_own_mark = f"WINDLASS_RUN={script.environ()['WINDLASS_RUN']}"
+        os.kill(node.pid, signal.SIGSTOP)
         runner.kill()
-        assert gone(mark_of(script), within=2)
+        assert gone(its_own_mark, within=2)
         os.kill(node.pid, signal.SIGCONT)
         assert node.wait(timeout=5) == 0
 
@@ -99,15 +100,13 @@ def node_running(
         root=str(ROOT), directory=str(directory), script=script, mark=mark, uvloop=uvloop, what=what, task_id=task_id
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT) as node:
-        assert node.stdout
-        assert node.stdout.readline() == b"ready\n"
-        yield node
+        try:
+            assert node.stdout
+            assert node.stdout.readline() == b"ready\n"
+            yield node
+        finally:
+            node.kill()
 
 
 def scripts_of(node: subprocess.Popen[bytes], mark: str) -> list[int]:
     return [pid for pid in marked(mark) if pid != node.pid]
-
-
-def mark_of(script: int) -> str:
-    """What tells this one process from the node, which carries the test's own mark in its code."""
-    return f"WINDLASS_RUN={psutil.Process(script).environ()['WINDLASS_RUN']}"

@@ -66,7 +66,15 @@ class Connections:
         self.dsn = dsn
         self.mark = secrets.token_hex(4)
         self._pool = psycopg_pool.AsyncConnectionPool(
-            dsn, kwargs=DIALLING, configure=prepare, min_size=2, max_size=size, timeout=10, open=False, name="windlass"
+            dsn,
+            kwargs=DIALLING,
+            configure=prepare,
+            min_size=2,
+            max_size=size,
+            timeout=10,
+            reconnect_timeout=4,
+            open=False,
+            name="windlass",
         )
 
     def hint(self, word: str) -> str:

@@ -1,0 +1,114 @@
+"""What must hold after every step; the names are those of the fault list (I1 to I15)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from windlass.core.lifecycle import State, Verdict
+from windlass.store.memory.world import Over, World
+from windlass.testing.simulation.machine import SLOTS
+from windlass.testing.simulation.play import Ledger
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+class Invariants:
+    def __init__(self, world: World, ledger: Ledger) -> None:
+        self._world = world
+        self._ledger = ledger
+        self._over: dict[int, Over] = {}
+        self._attempts: dict[int, int] = {}
+        self._term = 0
+        self._executions_seen = 0
+        self._executed: set[tuple[int, int]] = set()
+        self.acknowledged: dict[str, int] = {}
+        self.canceled: set[int] = set()
+
+    def check(self) -> None:
+        """After each step.  Raises `Violation` with the invariant's name."""
+        self._one_place_each()
+        self._results_stay()
+        self._attempts_grow()
+        self._each_attempt_runs_once()
+        self._limits_hold()
+        self._one_term()
+
+    def acknowledge(self, request: str, task: int) -> None:
+        """An enqueue was answered."""
+        first = self.acknowledged.setdefault(request, task)
+        _hold(first == task, f"I8: request {request} made tasks {first} and {task}")
+
+    def check_the_end(self) -> None:
+        """When everything has healed and drained."""
+        world = self._world
+        waiting = [task for task in world.tasks if task not in world.over]
+        _hold(not waiting, f"liveness: tasks {waiting[:5]} have not ended")
+        made = {task for _, task in world.requests.values()}
+        _hold(made == set(world.tasks), f"I2: tasks without a request: {set(world.tasks) - made}")
+        for task in self.canceled:
+            _hold(world.over[task].state is State.CANCELED, f"I13: task {task} was interrupted and is not canceled")
+        self._repeats_are_explained()
+
+    def _one_place_each(self) -> None:
+        world = self._world
+        places = Counter([*world.ready, *world.deferred, *world.running, *world.over])
+        wrong = [task for task in world.tasks if places[task] != 1]
+        _hold(not wrong, f"I1: tasks {wrong[:5]} are not in exactly one place")
+        _hold(places.keys() <= world.tasks.keys(), "I2: a place holds a task nobody asked for")
+        lost = [task for task in self.acknowledged.values() if task not in world.tasks]
+        _hold(not lost, f"I1: acknowledged tasks {lost[:5]} are gone")
+
+    def _results_stay(self) -> None:
+        for task, over in self._over.items():
+            _hold(self._world.over.get(task) is over, f"I3: the result of task {task} changed")
+        for task in self._world.over.keys() - self._over.keys():
+            over = self._over[task] = self._world.over[task]
+            by = over.attempt if over.result is None else msgspec.json.decode(over.result)["attempt"]
+            _hold(by == over.attempt, f"I4: attempt {by} ended task {task}, whose attempt is {over.attempt}")
+
+    def _attempts_grow(self) -> None:
+        for task, attempt in self._numbers():
+            _hold(attempt >= self._attempts.get(task, 0), f"I4: the attempt of task {task} fell to {attempt}")
+            self._attempts[task] = attempt
+
+    def _numbers(self) -> Iterable[tuple[int, int]]:
+        for place in (*self._world.ready.values(), *self._world.deferred.values()):
+            yield place.id, place.attempt
+        for task, held in self._world.running.items():
+            yield task, held.place.attempt
+
+    def _each_attempt_runs_once(self) -> None:
+        for entry in self._ledger.executions[self._executions_seen :]:
+            key = (entry.task, entry.attempt)
+            _hold(key not in self._executed, f"I6: attempt {entry.attempt} of task {entry.task} was executed twice")
+            self._executed.add(key)
+        self._executions_seen = len(self._ledger.executions)
+
+    def _limits_hold(self) -> None:
+        for node, entries in self._ledger.going_on.items():
+            # A deaf handler that was abandoned goes on beside the one that took its slot.
+            listening = sum(not entry.deaf for entry in entries)
+            _hold(listening <= SLOTS, f"I7: {listening} tasks execute on {node}, which has {SLOTS} slots")
+
+    def _one_term(self) -> None:
+        if leader := self._world.leader:
+            _hold(leader.term >= self._term, f"I15: the term fell from {self._term} to {leader.term}")
+            self._term = leader.term
+
+    def _repeats_are_explained(self) -> None:
+        explained = {Verdict.RETRY, Verdict.LOST, Verdict.RETURNED}
+        for task, attempt in self._executed:
+            recorded = {t.attempt for t in self._world.tried.get(task, ()) if t.verdict in explained}
+            last = self._world.over[task].attempt
+            explained_here = attempt == last or attempt in recorded
+            _hold(explained_here, f"I6: task {task} ran again, and nobody says why attempt {attempt} ended")
+
+
+def _hold(condition: bool, otherwise: str) -> None:
+    if not condition:
+        raise Violation(otherwise)

@@ -1,0 +1,99 @@
+"""What simulated tasks do, and the ledger of what really ran: kept outside of the system, which is not asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from windlass.core.interrupts import Graces
+from windlass.core.retry import RetryPolicy
+from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success
+from windlass.hookspecs import hookimpl
+from windlass.settings import Settings
+
+
+class Execution(NamedTuple):
+    task: int
+    attempt: int
+    node: str
+    deaf: bool
+
+
+class Ledger:
+    """Every execution that began, and which of them still go on."""
+
+    def __init__(self) -> None:
+        self.executions: list[Execution] = []
+        self.going_on: dict[str, set[Execution]] = {}
+
+    def begin(self, task: int, attempt: int, node: str, *, deaf: bool) -> Execution:
+        entry = Execution(task, attempt, node, deaf)
+        self.executions.append(entry)
+        self.going_on.setdefault(node, set()).add(entry)
+        return entry
+
+    def end(self, entry: Execution) -> None:
+        self.going_on[entry.node].discard(entry)
+
+    def kill(self, node: str) -> None:
+        """A process that is killed executes nothing any more."""
+        self.going_on.pop(node, None)
+        self.going_on[node] = set()
+
+
+class Part(msgspec.Struct):
+    """How a task behaves: it works for `seconds`, says `words` lines, and ends as `end` says."""
+
+    seconds: float
+    words: int = 0
+    end: str = "success"
+    failures: int = 0
+    deaf: bool = False
+
+
+class Play(Handler[Part]):
+    kind = "Play"
+    retry = RetryPolicy(attempts=6, pause=2.0)
+    graces = Graces(ask=1.0, raise_=1.0, cleanup=1.0)
+    crash_limit = 0
+
+    def __init__(self, ledger: Ledger, node: str) -> None:
+        self._ledger = ledger
+        self._node = node
+
+    async def run(self, ctx: Context, payload: Part) -> Outcome:
+        entry = self._ledger.begin(ctx.task.id, ctx.task.attempt, self._node, deaf=payload.deaf)
+        try:
+            await self._work(ctx, payload)
+        finally:
+            self._ledger.end(entry)
+        if ctx.task.retries <= payload.failures:
+            return Retry("not yet")
+        return Failed("as planned") if payload.end == "failure" else Success({"attempt": ctx.task.attempt})
+
+    async def _work(self, ctx: Context, part: Part) -> None:
+        for number in range(part.words + 1):
+            if number:
+                await ctx.step(f"word {number}")
+            await self._sleep(part.seconds / (part.words + 1), part.deaf)
+
+    async def _sleep(self, seconds: float, deaf: bool) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            if not deaf:
+                raise
+            # Ignores the first cancellation, as careless code does.
+            await asyncio.sleep(seconds)
+
+
+class PlayPlugin:
+    def __init__(self, ledger: Ledger, node: str) -> None:
+        self._handler = Play(ledger, node)
+
+    @hookimpl
+    def windlass_register_handlers(self, settings: Settings) -> Iterable[Handler[Any]]:
+        return [self._handler]

@@ -1,0 +1,60 @@
+"""Simulated histories: the real node code, a virtual clock, faults from a seed, and the invariants after every step."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+
+import pytest
+from windlass.store.memory.queue import MemoryQueue
+from windlass.testing.simulation import simulate
+from windlass.testing.simulation.invariants import Violation
+
+SEEDS = int(os.environ.get("SEEDS", "12"))
+FIRST = int(os.environ.get("FIRST_SEED") or 0) or random.randrange(1_000_000)
+
+
+def simulate_many(seeds: int) -> None:
+    for seed in range(FIRST, FIRST + seeds):
+        simulate(seed)
+
+
+def test_every_history_keeps_every_invariant_and_drains() -> None:
+    faults: Counter[str] = Counter()
+    for seed in range(FIRST, FIRST + SEEDS):
+        try:
+            report = simulate(seed)
+        except BaseException as error:
+            error.add_note(f"see it again with: make sim SEEDS=1 FIRST_SEED={seed}")
+            raise
+        assert report.tasks > 100
+        faults += report.faults
+    happened = ("kill", "stall", "terminate", "lost attempts", "returned", "canceled running", "canceled waiting")
+    assert all(faults[fault] for fault in (*happened, "new leader", "answer lost", "refused")), f"void: {faults}"
+
+
+def test_the_same_seed_gives_the_same_trace() -> None:
+    assert simulate(FIRST).trace == simulate(FIRST).trace
+
+
+def test_another_seed_gives_another_trace() -> None:
+    assert simulate(FIRST).digest != simulate(FIRST + 1).digest
+
+
+def test_a_finish_without_its_fence_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unfenced(self: MemoryQueue, node: int, task: int, attempt: int) -> object:
+        return self._world.running.get(task)
+
+    monkeypatch.setattr(MemoryQueue, "_held", unfenced)
+    with pytest.raises(Violation, match="I4"):
+        simulate_many(3 * SEEDS)
+
+
+def test_a_claim_whose_lost_answer_nobody_asks_for_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: MemoryQueue, node: int, pool: str, known: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(MemoryQueue, "reclaim", nothing)
+    with pytest.raises(Violation, match="liveness"):
+        simulate_many(3 * SEEDS)
