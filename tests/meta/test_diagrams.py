@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.meta.house import ROOT
 from windlass.core.lifecycle import diagram
+
+from tests.meta.house import ROOT
 
 
 def test_the_state_diagram_is_drawn_from_the_transition_table() -> None:

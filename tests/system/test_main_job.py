@@ -27,7 +27,7 @@ def script(folder: Path, text: str) -> str:
 
 
 def running(home: Home, task: str) -> bool:
-    return home.ask("show", task)["task"]["state"] == "RUNNING"
+    return bool(home.ask("show", task)["task"]["state"] == "RUNNING")
 
 
 def test_output_appears_while_the_script_runs(home: Home, tmp_path: Path) -> None:
