@@ -16,6 +16,7 @@ from windlass.store.port import Library, Store
 
 from tests.contract.facts import new_task, node_of
 from tests.host.rig import Rig
+from tests.host.rig import asked as asked_for
 from tests.waiting import eventually
 
 LOOKS = 5
@@ -61,6 +62,23 @@ async def follow(watches: Watches, task: int, after: int = 0) -> list[EventFacts
 async def following(watches: Watches, task: int) -> AsyncGenerator[EventFacts, None]:
     async for event in watches.follow(task, 0):
         yield event
+
+
+async def test_a_follower_that_does_not_read_costs_nothing_and_nothing_is_gathered_for_it(
+    store: Store, library: CountedLibrary, watches: Watches
+) -> None:
+    [slow, quick] = await waiting_tasks(store, 2)
+    async with aclosing(following(watches, slow)) as reader:
+        created = await anext(reader)
+        assert not watches._hungry, "it is busy with what it got"
+        asked = len(library.asked)
+        other = asyncio.create_task(follow(watches, quick, after=1))
+        await eventually(lambda: len(library.asked) >= asked + LOOKS)
+        assert {watched.task for look in library.asked[asked:] for watched in look} == {quick}
+        other.cancel()
+        await store.queue.interrupt(asked_for(slow))
+        [over] = [event async for event in reader]
+        assert (created.sequence, over.final) == (1, True)
 
 
 async def test_many_followers_cost_one_query_a_look(store: Store, library: CountedLibrary, watches: Watches) -> None:

@@ -37,14 +37,16 @@ def processes(home: Path) -> set[int]:
 
 def process(home: Path, word: str) -> psutil.Process:
     """The one process of `home` whose command line has this word: supervisor, or the name of a server's binary."""
-    found = []
+    found = {}
     for pid in processes(home):
         with suppress(psutil.NoSuchProcess):
             command = " ".join(psutil.Process(pid).cmdline()).split(" ")[:4]  # Valkey writes itself one long word
             if any(part == word or part.endswith((f"/{word}", f".{word}")) for part in command):
-                found.append(psutil.Process(pid))
-    assert len(found) == 1, (word, found)
-    return found[0]
+                found[psutil.Process(pid)] = psutil.Process(pid).ppid()
+    # One just forked still bears the name of its parent.
+    first = [process for process, parent in found.items() if parent not in {other.pid for other in found}]
+    assert len(first) == 1, (word, found)
+    return first[0]
 
 
 def query(servers: Servers, statement: str) -> object:

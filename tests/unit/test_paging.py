@@ -39,6 +39,12 @@ def test_a_token_leads_back_to_its_place() -> None:
     assert read_token("active", write_token("active", PLACE), Place) == PLACE
 
 
+def test_a_token_of_another_list_is_refused_although_it_would_fit() -> None:
+    token = write_token("cards of origin 1", (7,))
+    with pytest.raises(BadPageToken):
+        read_token("cards of origin 2", token, tuple[int])
+
+
 @given(st.text(max_size=20), st.integers(1, 2**63 - 1))
 def test_any_list_and_any_id_come_back(name: str, id_: int) -> None:
     assert read_token(name, write_token(name, (id_,)), tuple[int]) == (id_,)

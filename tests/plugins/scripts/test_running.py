@@ -141,7 +141,9 @@ async def test_it_starts_with_default_signals_although_the_kernel_was_given_othe
     finally:
         signal.signal(signal.SIGHUP, before[0])
         signal.signal(signal.SIGPIPE, before[1])
-    assert ctx.text() == b"SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n"
+    blocked, ignored = (int(line.split()[1], 16) for line in ctx.text().splitlines())
+    # Signals 32 and 33 are the C library's own: nobody can reset them, whoever ignored them.
+    assert (blocked, ignored & ~(0b11 << 31)) == (0, 0)
 
 
 async def test_it_starts_with_closed_descriptors_and_without_new_privileges(handler, ctx, asked):

@@ -206,6 +206,7 @@ class _History:
 
     def _heal(self) -> None:
         self._note("heal")
+        self._loss = 0.0
         for process in self._processes:
             process.wire.loss = 0.0
         self._start()

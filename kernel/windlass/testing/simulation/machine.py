@@ -127,13 +127,11 @@ class Process:
         return self._stalled_at if stalled else float("inf")
 
     async def _start(self) -> None:
-        while True:
-            try:
-                await self.kernel.start()
-                return
-            except StoreUnavailable:
-                await self.kernel.node.leave()
-                await asyncio.sleep(1.0)
+        try:
+            await self.kernel.start()
+        except StoreUnavailable:
+            # As `serve` does: it says so and exits.
+            self.kill()
 
     def _facts(self, kinds: tuple[str, ...]) -> NodeFacts:
         return NodeFacts(self.name, "machine", int(self.name[1:]), 1, kinds)
