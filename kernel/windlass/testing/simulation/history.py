@@ -209,7 +209,8 @@ class _History:
         self._loss = 0.0
         for process in self._processes:
             process.wire.loss = 0.0
-        self._start()
+        for _ in range(NODES):
+            self._start()
 
     def _unfinished(self) -> bool:
         return bool(self._sending) or len(self._world.over) < len(self._world.tasks)
