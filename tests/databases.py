@@ -7,7 +7,9 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -38,13 +40,48 @@ def postgres() -> Iterator[str]:
         yield admin
 
 
+class _Stock:
+    """Databases made and dropped beside the tests: the next one is ready when it is asked for."""
+
+    def __init__(self, admin: str) -> None:
+        self._admin = admin
+        self._beside = ThreadPoolExecutor(1)
+        self._connection = psycopg.connect(admin, autocommit=True)
+        self._next = self._beside.submit(self._make)
+
+    def take(self) -> str:
+        made, self._next = self._next.result(), self._beside.submit(self._make)
+        return made
+
+    def give_back(self, name: str) -> None:
+        self._beside.submit(self._execute, "drop database {} with (force)", name)
+
+    def close(self) -> None:
+        self._beside.shutdown()
+        self._connection.close()
+
+    def _make(self) -> str:
+        name = f"windlass_test_{next(_numbers)}"
+        self._execute(f"create database {{}} template {TEMPLATE}", name)
+        return name
+
+    def _execute(self, statement: LiteralString, name: str) -> None:
+        self._connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def _stock(postgres: str) -> Iterator[_Stock]:
+    stock = _Stock(postgres)
+    yield stock
+    stock.close()
+
+
 @pytest.fixture
-def dsn(postgres: str) -> Iterator[str]:
+def dsn(postgres: str, _stock: _Stock) -> Iterator[str]:
     """A fresh, migrated database of the test's own."""
-    name = sql.Identifier(f"windlass_test_{next(_numbers)}")
-    _execute(postgres, sql.SQL("create database {} template {}").format(name, sql.Identifier(TEMPLATE)))
-    yield make_conninfo(postgres, dbname=name._obj[0])
-    _execute(postgres, sql.SQL("drop database {} with (force)").format(name))
+    name = _stock.take()
+    yield make_conninfo(postgres, dbname=name)
+    _stock.give_back(name)
 
 
 @pytest_asyncio.fixture

@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -27,6 +28,7 @@ from windlass.store.postgres import open_store
 log = structlog.get_logger()
 
 CALLS_GRACE = 2.0
+SERVERS_CHECK = 1.0
 
 
 async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
@@ -70,14 +72,42 @@ async def _database(config: Config) -> AsyncIterator[str]:
     if config.store.dsn:
         yield config.store.dsn
         return
+    servers = _Servers(config)
+    await servers.start()
+    watching = asyncio.create_task(servers.watch())
     try:
-        lease = await asyncio.to_thread(embedded.start, Path(config.home), valkey=config.embedded.valkey)
-    except embedded.EmbeddedError as error:
-        raise BootError(str(error)) from error
-    try:
-        yield lease.servers.postgres
+        yield servers.dsn
     finally:
-        await asyncio.to_thread(lease.close)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await servers.stop()
+
+
+class _Servers:
+    """This process's share in the embedded servers; they are started again should their supervisor die."""
+
+    def __init__(self, config: Config) -> None:
+        self._start = partial(embedded.start, Path(config.home), valkey=config.embedded.valkey)
+        self._lease: embedded.Lease | None = None
+        self.dsn = ""
+
+    async def start(self) -> None:
+        self._lease = await asyncio.to_thread(self._start)
+        self.dsn = self._lease.servers.postgres
+
+    async def watch(self) -> None:
+        while True:
+            await asyncio.sleep(SERVERS_CHECK)
+            if self._lease is not None and self._lease.lost():
+                log.error("the embedded servers are gone, starting them again")
+                try:
+                    await self.start()
+                except embedded.EmbeddedError as error:
+                    log.error("the embedded servers do not start", error=str(error))
+
+    async def stop(self) -> None:
+        if self._lease is not None:
+            await asyncio.to_thread(self._lease.close)
 
 
 async def _listen(server: Server, config: ServerConfig) -> str:

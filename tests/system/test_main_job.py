@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,31 @@ def test_a_task_whose_server_is_killed_runs_again_at_once(tmp_path: Path) -> Non
         assert [(part["number"], part["outcome"]) for part in card["attempts"]] == [(1, "LOST"), (2, "SUCCESS")]
         assert [entry["id"] for entry in home.ask("history")] == [int(waiting), int(task)]
         wait_for(lambda: home.ask("show", waiting)["state"] == "COMPLETED", "the other task")
+
+
+def test_a_task_outlives_the_death_of_the_embedded_database_and_of_its_supervisor(tmp_path: Path) -> None:
+    with home_in(tmp_path) as home:
+        home.serve()
+        follower = home.start(
+            "run-script", script(tmp_path, "#!/bin/sh\nfor n in 1 2 3 4 5 6; do echo $n; sleep 1; done\n")
+        )
+        assert follower.stdout is not None
+        assert follower.stdout.readline() == "1\n"
+        os.kill(int((home.path / "postgres" / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
+        assert follower.stdout.readline() == "2\n"
+        os.kill(supervisor_of(home.path), signal.SIGKILL)
+        assert follower.stdout.read().splitlines() == ["3", "4", "5", "6"]
+        assert follower.wait() == 0
+
+
+def supervisor_of(home: Path) -> int:
+    """The pid of the process that holds the embedded servers of this home."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"windlass.embedded.supervisor" in words and str(home).encode() in words:
+                return int(process.name)
+    raise AssertionError("there is no supervisor")
 
 
 def test_a_stopped_server_hands_its_work_back_uncounted(home: Home, tmp_path: Path) -> None:
