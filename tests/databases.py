@@ -44,7 +44,6 @@ class _Stock:
     """Databases made and dropped beside the tests: the next one is ready when it is asked for."""
 
     def __init__(self, admin: str) -> None:
-        self._admin = admin
         self._beside = ThreadPoolExecutor(1)
         self._connection = psycopg.connect(admin, autocommit=True)
         self._next = self._beside.submit(self._make)

@@ -41,7 +41,7 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
     async def run(self, ctx: Context, payload: ExecuteScriptPayload) -> Outcome:
         command = plan(payload, self._settings)
         if ctx.cancelled.is_set():
-            return Failed("interrupted")
+            return Failed("it was not started")
         await ctx.stage("running")
         try:
             async with workspace(self._settings.directory) as place:

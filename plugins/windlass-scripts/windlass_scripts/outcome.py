@@ -20,7 +20,9 @@ def outcome_of(run: Run, about: dict[str, Any]) -> Outcome:
     ending = run.ending
     if run.stopped and (ending.ended_by or not ending.known):
         if run.stopped == "interrupted":
-            return Failed(run.stopped, result)
+            # That it was interrupted, by whom and why, the kernel says.
+            by = f"ended by {signal_name(ending.ended_by)}" if ending.ended_by else how_it_ended(ending)
+            return Failed(by, result)
         return Retry(_with_reason(run.stopped, run), result=result)
     if ending.code == 0:
         return Success(result)

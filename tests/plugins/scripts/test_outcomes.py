@@ -55,7 +55,7 @@ async def test_the_timeout_of_the_settings_holds_when_the_task_names_none(direct
 async def test_an_interrupt_before_the_start_starts_nothing(handler, ctx, asked, tmp_path):
     ctx.cancelled.set()
     outcome = await handler.run(ctx, asked("touch ran", working_directory=str(tmp_path)))
-    assert outcome == Failed("interrupted")
+    assert outcome == Failed("it was not started")
     assert not (tmp_path / "ran").exists()
 
 
