@@ -50,12 +50,20 @@ Make = Callable[..., tuple[Execution, Ends]]
 @pytest.fixture
 async def made() -> AsyncIterator[Make]:
     recorder = Recorder(Accepting(), lambda _: None)  # type: ignore[arg-type]
+    deaf = Recorder(Accepting(), lambda _: None)  # type: ignore[arg-type]
     recorder.start()
 
-    def make(handler: Handler[Any] | None = None, decode: Any = msgspec.json.decode) -> tuple[Execution, Ends]:
+    def make(
+        handler: Handler[Any] | None = None,
+        decode: Any = msgspec.json.decode,
+        *,
+        has_cleanup: bool = False,
+        silent: bool = False,
+    ) -> tuple[Execution, Ends]:
         ends: Ends = []
-        kind = Kind(handler or Plain(), decode, has_cleanup=False)
-        return Execution(claimed(1), kind, 1, None, recorder, lambda _, end: ends.append(end)), ends  # type: ignore[arg-type]
+        kind = Kind(handler or Plain(), decode, has_cleanup)
+        paper = deaf if silent else recorder
+        return Execution(claimed(1), kind, 1, None, paper, lambda _, end: ends.append(end)), ends  # type: ignore[arg-type]
 
     yield make
     await recorder.stop()
@@ -109,3 +117,22 @@ async def test_an_exception_without_words_is_tried_again(made: Make) -> None:
     end = await _over(ends)
     assert end is not None
     assert (end.verdict, end.message) == (Verdict.RETRY, "Unspeakable")
+
+
+class Rambling(Plain):
+    """Its cleanup fails with more words than an outbox holds, so that even noting it has to wait."""
+
+    async def cleanup(self, ctx: Context, payload: Any) -> None:
+        await asyncio.gather(*(ctx.step("x" * 4_000) for _ in range(100)))
+        raise ValueError("untidy")
+
+
+async def test_an_attempt_shut_down_while_it_waits_for_its_last_words_still_ends(made: Make) -> None:
+    execution, ends = made(Rambling(), has_cleanup=True, silent=True)
+    execution.start()
+    await eventually(lambda: execution.ctx.outbox.size > 256 * 1024)
+    execution.shut_down()
+    execution.shut_down()
+    await asyncio.sleep(0)
+    execution.shut_down()
+    assert await _over(ends) is not None

@@ -46,7 +46,6 @@ class LiveContext(Context):
     superseded = False
     ended = False
     on_its_way = False
-    """Words were taken from the outbox and are not known to be stored."""
     on_superseded: Callable[[], None] = staticmethod(_nothing)
     _output: CappedOutput | None = None
     _cancelled: asyncio.Event | None = None
@@ -117,7 +116,6 @@ class LiveContext(Context):
         self.cancelled.set()
 
     def supersede(self) -> None:
-        """The store refused what this attempt wrote: another attempt holds the task."""
         if not self.superseded:
             self.superseded = True
             self.on_superseded()

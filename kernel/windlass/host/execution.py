@@ -53,6 +53,7 @@ class Execution:
     _climbing: asyncio.Task[None] | None = None
     _task: asyncio.Task[None] | None = None
     _payload: object = None
+    _begun = False
     _handled = False
     _abandoned = False
     _untidy = False
@@ -79,7 +80,6 @@ class Execution:
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
         self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(self._broke_off)
 
     def interrupt(self, asked: Asked) -> None:
         """Climb the ladder, once.  It is there for the handler: cleanup has a deadline of its own."""
@@ -105,6 +105,9 @@ class Execution:
             self._why = why
             self.ctx.cancelled.set()
             self._task.cancel()
+            if not self._begun:
+                # A task cancelled before its first step never takes one.
+                self._break_off(Decision(Verdict.RETURNED, "it never began"))
 
     async def _climb(self) -> None:
         assert self._task is not None
@@ -135,24 +138,23 @@ class Execution:
         self.ctx.superseded = True
 
     async def _run(self) -> None:
-        decision = await self._attempt()
-        self._handled = True
-        if self._abandoned:
-            return
-        if self._climbing is not None:
-            self._climbing.cancel()
-        await self._clean_up()
-        await self._end(decision)
+        self._begun = True
+        try:
+            decision = await self._attempt()
+            self._handled = True
+            if self._abandoned:
+                return
+            if self._climbing is not None:
+                self._climbing.cancel()
+            await self._clean_up()
+            await self._end(decision)
+        except BaseException as error:  # noqa: BLE001 - whatever breaks here, the slot comes back
+            log.error("an attempt broke off", task=self.claimed.id, exc_info=error)
+            self._break_off(decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry))
 
-    def _broke_off(self, task: asyncio.Task[None]) -> None:
-        """The slot comes back also when `_run` was cancelled before its first step, or has a mistake."""
-        if self._abandoned or not self._claim_end():
-            return
-        decision = Decision(Verdict.RETURNED, "it never began")
-        if not task.cancelled():
-            log.error("an attempt broke off", task=self.claimed.id, exc_info=task.exception())
-            decision = decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry)
-        self._on_end(self, None if self._fenced() else self._ended(decision))
+    def _break_off(self, decision: Decision) -> None:
+        if not self._abandoned and self._claim_end():
+            self._on_end(self, None if self._fenced() else self._ended(decision))
 
     async def _attempt(self) -> Decision:
         handler = self._kind.handler

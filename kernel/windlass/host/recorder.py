@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
@@ -21,15 +21,24 @@ from windlass.host.service import Bell, Service
 from windlass.store.facts import Said
 from windlass.store.port import Queue
 
-if TYPE_CHECKING:
-    from windlass.host.context import LiveContext
-
 log = structlog.get_logger()
 
 MARK_AFTER = 0.05
 FLUSH_EVERY = 0.1
 RETRY_PAUSE = 0.5
 MOST_AT_ONCE = 500
+
+
+class Speaker(Protocol):
+    """A running attempt that has something to say."""
+
+    outbox: Outbox
+    ended: bool
+    on_its_way: bool
+    """Words were taken from the outbox and are not known to be stored."""
+
+    def supersede(self) -> None:
+        """The store refused its words: another attempt holds the task."""
 
 
 class Recorder(Service):
@@ -39,24 +48,24 @@ class Recorder(Service):
         self.now = now
         self._queue = queue
         self._on_written = on_written
-        self._noticed: dict[LiveContext, None] = {}
-        self._begun: deque[LiveContext] = deque()
+        self._noticed: dict[Speaker, None] = {}
+        self._begun: deque[Speaker] = deque()
         self._bell = Bell()
-        self._waiting: dict[LiveContext, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[Speaker, list[asyncio.Future[None]]] = {}
         self._last_flush = 0.0
 
-    def began(self, ctx: LiveContext) -> None:
+    def began(self, ctx: Speaker) -> None:
         """An attempt started; its start is marked if it is still running after `MARK_AFTER`."""
         self._begun.append(ctx)
         if len(self._begun) == 1:
             self._bell.ring()
 
-    def notice(self, ctx: LiveContext) -> None:
+    def notice(self, ctx: Speaker) -> None:
         """This context has something to say."""
         self._noticed[ctx] = None
         self._bell.ring()
 
-    async def flushed(self, ctx: LiveContext) -> None:
+    async def flushed(self, ctx: Speaker) -> None:
         """Wait until everything this context has said so far is stored, or refused."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(ctx, []).append(waiter)
@@ -72,7 +81,7 @@ class Recorder(Service):
             for _ in range(0, len(self._noticed), MOST_AT_ONCE):
                 await self._record(list(islice(self._noticed, MOST_AT_ONCE)))
 
-    async def _record(self, batch: Sequence[LiveContext]) -> None:
+    async def _record(self, batch: Sequence[Speaker]) -> None:
         waiters = [w for ctx in batch for w in self._waiting.pop(ctx, ())]
         for ctx in batch:
             del self._noticed[ctx]
@@ -99,7 +108,7 @@ class Recorder(Service):
             if not ctx.ended:
                 self._noticed[ctx] = None
 
-    async def _write(self, contexts: Sequence[LiveContext], boxes: Sequence[Outbox]) -> None:
+    async def _write(self, contexts: Sequence[Speaker], boxes: Sequence[Outbox]) -> None:
         while True:
             try:
                 accepted = await self._say(boxes)
