@@ -71,7 +71,7 @@ def pickup(dsn: str, samples: int = 300) -> list[Row]:
     """From the call of enqueue in another process to the handler's start, on an idle node."""
     with _Server(dsn) as server:
         asyncio.run(_send_one_by_one(server.address, samples))
-        delays = server.finish()["delays"]
+        delays = server.finish(samples)["delays"]
     assert len(delays) == samples
     p50, p99 = _percentiles(delays)
     return [Row("pickup latency p50, idle node", p50, "ms"), Row("pickup latency p99, idle node", p99, "ms")]
@@ -100,9 +100,9 @@ class _Server:
     def __exit__(self, *_: object) -> None:
         self.finish()
 
-    def finish(self) -> dict[str, Any]:
+    def finish(self, expected: int = 0) -> dict[str, Any]:
         if self._answer is None:
-            self._answer = json.loads(self._process.communicate()[0])
+            self._answer = json.loads(self._process.communicate(str(expected))[0])
         return self._answer
 
 

@@ -34,10 +34,12 @@ async def drain(kernel: Kernel, plugin: NoopPlugin, tasks: int) -> None:
 
 
 async def serve(kernel: Kernel, plugin: NoopPlugin) -> None:
-    """Serve gRPC until standard input closes."""
+    """Serve gRPC until standard input closes; what it says is how many tasks to wait for."""
     server = Server(kernel, TOKEN)
     print(await server.start("127.0.0.1:0"), flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    expected = int(await asyncio.to_thread(sys.stdin.read) or 0)
+    while plugin.handler.calls < expected:  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.01)
     await server.stop(1)
     print(json.dumps({"delays": plugin.handler.delays, "calls": plugin.handler.calls}), flush=True)
 

@@ -135,4 +135,6 @@ async def test_an_attempt_shut_down_while_it_waits_for_its_last_words_still_ends
     execution.shut_down()
     await asyncio.sleep(0)
     execution.shut_down()
-    assert await _over(ends) is not None
+    end = await _over(ends)
+    assert end is not None
+    assert end.verdict is Verdict.SUCCESS, "its handler was done"

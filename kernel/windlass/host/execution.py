@@ -139,6 +139,7 @@ class Execution:
 
     async def _run(self) -> None:
         self._begun = True
+        decision = None
         try:
             decision = await self._attempt()
             self._handled = True
@@ -148,9 +149,9 @@ class Execution:
                 self._climbing.cancel()
             await self._clean_up()
             await self._end(decision)
-        except BaseException as error:  # noqa: BLE001 - whatever breaks here, the slot comes back
+        except BaseException as error:
             log.error("an attempt broke off", task=self.claimed.id, exc_info=error)
-            self._break_off(decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry))
+            self._break_off(decision or decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry))
 
     def _break_off(self, decision: Decision) -> None:
         if not self._abandoned and self._claim_end():

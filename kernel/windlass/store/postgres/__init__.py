@@ -20,7 +20,8 @@ from windlass.store.postgres.queue import PostgresQueue
 class PostgresStore(Store):
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self.queue = PostgresQueue(connections)
+        self._queue = PostgresQueue(connections)
+        self.queue = self._queue
         self._cluster = PostgresCluster(connections)
         self.cluster = self._cluster
         self.library = PostgresLibrary(connections)
@@ -30,6 +31,7 @@ class PostgresStore(Store):
 
     async def close(self) -> None:
         self._cluster.stop_renewing()
+        await self._queue.close()
         await self._connections.close()
 
 

@@ -16,6 +16,7 @@ from windlass.store.port import Queue
 from windlass.store.postgres.arrays import numbers, texts
 from windlass.store.postgres.connection import STATEMENT_SECONDS, Connections, Row
 from windlass.store.postgres.frontier import Frontier
+from windlass.store.postgres.line import Line
 
 # A look-up costs a third of what calling the enum does.
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
@@ -24,7 +25,14 @@ VERDICTS = {verdict.value: verdict for verdict in Verdict}
 class PostgresQueue(Queue):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
+        self._claims, self._words, self._ends = (Line(connections.dsn) for _ in range(3))
+        self._orders = (Line(connections.dsn), Line(connections.dsn))
         self._frontiers: dict[str, Frontier] = {}
+
+    async def close(self) -> None:
+        """Hang up."""
+        for line in (self._claims, self._words, self._ends, *self._orders):
+            await line.close()
 
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
@@ -40,7 +48,8 @@ class PostgresQueue(Queue):
 
     async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Receipt | RequestIdReused]:
         # One round trip: nothing can be refused after it, so it needs no transaction around it.
-        made = [row[0] for row in await self._db.rows("enqueue_tasks", self._asked(tasks))]
+        line = self._orders[self._orders[0].is_busy]
+        made = [row[0] for row in await line.rows("enqueue_tasks", self._asked(tasks))]
         earlier = await self._db.rows("read_requests", _unmade(tasks, made)) if None in made else ()
         return _receipts(tasks, made, earlier)
 
@@ -63,7 +72,7 @@ class PostgresQueue(Queue):
 
     async def _claim(self, frontier: Frontier, asked: dict[str, Any], limit: int) -> tuple[list[Claimed], bool]:
         place = frontier.ask(time.monotonic())
-        rows = await self._db.rows("claim_tasks", asked | place | {"limit": limit})
+        rows = await self._claims.rows("claim_tasks", asked | place | {"limit": limit})
         claimed = [Claimed(*row[1:]) for row in rows if row[1] is not None]
         looked = None if rows[0][0] is None else msgspec.json.decode(rows[0][0])
         frontier.learn(looked, ((c.priority, c.next_try_at, c.id) for c in claimed), sparse=len(claimed) < limit)
@@ -74,11 +83,11 @@ class PostgresQueue(Queue):
         return [Claimed(*row) for row in rows]
 
     async def say(self, node: int, said: Sequence[Said]) -> set[int]:
-        rows = await self._db.rows("say", {"node": node} | _told(said) | _lines(said) | _chunks(said))
+        rows = await self._words.rows("say", {"node": node} | _told(said) | _lines(said) | _chunks(said))
         return {row[0] for row in rows}
 
     async def finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:
-        rows = await self._db.rows("finish_tasks", {"node": node} | _ended(ended))
+        rows = await self._ends.rows("finish_tasks", {"node": node} | _ended(ended))
         return [Settled(row[0], VERDICTS[row[1]]) for row in rows]
 
     async def interrupt(self, ask: Asked) -> Interrupted:

@@ -1,0 +1,62 @@
+"""A connection of one's own, for a statement that is run again and again.
+
+From the pool each call gets the connection that rested longest: a backend whose caches are cold, and which may not
+have prepared the statement yet.  On an idle node a trivial statement took 0.95 ms in place of 0.43 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import psycopg
+
+from windlass.store.postgres.connection import DIALLING, Row, prepare, translated
+from windlass.store.postgres.statements import sql
+
+
+class Line:
+    """One call at a time, in the order of asking.  A broken connection is dialled again at the next call."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._turn = asyncio.Lock()
+        self._is_closed = False
+
+    @property
+    def is_busy(self) -> bool:
+        return self._turn.locked()
+
+    async def rows(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
+        """One statement, one transaction; its rows."""
+        async with self._turn:
+            with translated():
+                try:
+                    return await self._run(statement, parameters)
+                except psycopg.DataError:
+                    raise
+                except BaseException:
+                    # Whatever was under way, the next caller must not get its answer.
+                    await self._hang_up()
+                    raise
+
+    async def close(self) -> None:
+        """Hang up for good."""
+        self._is_closed = True
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.close()
+
+    async def _run(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
+        if self._is_closed:
+            raise psycopg.InterfaceError("the store is closed")
+        if self._connection is None:
+            self._connection = await psycopg.AsyncConnection.connect(self._dsn, **DIALLING)
+            await prepare(self._connection)
+        async with self._connection.cursor(binary=True) as cursor:
+            await cursor.execute(sql(statement), parameters)
+            return await cursor.fetchall() if cursor.description else []
