@@ -63,6 +63,8 @@ async def test_a_database_that_goes_away_is_said_survived_and_loses_nothing(
             assert "\n" not in refusal.message
         server.wait.tape.put_nowait(7)
     first = await eventually(lambda: enqueued(server, request), within=15)
+    # Writes have connections of their own; the readers' pool dials again in its own time.
+    await eventually(lambda: readable(server, first), within=15)
     assert (await server.ended(first)).state == State.STATE_COMPLETED
     server.wait.gate.set()
     assert (await server.ended(running)).state == State.STATE_COMPLETED
@@ -80,6 +82,15 @@ async def enqueued(server: Calling, request: pb.EnqueueRequest) -> str:
         if error.code() is not grpc.StatusCode.UNAVAILABLE:
             raise
         return ""
+
+
+async def readable(server: Calling, name: str) -> bool:
+    try:
+        return bool(await server.tasks.Get(pb.GetTaskRequest(name=name), timeout=REQUEST_DEADLINE))
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            raise
+        return False
 
 
 async def test_connections_cut_under_load_lose_no_acknowledged_task(server: Calling, postgres: str, dsn: str) -> None:
