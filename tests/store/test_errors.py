@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 from windlass.core.lifecycle import Verdict
 from windlass.core.sequence import sequence
 from windlass.errors import BootError, InvalidArgument, StoreUnavailable, TaskNotFound
@@ -182,28 +178,3 @@ async def test_a_cut_in_the_middle_of_many_calls_loses_no_acknowledged_task(
     assert len(acknowledged) + refused == 200
     assert refused > 0, "the cut came too early or too late to show anything"
 
-
-async def test_after_an_outage_a_store_works_again_as_soon_as_its_database_does(
-    store: Store, postgres: str, dsn: str, cut: Callable[[], int]
-) -> None:
-    name = sql.Identifier(str(conninfo_to_dict(dsn)["dbname"]))
-    node = await node_of(store)
-    with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute(sql.SQL("alter database {} allow_connections false").format(name))
-        cut()
-        began = time.monotonic()
-        while time.monotonic() - began < 3.5:
-            # As a node does: somebody asks all the time, and hears that it is away.
-            with pytest.raises(StoreUnavailable):
-                await asyncio.wait_for(store.queue.interrupts(node), 15)
-        admin.execute(sql.SQL("alter database {} allow_connections true").format(name))
-    back = time.monotonic()
-
-    async def answers() -> bool:
-        try:
-            return await store.queue.interrupts(node) == []
-        except StoreUnavailable:
-            return False
-
-    await eventually(answers)
-    assert time.monotonic() - back < 2.5

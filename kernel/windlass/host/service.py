@@ -44,19 +44,33 @@ class Service(ABC):
 
 
 class Bell:
-    """Rung by anyone, waited for by one: a wait returns at the next ring or after `timeout` seconds."""
+    """Rung by anyone, waited for by one: a wait returns at the next ring or after `timeout` seconds.
+
+    One future, because a wake-up stands in every task's way: an Event in a task under `asyncio.wait` took three turns
+    of the loop.
+    """
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._is_rung = False
+        self._waiter: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
-        self._event.set()
+        self._is_rung = True
+        self._wake()
 
     async def wait(self, timeout: float | None) -> None:
-        if not self._event.is_set():
-            waiting = asyncio.ensure_future(self._event.wait())
+        if not self._is_rung:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            alarm = None if timeout is None else loop.call_later(timeout, self._wake)
             try:
-                await asyncio.wait((waiting,), timeout=timeout)
+                await self._waiter
             finally:
-                waiting.cancel()
-        self._event.clear()
+                self._waiter = None
+                if alarm is not None:
+                    alarm.cancel()
+        self._is_rung = False
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -11,15 +11,19 @@ from typing import Any
 
 import psycopg
 
-from windlass.store.postgres.connection import DIALLING, Row, prepare, translated
+from windlass.store.postgres.connection import DIALLING, SETTINGS, Row, prepare, translated
 from windlass.store.postgres.statements import sql
 
 
 class Line:
-    """One call at a time, in the order of asking.  A broken connection is dialled again at the next call."""
+    """One call at a time, in the order of asking.  A broken connection is dialled again at the next call.
 
-    def __init__(self, dsn: str) -> None:
+    A statement that `scans` no table (it only inserts) can't be planned wrong, so its plan is kept.
+    """
+
+    def __init__(self, dsn: str, *, scans: bool = True) -> None:
         self._dsn = dsn
+        self._options = SETTINGS if scans else SETTINGS.replace("force_custom_plan", "force_generic_plan")
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._turn = asyncio.Lock()
         self._is_closed = False
@@ -55,7 +59,7 @@ class Line:
         if self._is_closed:
             raise psycopg.InterfaceError("the store is closed")
         if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(self._dsn, **DIALLING)
+            self._connection = await psycopg.AsyncConnection.connect(self._dsn, **DIALLING | {"options": self._options})
             await prepare(self._connection)
         async with self._connection.cursor(binary=True) as cursor:
             await cursor.execute(sql(statement), parameters)

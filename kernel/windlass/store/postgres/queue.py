@@ -26,7 +26,7 @@ class PostgresQueue(Queue):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
         self._claims, self._words, self._ends = (Line(connections.dsn) for _ in range(3))
-        self._orders = (Line(connections.dsn), Line(connections.dsn))
+        self._orders = (Line(connections.dsn, scans=False), Line(connections.dsn, scans=False))
         self._frontiers: dict[str, Frontier] = {}
 
     async def close(self) -> None:
