@@ -177,4 +177,3 @@ async def test_a_cut_in_the_middle_of_many_calls_loses_no_acknowledged_task(
     assert set(acknowledged) <= found
     assert len(acknowledged) + refused == 200
     assert refused > 0, "the cut came too early or too late to show anything"
-
