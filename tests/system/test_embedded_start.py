@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -62,7 +63,10 @@ def sockets(lease) -> Path:
 
 
 def listening_ports(home) -> list[int]:
-    connections = [connection for pid in processes(home) for connection in psutil.Process(pid).net_connections("inet")]
+    connections = []
+    for pid in processes(home):
+        with suppress(psutil.NoSuchProcess):  # a backend may end while we look
+            connections += psutil.Process(pid).net_connections("inet")
     return sorted({connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN})
 
 
