@@ -50,10 +50,24 @@ class TaskNotFound(WindlassError):
     reason = "TASK_NOT_FOUND"
 
 
+class PoolNotFound(WindlassError):
+    reason = "POOL_NOT_FOUND"
+
+
+class KindNotFound(WindlassError):
+    reason = "KIND_NOT_FOUND"
+
+
 class TaskOver(WindlassError):
     """The state forbids it: the task has already ended."""
 
     reason = "TASK_OVER"
+
+
+class TaskInQueue(WindlassError):
+    """The state forbids it: the task has not ended yet."""
+
+    reason = "TASK_IN_QUEUE"
 
 
 class Unauthenticated(WindlassError):

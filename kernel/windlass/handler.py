@@ -15,6 +15,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import msgspec
@@ -49,6 +50,22 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 Outcome = Success | Failed | Retry
+
+
+class Twin(Enum):
+    """What a request does whose key has a task under way (claimed, and not over)."""
+
+    FOLLOW_UP = "follow up"
+    """It becomes the one task that waits behind, so that it is served by a run that began after it."""
+    JOIN = "join"
+    """It joins the one that runs."""
+
+
+class Concurrency(msgspec.Struct, frozen=True):
+    """No more than `limit` (1 to 1000) tasks with the same `key` run at once, in the whole cluster."""
+
+    key: str
+    limit: int = 1
 
 
 class Rejected(Exception):
@@ -128,6 +145,20 @@ class Handler(ABC, Generic[P]):
 
     async def cleanup(self, ctx: Context, payload: P) -> None:
         """Tidy up after any end, within `graces.cleanup`; an exception here is logged in the timeline."""
+
+    running_twin: ClassVar[Twin] = Twin.FOLLOW_UP
+
+    def coalesce_key(self, payload: P) -> str | None:
+        """Requests with the same key fold into one task; None: this one stands alone.  The caller may name another."""
+        return None
+
+    def merge(self, payload: P, other: P) -> P:
+        """Fold a later request of the same key into an earlier one.  As it stands, the later one replaces it."""
+        return other
+
+    def concurrency(self, payload: P) -> Concurrency | None:
+        """The key whose tasks must not all run at once; None: no limit but the pool's."""
+        return None
 
     def title(self, payload: P) -> str:
         """What people see in lists when the caller gave no title; empty means "Untitled"."""

@@ -110,6 +110,13 @@ async def leader(store: Store, node: int, lease: float = LEASE) -> Membership:
     return Membership(node, beat.term)
 
 
+async def next_due(store: Store, membership: Membership, limit: int) -> float | None:
+    """Promotes; the seconds to the next due task."""
+    promoted = await store.queue.promote(membership, limit)
+    assert promoted is not None
+    return promoted.next_due
+
+
 def expire(store: Store, node: int) -> None:
     """The lease of this node has run out."""
     assert store.cluster.renew(node, 0.0)

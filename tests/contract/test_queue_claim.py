@@ -20,6 +20,7 @@ from tests.contract.facts import (
     held,
     leader,
     new_task,
+    next_due,
     node_of,
     running,
     said,
@@ -206,7 +207,7 @@ async def test_a_promoted_task_keeps_the_place_its_time_gives_it(store: Store) -
     membership = await leader(store, node)
 
     async def promoted() -> bool:
-        return await store.queue.promote(membership, 10) is None
+        return await next_due(store, membership, 10) is None
 
     await eventually(promoted)
     [late] = await stored(store)

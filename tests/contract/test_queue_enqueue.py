@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from windlass.core.lifecycle import State
 from windlass.errors import RequestIdReused
-from windlass.store.facts import Receipt
+from windlass.store.facts import Receipt, Sort
 from windlass.store.port import Store
 
 from tests.contract.facts import ask, claim, facts_of, new_task, node_of, state_of, stored
@@ -77,8 +77,8 @@ async def test_a_time_gone_by_is_due_at_once(store: Store) -> None:
 async def test_a_request_id_repeated_with_its_body_is_the_first_task(store: Store) -> None:
     task = new_task(request_id=uuid4(), body_hash=HASH)
     [first] = await store.queue.enqueue([task])
-    assert await store.queue.enqueue([task]) == [Receipt(first.task, repeated=True)]
-    assert await store.queue.enqueue_each([task]) == [Receipt(first.task, repeated=True)]
+    assert await store.queue.enqueue([task]) == [Receipt(first.task, Sort.REPEATED)]
+    assert await store.queue.enqueue_each([task]) == [Receipt(first.task, Sort.REPEATED)]
     assert await _all(store) == {first.task}
 
 
@@ -86,13 +86,13 @@ async def test_a_request_id_is_remembered_after_its_task_has_ended(store: Store)
     task = new_task(request_id=uuid4(), body_hash=HASH)
     [first] = await store.queue.enqueue([task])
     assert await ask(store, first.task) is State.CANCELED
-    assert await store.queue.enqueue([task]) == [Receipt(first.task, repeated=True)]
+    assert await store.queue.enqueue([task]) == [Receipt(first.task, Sort.REPEATED)]
 
 
 async def test_a_request_id_twice_in_one_batch_is_one_task(store: Store) -> None:
     twin = new_task(request_id=uuid4(), body_hash=HASH)
     first, alone, second = await store.queue.enqueue([twin, new_task(), twin])
-    assert second == Receipt(first.task, repeated=True)
+    assert second == Receipt(first.task, Sort.REPEATED)
     assert not first.repeated
     assert await _all(store) == {first.task, alone.task}
 
@@ -145,7 +145,7 @@ async def test_tasks_of_different_callers_stand_each_for_itself(store: Store) ->
         ]
     )
     assert isinstance(refused, RequestIdReused)
-    assert repeated == Receipt(first.task, repeated=True)
+    assert repeated == Receipt(first.task, Sort.REPEATED)
     assert isinstance(before, Receipt)
     assert isinstance(after, Receipt)
     assert await _all(store) == {first.task, before.task, after.task}

@@ -20,6 +20,7 @@ from tests.contract.facts import (
     held,
     leader,
     new_task,
+    next_due,
     node_of,
     running,
     state_of,
@@ -47,7 +48,7 @@ async def test_a_task_that_is_not_due_yet_is_canceled_at_once(store: Store) -> N
     node = await node_of(store)
     [task] = await stored(store, delay=3600.0)
     assert await ask(store, task) is State.CANCELED
-    assert await store.queue.promote(await leader(store, node), 10) is None, "nothing is due any more"
+    assert await next_due(store, await leader(store, node), 10) is None, "nothing is due any more"
 
 
 async def test_a_task_that_waits_for_another_attempt_is_canceled_with_the_attempts_it_had(store: Store) -> None:
@@ -181,7 +182,7 @@ async def test_an_interrupt_races_a_promotion_and_wins_once(store: Store, other:
     tasks = await stored(store, 100, delay=0.001)
 
     async def promote() -> None:
-        while await store.queue.promote(membership, 5) is not None:
+        while await next_due(store, membership, 5) is not None:
             pass
 
     async def interrupt(some: list[int]) -> None:

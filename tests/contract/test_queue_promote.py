@@ -8,7 +8,7 @@ from windlass.core.lifecycle import Verdict
 from windlass.store.facts import Membership
 from windlass.store.port import Store
 
-from tests.contract.facts import SHORT, claim, ended, expire, held, leader, node_of, stored
+from tests.contract.facts import SHORT, claim, ended, expire, held, leader, next_due, node_of, stored
 from tests.waiting import eventually
 
 
@@ -19,9 +19,9 @@ async def test_a_task_is_promoted_when_it_is_due_and_not_before(store: Store) ->
     membership = await leader(store, node)
 
     async def only_the_later_one_is_left() -> bool:
-        next_due = await store.queue.promote(membership, 10)
-        assert next_due is not None
-        return next_due > 60
+        due = await next_due(store, membership, 10)
+        assert due is not None
+        return due > 60
 
     await eventually(only_the_later_one_is_left)
     assert [claimed.id for claimed in await claim(store, node)] == [soon]
@@ -31,12 +31,12 @@ async def test_a_task_is_promoted_when_it_is_due_and_not_before(store: Store) ->
 async def test_it_says_how_long_it_is_to_the_next_due_one(store: Store) -> None:
     node = await node_of(store)
     membership = await leader(store, node)
-    assert await store.queue.promote(membership, 10) is None
+    assert await next_due(store, membership, 10) is None
     await stored(store, delay=3600.0)
     await stored(store, delay=60.0)
-    next_due = await store.queue.promote(membership, 10)
-    assert next_due is not None
-    assert 50 < next_due <= 60
+    due = await next_due(store, membership, 10)
+    assert due is not None
+    assert 50 < due <= 60
 
 
 async def test_a_full_page_says_that_there_may_be_more(store: Store) -> None:
@@ -44,13 +44,13 @@ async def test_a_full_page_says_that_there_may_be_more(store: Store) -> None:
     membership = await leader(store, node)
     await stored(store, 5, delay=0.001)
     await eventually(lambda: _promotes(store, membership, 2))
-    assert await store.queue.promote(membership, 2) == 0.0
-    assert await store.queue.promote(membership, 2) is None
+    assert await next_due(store, membership, 2) == 0.0
+    assert await next_due(store, membership, 2) is None
     assert len(await claim(store, node)) == 5
 
 
 async def _promotes(store: Store, membership: Membership, limit: int) -> bool:
-    return await store.queue.promote(membership, limit) == 0.0
+    return await next_due(store, membership, limit) == 0.0
 
 
 async def test_a_retry_comes_back_after_its_pause(store: Store) -> None:

@@ -37,7 +37,7 @@ def test_the_words_of_an_error_are_cut_to_what_a_trailer_holds() -> None:
 
 async def test_a_payload_with_a_giant_key_is_refused_readably(server: Calling) -> None:
     kind = Kind(Strict(), msgspec.json.Decoder(Narrow).decode, has_cleanup=False)
-    server.kernel.admission = Admission({"Strict": kind})
+    server.kernel.admission = Admission({"Strict": kind}, ["default"])
     refusal = await refused(server.enqueue("Strict", {"k" * 900_000: 1}))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "PAYLOAD_INVALID")
     assert refusal.field == "task.payload"

@@ -70,12 +70,12 @@ class Desk:
         self.dispatcher = Dispatcher(
             self.shelf,  # type: ignore[arg-type]
             "default",
-            slots,
             ["Noop"],
             lambda _, one: self.running.append(one.id),
             lambda: 1 if self.open else None,
             lambda: [*self.running, *(one.id for one in self.dispatcher.waiting())],
         )
+        self.dispatcher.resize(slots)
         self.dispatcher.on_late = lambda node, one: self.late.append((node, one.id))
 
     def end(self, id_: int) -> None:

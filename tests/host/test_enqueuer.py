@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from windlass.errors import InvalidArgument, RequestIdReused, StoreUnavailable
 from windlass.host.enqueuer import Enqueuer
-from windlass.store.facts import NewTask, Receipt
+from windlass.store.facts import NewTask, Receipt, Sort
 from windlass.store.port import Store
 
 from tests.contract.facts import new_task
@@ -94,7 +94,7 @@ async def test_a_reused_id_in_a_shared_commit_refuses_no_other(store: Store) -> 
         return_exceptions=True,
     )
     assert isinstance(answers[2], RequestIdReused)
-    assert answers[3] == Receipt(first.task, repeated=True)
+    assert answers[3] == Receipt(first.task, Sort.REPEATED)
     assert await stored(store) == 3
 
 

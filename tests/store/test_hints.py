@@ -12,7 +12,7 @@ from windlass.core.lifecycle import State
 from windlass.store.port import Store
 from windlass.store.postgres import open_store
 
-from tests.contract.facts import ask, leader, new_task, node_of, running, stored
+from tests.contract.facts import ask, leader, new_task, next_due, node_of, running, stored
 from tests.waiting import eventually
 
 SECONDS = 10.0
@@ -91,7 +91,7 @@ async def test_what_another_leader_promoted_is_hinted_at(ear: Ear, other: Store)
     await ear.hears("later")
 
     async def promoted() -> bool:
-        return await other.queue.promote(membership, 10) is None and bool(ear.words)
+        return await next_due(other, membership, 10) is None and bool(ear.words)
 
     await eventually(promoted)
     await ear.hears("ready")

@@ -55,7 +55,8 @@ def _kind(handler: Handler[Any]) -> Kind:
     return Kind(handler, msgspec.json.Decoder(handler.payload_type).decode, False)
 
 
-ADMISSION = Admission({"Greet": _kind(Greet()), "Anything": _kind(Anything()), "Untitled": _kind(Untitled())})
+POOLS = ("default", "other", "x", "x" * 100)
+ADMISSION = Admission({"Greet": _kind(Greet()), "Anything": _kind(Anything()), "Untitled": _kind(Untitled())}, POOLS)
 
 
 def _admit(**asked: Any) -> NewTask:
@@ -153,7 +154,7 @@ def test_an_unknown_kind_names_the_nearest_one() -> None:
 def test_an_unknown_kind_that_resembles_none_gets_the_list() -> None:
     assert "known kinds: Anything, Greet, Untitled" in _refusal(kind="Zzzz").message
     with pytest.raises(UnknownKind, match="none: no plugin is installed"):
-        Admission({}).admit(Request("Greet"), ADA)
+        Admission({}, POOLS).admit(Request("Greet"), ADA)
 
 
 def test_a_kind_of_a_megabyte_gets_a_short_answer() -> None:

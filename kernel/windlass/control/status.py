@@ -25,6 +25,9 @@ LONGEST_FACT = 200
 CODES = {
     "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TASK_OVER": grpc.StatusCode.FAILED_PRECONDITION,
+    "TASK_IN_QUEUE": grpc.StatusCode.FAILED_PRECONDITION,
+    "POOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "KIND_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TOKEN_MISSING_OR_WRONG": grpc.StatusCode.UNAUTHENTICATED,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "ATTEMPT_SUPERSEDED": grpc.StatusCode.ABORTED,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
 
 from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, UnknownKind
+from windlass.handler import Concurrency, Twin
 from windlass.host.context import NUL, clean
 from windlass.host.plugins import Kind
 from windlass.store.facts import NewTask
@@ -25,6 +27,9 @@ MOST_LABELS = 64
 HIGHEST_PRIORITY = 100
 LONGEST_DELAY = 5 * 366 * 86_400.0
 NORMAL_PRIORITY = 5
+LONGEST_KEY = 500
+MOST_SLOTS = 1_000
+MOST_DEPENDENCIES = 1_000
 # An escaped backslash before "u0000" is plain text; only an odd number of backslashes makes it an escape.
 ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -43,6 +48,15 @@ class Request(msgspec.Struct, frozen=True):
     pause: float | None = None
     delay: float = 0.0
     request_id: str = ""
+    coalesce_key: str | None = None
+    """None: what the handler says; "" for none at all."""
+    concurrency: Concurrency | None = None
+    start_within: float | None = None
+    run_limit: float | None = None
+    silence_limit: float | None = None
+    after: tuple[int, ...] = ()
+    after_success: bool = False
+    parent: int | None = None
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -53,8 +67,11 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    """`pools`: the names of those this node knows."""
+
+    def __init__(self, kinds: Mapping[str, Kind], pools: Collection[str]) -> None:
         self._kinds = kinds
+        self._pools = pools
 
     def admit(self, request: Request, caller: Caller) -> NewTask:
         """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`."""
@@ -62,6 +79,7 @@ class Admission:
         self._check(request)
         payload = self._payload(kind, request)
         title = request.title or _title(kind, payload)
+        gates = self._gates(kind, request, payload)
         policy = kind.handler.retry
         labels = msgspec.json.encode(request.labels, order="sorted")
         return NewTask(
@@ -79,7 +97,34 @@ class Admission:
             delay=request.delay,
             request_id=_request_id(request.request_id),
             body_hash=_body_hash(request, labels) if request.request_id else b"",
+            start_within=request.start_within,
+            run_limit=request.run_limit,
+            silence_limit=request.silence_limit,
+            parent=request.parent,
+            after=tuple(sorted(set(request.after))),
+            after_success=request.after_success,
+            **gates,
         )
+
+    def _gates(self, kind: Kind, request: Request, payload: object) -> dict[str, Any]:
+        """What it must wait for, by its handler and its caller."""
+        if request.pool and request.pool not in self._pools:
+            near = difflib.get_close_matches(request.pool, self._pools, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known pools: {', '.join(sorted(self._pools))}"
+            raise InvalidArgument(f"there is no pool {request.pool!r}; {hint}", field="task.pool")
+        key, slots = _keys(kind, payload)
+        key = key if request.coalesce_key is None else request.coalesce_key
+        slots = slots if request.concurrency is None else request.concurrency
+        for field, text in (("coalesce_key", key or ""), ("concurrency.key", slots.key if slots else "")):
+            _check_word(f"task.{field}", text, LONGEST_KEY)
+        if slots is not None:
+            _within(slots.limit, 1, MOST_SLOTS, "concurrency.limit", "task.concurrency.limit")
+        return {
+            "coalesce_key": key or None,
+            "joins_running": kind.handler.running_twin is Twin.JOIN,
+            "slot_key": slots.key if slots and slots.key else None,
+            "slot_limit": slots.limit if slots and slots.key else None,
+        }
 
     def _kind(self, name: str) -> Kind:
         kind = self._kinds.get(name)
@@ -114,19 +159,33 @@ class Admission:
         words = [("title", request.title), ("pool", request.pool), ("trigger", request.trigger)]
         words += [(f"labels.{key[:LONGEST_WORD]}", key + value) for key, value in request.labels.items()]
         for field, text in words:
-            longest = LONGEST_TITLE if field == "title" else LONGEST_WORD
-            if len(text) > longest:
-                raise InvalidArgument(
-                    f"{field} has {len(text)} characters; at most {longest} are taken", field=f"task.{field}"
-                )
-            if NUL in text:
-                raise InvalidArgument(f"{field} holds a NUL character, which can't be stored", field=f"task.{field}")
+            _check_word(f"task.{field}", text, LONGEST_TITLE if field == "title" else LONGEST_WORD)
+        for field in ("start_within", "run_limit", "silence_limit"):
+            _within(getattr(request, field), 0.001, LONGEST_DELAY, field, f"task.{field}")
+        _within(len(request.after), 0, MOST_DEPENDENCIES, "the number of tasks to wait for", "task.after")
         _within(len(request.labels), 0, MOST_LABELS, "the number of labels", "task.labels")
         _within(request.priority, 0, HIGHEST_PRIORITY, "priority", "task.priority")
         _within(request.attempts, 1, 32_000, "retry.attempts", "task.retry.attempts")
         _within(request.pause, 0, 366 * 86_400, "retry.pause", "task.retry.pause")
         if request.delay > LONGEST_DELAY:
             raise InvalidArgument("due_time is more than five years away", field="task.due_time")
+
+
+def _check_word(field: str, text: str, longest: int) -> None:
+    name = field.removeprefix("task.")
+    if len(text) > longest:
+        raise InvalidArgument(f"{name} has {len(text)} characters; at most {longest} are taken", field=field)
+    if NUL in text:
+        raise InvalidArgument(f"{name} holds a NUL character, which can't be stored", field=field)
+
+
+def _keys(kind: Kind, payload: object) -> tuple[str | None, Concurrency | None]:
+    try:
+        return kind.handler.coalesce_key(payload), kind.handler.concurrency(payload)
+    except Exception as error:
+        log.exception("a handler could not name its task's keys", kind=kind.handler.kind)
+        message = f"the handler of {kind.handler.kind} could not name the keys of this payload: {error}"
+        raise PayloadInvalid(message, field="task.payload") from error
 
 
 def _title(kind: Kind, payload: object) -> str:
@@ -158,4 +217,6 @@ def _request_id(text: str) -> UUID | None:
 def _body_hash(request: Request, labels: bytes) -> bytes:
     # The due time is left out: it arrives as a delay, which a repeated call has less of.
     body = (request.kind, request.title, request.priority, request.pool, request.trigger, labels, request.payload)
-    return hashlib.sha256(msgspec.msgpack.encode((*body, request.attempts, request.pause))).digest()[:16]
+    gates = (request.coalesce_key, request.concurrency, request.start_within, request.run_limit, request.silence_limit)
+    others = (sorted(set(request.after)), request.after_success, request.parent)
+    return hashlib.sha256(msgspec.msgpack.encode((*body, request.attempts, request.pause, gates, others))).digest()[:16]

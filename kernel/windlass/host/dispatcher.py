@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+import msgspec
 import structlog
 
 from windlass.core.claiming import claim_size, smoothed_rate
@@ -38,7 +39,6 @@ class Dispatcher(Service):
         self,
         queue: Queue,
         pool: str,
-        slots: int,
         kinds: Iterable[str],
         launch: Callable[[Dispatcher, Claimed], None],
         may_claim: Callable[[], int | None],
@@ -47,7 +47,7 @@ class Dispatcher(Service):
     ) -> None:
         self._now = now
         self.pool = pool
-        self.slots = slots
+        self.slots = 0
         self.executing = 0
         self._queue = queue
         self._kinds = list(kinds)
@@ -63,6 +63,20 @@ class Dispatcher(Service):
         self._ringing = False
         self._claiming = asyncio.Lock()
         self._times_given_up = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.executing >= self.slots
+
+    def hold(self, executing: int) -> None:
+        """Fill no more slots than this until the next `resize`."""
+        self.slots = min(self.slots, executing)
+
+    def resize(self, slots: int) -> None:
+        """This node's share of the pool; what runs beyond a smaller one runs on."""
+        if slots != self.slots:
+            self.slots = slots
+            self.look()
 
     def look(self) -> None:
         """Something may have become claimable."""
@@ -121,6 +135,7 @@ class Dispatcher(Service):
                     claimed += await self._queue.reclaim(node, self.pool, self._known())
                     self._doubtful = False
                 claimed += await self._queue.claim(node, self.pool, self._kinds, wanted)
+                claimed = await self._with_joined(claimed)
             except StoreUnavailable:
                 # It may have committed: what it took is found by asking, before the next claim.
                 self._doubtful = True
@@ -134,6 +149,15 @@ class Dispatcher(Service):
             heapq.heappush(self._heap, (-task.priority, task.next_try_at, task.id, task))
         self._start_waiting()
         return len(claimed)
+
+    async def _with_joined(self, claimed: list[Claimed]) -> list[Claimed]:
+        # After the claim: who was told that he joined a waiting task has committed by now.
+        keyed = [task.id for task in claimed if task.coalesce_key is not None]
+        if not keyed:
+            return claimed
+        joined = await self._queue.joined(keyed)
+        payloads = {task: tuple(one.payload for one in every) for task, every in joined.items()}
+        return [msgspec.structs.replace(task, joined=payloads.get(task.id, ())) for task in claimed]
 
     def _start_waiting(self) -> None:
         while self._heap and self.executing < self.slots and self._may_claim() is not None:

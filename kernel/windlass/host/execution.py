@@ -160,7 +160,7 @@ class Execution:
     async def _attempt(self) -> Decision:
         handler = self._kind.handler
         try:
-            self._payload = self._kind.decode(self.claimed.payload)
+            self._payload = self._decoded()
         except Exception as error:  # noqa: BLE001 - the type may bring decoding of its own
             misfit = Failed(f"the payload does not fit {self.claimed.kind}: {error}")
             return decide(misfit, self.claimed, handler.retry)
@@ -177,6 +177,12 @@ class Execution:
         except BaseException as error:  # noqa: BLE001 - a handler that exits must not take the node with it
             outcome = outcome_of(error)
         return decide(outcome, self.claimed, handler.retry)
+
+    def _decoded(self) -> object:
+        payload = self._kind.decode(self.claimed.payload)
+        for joined in self.claimed.joined:
+            payload = self._kind.handler.merge(payload, self._kind.decode(joined))
+        return payload
 
     async def _clean_up(self) -> None:
         if not self._kind.has_cleanup or not self._untidy or self._fenced():

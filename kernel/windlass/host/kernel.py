@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from typing import Any
 
+import msgspec
 import structlog
 
 from windlass.config import NodeConfig
-from windlass.host.admission import Admission
+from windlass.core.explain import Gate, gates
+from windlass.errors import TaskInQueue, TaskNotFound, TaskOver
+from windlass.handler import Handler, Twin
+from windlass.host.admission import Admission, Caller
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.node import Node
 from windlass.host.plugins import Plugins
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.watches import Watches
-from windlass.store.facts import Asked, Interrupted
+from windlass.store.facts import Asked, Interrupted, NewTask, Receipt
+from windlass.store.pools import KindFacts
 from windlass.store.port import Store
 
 log = structlog.get_logger()
+
+USUAL_SLOTS = 40
+MOST_CHILDREN = 1_000
 
 
 class Hints(Service):
@@ -40,14 +50,17 @@ class Kernel:
         self._plugins = plugins
         self.library = store.library
         self.watches = Watches(store.library)
-        self.node = Node(store, plugins, config, self.watches.nudge, surroundings or Surroundings())
-        self.admission = Admission(plugins.kinds)
+        # A handler that names a pool of its own need not be configured to run.
+        self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
+        self.node = Node(store, plugins, config, list(self._pools), self.watches.nudge, surroundings or Surroundings())
+        self.admission = Admission(plugins.kinds, self.node.sharing.known)
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self._services: list[Service] = [self.watches, *self.node.services, Hints(store, self.node)]
 
     async def start(self) -> None:
         """Join and begin to work.  Raises `StoreUnavailable`, or what a plugin's start-up hook raised."""
         self._plugins.startup()
+        await self._store.pools.register(self._pools, [_facts(kind.handler) for kind in self._plugins.kinds.values()])
         await self.node.join()
         await self.node.leadership.beat()
         await self.node.recover()
@@ -57,9 +70,50 @@ class Kernel:
     async def interrupt(self, asked: Asked) -> Interrupted:
         """End a task; the node that runs it is told at once."""
         interrupted = await self._store.queue.interrupt(asked)
-        self.node.hinted("interrupt")
+        self.node.interrupted()
         self.watches.nudge([asked.task])
+        for child in await self.library.children(asked.task, MOST_CHILDREN):
+            with suppress(TaskOver):
+                await self.interrupt(Asked(child, asked.by, f"its parent {asked.task} was interrupted"))
         return interrupted
+
+    async def retry(self, task: int, caller: Caller) -> Receipt:
+        """Ask again for what a task that has ended was asked: a new task, which names the old one.
+
+        Raises `TaskNotFound`, or `TaskInQueue` when it has not ended.
+        """
+        facts, request = await self.library.task(task), await self.library.request(task)
+        if facts is None or request is None:
+            raise TaskNotFound(f"there is no task {task}", task=task)
+        if not facts.state.final:
+            raise TaskInQueue(f"task {task} has not ended: it is {facts.state.name}", task=task)
+        again = msgspec.structs.replace(
+            request,
+            retry_of=task,
+            trigger="retry",
+            origin=caller.origin,
+            initiator=caller.name,
+            payload=await self._whole_payload(request, task),
+        )
+        return await self.enqueuer.enqueue(again)
+
+    async def explain(self, task: int) -> list[Gate]:
+        """What holds a waiting task back, the nearest first; empty when it runs or is over.  Raises `TaskNotFound`."""
+        if await self.library.task(task) is None:
+            raise TaskNotFound(f"there is no task {task}", task=task)
+        standing = await self.library.standing(task)
+        return [] if standing is None else gates(standing)
+
+    async def _whole_payload(self, request: NewTask, task: int) -> str:
+        """With what others had added to it, as its handler folds it."""
+        kind = self._plugins.kinds.get(request.kind)
+        joined = (await self._store.queue.joined([task])).get(task, ())
+        if not joined or kind is None:
+            return request.payload
+        payload = kind.decode(request.payload.encode())
+        for one in joined:
+            payload = kind.handler.merge(payload, kind.decode(one.payload))
+        return msgspec.json.encode(payload).decode()
 
     async def drain(self) -> None:
         """Finish or hand back this node's work."""
@@ -71,3 +125,13 @@ class Kernel:
         await self.node.leave()
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         self._plugins.shutdown()
+
+
+def _facts(handler: Handler[Any]) -> KindFacts:
+    return KindFacts(
+        name=handler.kind,
+        pool=handler.pool,
+        attempts=handler.retry.attempts,
+        pause=handler.retry.pause,
+        joins_running=handler.running_twin is Twin.JOIN,
+    )

@@ -24,7 +24,9 @@ from windlass.host.maintenance.promoter import Promoter
 from windlass.host.maintenance.recoverer import Recoverer
 from windlass.host.plugins import Plugins
 from windlass.host.recorder import Recorder
+from windlass.host.releaser import Releaser
 from windlass.host.service import Bell, Service
+from windlass.host.sharing import Sharing
 from windlass.host.surroundings import Pulse, Surroundings
 from windlass.host.verdicts import Decision
 from windlass.store.facts import Asked, Claimed, Ended, NewTask, Settled
@@ -44,6 +46,7 @@ class Node(Service):
         store: Store,
         plugins: Plugins,
         config: NodeConfig,
+        pools: Sequence[str],
         on_news: Callable[[Iterable[int]], None],
         surroundings: Surroundings,
     ) -> None:
@@ -62,12 +65,14 @@ class Node(Service):
         self.completer = Completer(store.queue, self._settled, now)
         self.recorder = Recorder(store.queue, on_news, now)
         self.dispatchers = [
-            Dispatcher(store.queue, pool, slots, plugins.kinds, self._launch, self._may_claim, self._known, now)
-            for pool, slots in config.pools.items()
+            Dispatcher(store.queue, pool, plugins.kinds, self._launch, self._may_claim, self._known, now)
+            for pool in pools
         ]
         for dispatcher in self.dispatchers:
             dispatcher.on_late = self._return_unstarted
         self.leadership = Leadership(store.cluster, lambda: self._epoch, surroundings.is_gone, self.recover, self.look)
+        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), lambda: self._epoch)
+        self.releaser = Releaser(store.queue, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
 
@@ -75,7 +80,7 @@ class Node(Service):
     def services(self) -> list[Service]:
         """In the order of their start; they stop the other way round."""
         maintenance: list[Service] = [self.leadership, self.promoter, self.recoverer]
-        return [self.completer, self.recorder, *maintenance, *self.dispatchers, self]
+        return [self.completer, self.recorder, self.releaser, *maintenance, self.sharing, *self.dispatchers, self]
 
     def look(self) -> None:
         """Something may have become claimable."""
@@ -93,10 +98,17 @@ class Node(Service):
         """A hint from the store; an empty one means that hints may have been missed."""
         if word in ("", "ready"):
             self.look()
+        if word in ("", "pool"):
+            self.sharing.look()
         if word in ("", "later"):
             self.promoter.look()
         if word in ("", "interrupt"):
             self._bell.ring()
+
+    def interrupted(self) -> None:
+        """Somebody asked for an interrupt through this process."""
+        self._bell.ring()
+        self.releaser.look()
 
     async def join(self) -> None:
         """Take a new epoch; raises `StoreUnavailable`."""
@@ -112,7 +124,7 @@ class Node(Service):
         self._heartbeat = self._surroundings.pulse(self._store.cluster, epoch, times, asked, lost)
         self._heartbeat.start()
         self._epoch = epoch
-        log.info("node joined", node=facts.name, epoch=epoch, pools=self._config.pools)
+        log.info("node joined", node=facts.name, epoch=epoch, pools=[d.pool for d in self.dispatchers])
 
     async def recover(self, dead: int | None = None) -> int:
         """Take back what lost nodes hold; how many tasks that were."""
@@ -127,7 +139,7 @@ class Node(Service):
             if self._epoch is None and not self._draining:
                 await self.join()
                 await self.leadership.beat()
-                self.look()
+                self.sharing.look()
             if self._executions or any(d.waiting() for d in self.dispatchers):
                 await self._heed_interrupts()
             await self._bell.wait(TICK_SECONDS)
@@ -203,6 +215,8 @@ class Node(Service):
         self._on_news(one.task for one in settled)
         if any(one.verdict is Verdict.RETRY for one in settled):
             self.promoter.look()
+        if any(one.opens for one in settled):
+            self.releaser.look()
 
     async def _heed_interrupts(self) -> None:
         if self._epoch is None:
@@ -250,6 +264,7 @@ class Node(Service):
         if lost is not None:
             lost.cease()
         for dispatcher in self.dispatchers:
+            dispatcher.hold(0)
             dispatcher.give_up()
         for execution in list(self._executions.values()):
             execution.fence()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import msgspec
 
 from windlass.core.lifecycle import Verdict
-from windlass.core.retry import RetryPolicy, may_try_again, override
+from windlass.core.retry import RetryPolicy, may_try_again, override, pause_after
 from windlass.handler import Failed, Outcome, Rejected, Retry, Success
 from windlass.host.context import clean, clean_json
 from windlass.store.facts import Claimed
@@ -54,7 +55,10 @@ def _again(outcome: Retry, claimed: Claimed, policy: RetryPolicy) -> Decision:
     if not may_try_again(policy, claimed.retries):
         message = f"{outcome.message} (attempt {claimed.retries} of {policy.attempts}, the last)"
         return _with_result(Verdict.FAILED, message, outcome.result)
-    pause = policy.pause if outcome.after is None else max(0.0, outcome.after.total_seconds())
+    if outcome.after is None:
+        pause = pause_after(policy, claimed.retries, random.random())  # noqa: S311 - no secret: it spreads retries
+    else:
+        pause = max(0.0, outcome.after.total_seconds())
     return Decision(Verdict.RETRY, clean(str(outcome.message)), pause=pause)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -30,15 +31,50 @@ class NewTask(msgspec.Struct, frozen=True):
     delay: float = 0.0
     request_id: UUID | None = None
     body_hash: bytes = b""
+    coalesce_key: str | None = None
+    joins_running: bool = False
+    slot_key: str | None = None
+    slot_limit: int | None = None
+    start_within: float | None = None
+    run_limit: float | None = None
+    silence_limit: float | None = None
+    parent: int | None = None
+    retry_of: int | None = None
+    after: tuple[int, ...] = ()
+    after_success: bool = False
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it can be stored without a look at other tasks."""
+        return self.coalesce_key is None and not self.after
+
+
+class Sort(Enum):
+    """What became of a request."""
+
+    CREATED = "CREATED"
+    JOINED = "JOINED"
+    REPEATED = "REPEATED"
 
 
 class Receipt(msgspec.Struct, frozen=True):
+    """`task` is the one that serves the request; `joined`: how many requests have joined it, bounded at 10,000."""
+
     task: int
-    repeated: bool = False
+    sort: Sort = Sort.CREATED
+    state: State = State.PENDING
+    joined: int = 0
+
+    @property
+    def repeated(self) -> bool:
+        return self.sort is Sort.REPEATED
 
 
 class Claimed(msgspec.Struct, frozen=True):
-    """A task in a node's hands.  Field order is the column order of claim_tasks.sql."""
+    """A task in a node's hands.  Field order is the column order of claim_tasks.sql.
+
+    `slot_key`: it holds a slot of this concurrency key.  `coalesce_key`: others may have joined it (`Queue.joined`).
+    """
 
     id: int
     attempt: int
@@ -54,6 +90,12 @@ class Claimed(msgspec.Struct, frozen=True):
     created_at: datetime
     attempt_limit: int | None
     retry_pause: float | None
+    run_limit: float | None = None
+    silence_limit: float | None = None
+    coalesce_key: str | None = None
+    slot_key: str | None = None
+    joined: tuple[bytes, ...] = ()
+    """Payloads of the requests that joined it, to be folded at its start; no column of the claim."""
 
     @property
     def retries(self) -> int:
@@ -113,10 +155,11 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """What the store made of an `Ended`: the verdict it accepted."""
+    """What the store made of an `Ended`: the verdict it accepted.  `opens`: others may have waited for this one."""
 
     task: int
     verdict: Verdict
+    opens: bool = False
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -130,6 +173,53 @@ class Asked(msgspec.Struct, frozen=True):
 class Interrupted(msgspec.Struct, frozen=True):
     state: State
     node: int | None = None
+
+
+class Promoted(msgspec.Struct, frozen=True):
+    """`next_due`: seconds to the next due task, 0 when there is more to do; None when nothing is deferred.
+
+    The flags say whether a look at blocked tasks, or at those past their deadline, is worth its statement.
+    """
+
+    moved: int
+    next_due: float | None
+    has_blocked: bool
+    has_late: bool
+
+
+class JoinedFacts(msgspec.Struct, frozen=True):
+    """A request that joined a task.  `running`: it joined when the task was already under way."""
+
+    at: datetime
+    running: bool
+    trigger: str
+    origin: int
+    initiator: str
+    payload: bytes = b""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a waiting task stands, with all that may hold it back (core/explain.py).  `waits`: see `blocked`."""
+
+    id: int
+    kind: str
+    pool: str
+    priority: int
+    seconds_to_due: float
+    waits: int | None
+    is_claimed: bool
+    slots: int | None
+    busy: tuple[int, ...]
+    pool_paused_by: str | None
+    kind_paused_by: str | None
+    live_nodes: int
+    able_nodes: int
+    slot_key: str | None
+    slot_limit: int | None
+    key_holders: tuple[int, ...]
+    waits_for: tuple[int, ...]
+    twin: int | None
+    ahead: int
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -170,6 +260,9 @@ class TaskFacts(msgspec.Struct, frozen=True):
     payload: bytes | None
     attempt_limit: int | None
     retry_pause: float | None
+    parent: int | None
+    retry_of: int | None
+    coalesce_key: str | None
     created_at: datetime
     state: State
     attempt: int
@@ -195,8 +288,11 @@ class AttemptFacts(msgspec.Struct, frozen=True):
 
 
 class CardFacts(msgspec.Struct, frozen=True):
+    """`joined`: the first thousand requests that joined it; payloads left out."""
+
     task: TaskFacts
     attempts: tuple[AttemptFacts, ...]
+    joined: tuple[JoinedFacts, ...] = ()
 
 
 class Watched(msgspec.Struct, frozen=True):

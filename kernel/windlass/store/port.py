@@ -1,7 +1,7 @@
 """The Store contract: what the kernel asks of whatever remembers its tasks.
 
-Three small contracts, because three different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die)
-and `Library` (people read).  A `Store` is one of each over the same memory.
+Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
+(people read), `Pools` (who may run how much).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -18,6 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from windlass.core.lifecycle import State
 from windlass.errors import RequestIdReused
 from windlass.store.facts import (
     Asked,
@@ -27,16 +28,22 @@ from windlass.store.facts import (
     Ended,
     EventFacts,
     Interrupted,
+    JoinedFacts,
     Membership,
     NewTask,
     NodeFacts,
     Page,
+    Promoted,
     Receipt,
     Said,
     Settled,
+    Standing,
     TaskFacts,
     Watched,
 )
+from windlass.store.pools import Pools
+
+Answer = Receipt | RequestIdReused
 
 
 class Queue(ABC):
@@ -47,22 +54,33 @@ class Queue(ABC):
         """Store all of them, or none and raise.  Receipts come in the order of the tasks.
 
         A `request_id` seen before with the same body returns the first task; with another body, `RequestIdReused`.
+        A request with a coalesce key joins the task of its kind and key that nobody has claimed yet; while one is under
+        way, it joins that one (`joins_running`) or becomes the one follow-up, which waits for its end.  A task `after`
+        others waits for their ends; raises `TaskNotFound` when one of them does not exist.
         """
 
     @abstractmethod
-    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Receipt | RequestIdReused]:
+    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Answer]:
         """The same for tasks of different callers: one commit, but each stands for itself."""
 
     @abstractmethod
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
         """Take up to `limit` due tasks, best first (priority descending, next try, id); raises their attempt.
 
-        Returns nothing when the node's lease has run out.  Rows another claimer holds at that instant are passed over.
+        Returns nothing when the node's lease has run out, or the pool is paused.  Rows that another claimer holds at
+        that instant are passed over, and so are paused kinds.  Never more of a concurrency key than its limit.
         """
 
     @abstractmethod
     async def reclaim(self, node: int, pool: str, known: Sequence[int]) -> list[Claimed]:
         """What `node` holds of a pool, has not started, and does not know of: claims whose answer was lost."""
+
+    @abstractmethod
+    async def joined(self, tasks: Sequence[int]) -> dict[int, list[JoinedFacts]]:
+        """The requests that joined these tasks, in the order of their coming.
+
+        Asked after the claim, it misses nobody who was told that he joined a waiting task.
+        """
 
     @abstractmethod
     async def say(self, node: int, said: Sequence[Said]) -> set[int]:
@@ -81,11 +99,23 @@ class Queue(ABC):
         """The interrupts asked of tasks that `node` runs.  They stay listed until the task ends."""
 
     @abstractmethod
-    async def promote(self, membership: Membership, limit: int) -> float | None:
-        """Move due tasks to the claimable ones; returns the seconds to the next due one, None when there is none.
+    async def reprioritize(self, task: int, priority: int) -> State:
+        """A new priority for a task in the queue; its state then.  Raises `TaskNotFound` or `TaskOver`."""
 
-        Only the leader's: refused (returning None) when the term is over.
+    @abstractmethod
+    async def promote(self, membership: Membership, limit: int) -> Promoted | None:
+        """Move due tasks to the claimable ones.  Only the leader's: None when the term is over."""
+
+    @abstractmethod
+    async def release(self, limit: int = 1_000) -> int:
+        """Let blocked tasks go whose gate has opened; how many became claimable.
+
+        Asked by whoever may have opened a gate, after his commit, and by the leader once a second.
         """
+
+    @abstractmethod
+    async def expire(self, membership: Membership, limit: int) -> int:
+        """Fail the tasks that nobody started by their deadline.  Only the leader's: 0 when the term is over."""
 
 
 class Cluster(ABC):
@@ -139,6 +169,18 @@ class Library(ABC):
         """One task with its attempts; None when there is no such task, or nobody has claimed it yet."""
 
     @abstractmethod
+    async def request(self, task: int) -> NewTask | None:
+        """What was asked, to be asked again: without its dependencies, its parent and its request id."""
+
+    @abstractmethod
+    async def children(self, task: int, limit: int) -> list[int]:
+        """The tasks in the queue that this one is the parent of, oldest first."""
+
+    @abstractmethod
+    async def standing(self, task: int) -> Standing | None:
+        """Everything that may hold a waiting task back; None when it does not wait."""
+
+    @abstractmethod
     async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
         """For each watched task up to `limit` events after its sequence, in order.  One query for all of them."""
 
@@ -147,6 +189,7 @@ class Store(ABC):
     queue: Queue
     cluster: Cluster
     library: Library
+    pools: Pools
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:

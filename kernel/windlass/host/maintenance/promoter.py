@@ -1,4 +1,7 @@
-"""Moves due tasks to where they can be claimed; sleeps to the next one's time."""
+"""The leader's tick: moves due tasks to where they can be claimed, lets blocked ones go, and fails those that are late.
+
+It sleeps to the next due time, at most a second.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,20 @@ class Promoter(Service):
         while True:
             sleep = LONGEST_SLEEP
             if membership := self._membership():
-                next_due = await self._queue.promote(membership, AT_ONCE)
-                sleep = LONGEST_SLEEP if next_due is None else min(max(next_due, 0.0), LONGEST_SLEEP)
-                self._on_promoted()
+                sleep = await self._tick(membership)
             if sleep:
                 await self._bell.wait(sleep)
+
+    async def _tick(self, membership: Membership) -> float:
+        promoted = await self._queue.promote(membership, AT_ONCE)
+        if promoted is None:
+            return LONGEST_SLEEP
+        moved = promoted.moved
+        if promoted.has_late:
+            await self._queue.expire(membership, AT_ONCE)
+        if promoted.has_blocked:
+            moved += await self._queue.release(AT_ONCE)
+        if moved:
+            self._on_promoted()
+        next_due = promoted.next_due
+        return LONGEST_SLEEP if next_due is None else min(max(next_due, 0.0), LONGEST_SLEEP)

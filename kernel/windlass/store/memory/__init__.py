@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from windlass.store.memory.cluster import MemoryCluster
 from windlass.store.memory.library import MemoryLibrary
+from windlass.store.memory.pools import MemoryPools
 from windlass.store.memory.queue import MemoryQueue
 from windlass.store.memory.world import World
 from windlass.store.port import Store
@@ -20,6 +21,7 @@ class MemoryStore(Store):
         self.queue = MemoryQueue(world, self)
         self.cluster = MemoryCluster(world)
         self.library = MemoryLibrary(world)
+        self.pools = MemoryPools(world, self)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

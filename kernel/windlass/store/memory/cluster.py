@@ -72,9 +72,7 @@ class MemoryCluster(Cluster):
             chain = crashes(chain, progressed=held.progress is not None)
         if over := self._over(held, chain, crash_limit):
             state, verdict, message = over
-            world.over[place.id] = Over(
-                state, place.attempt, place.uncounted, verdict, held.node, held.started_at, world.now(), message
-            )
+            world.over[place.id] = Over.of(place, state, verdict, held.node, held.started_at, world.now(), message)
             return
         if not counted:
             lost += " before it told of a start"

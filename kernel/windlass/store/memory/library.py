@@ -10,7 +10,8 @@ import msgspec
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.core.sequence import CREATED, ENDED, STARTED, WAITS, sequence
-from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, Page, TaskFacts, Watched
+from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, NewTask, Page, Standing, TaskFacts, Watched
+from windlass.store.memory.standing import standing
 from windlass.store.memory.world import World
 from windlass.store.port import Library
 
@@ -36,8 +37,7 @@ class MemoryLibrary(Library):
 
     async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
         places = [_running(id_) for id_ in self._world.running]
-        places += [_waiting(p.priority, p.next_try_at, p.id) for p in self._world.ready.values()]
-        places += [_waiting(p.priority, p.next_try_at, p.id) for p in self._world.deferred.values()]
+        places += [_waiting(p.priority, p.next_try_at, p.id) for p in self._world.waiting]
         if after is not None:
             section, id_, priority, next_try_at = cast("tuple[int, int, int, datetime]", after)
             passed = _waiting(priority, next_try_at, id_) if section else _running(id_)
@@ -54,7 +54,7 @@ class MemoryLibrary(Library):
         ids = set(world.over) | {
             h.place.id for h in world.running.values() if h.started_at is not None or h.place.attempt > 1
         }
-        ids |= {p.id for p in (*world.ready.values(), *world.deferred.values()) if p.attempt > 0}
+        ids |= {p.id for p in world.waiting if p.attempt > 0}
         fits = sorted((i for i in ids if origin in (None, world.tasks[i][0].origin)), reverse=True)
         if after is not None:
             fits = [id_ for id_ in fits if id_ < after[0]]  # type: ignore[operator]
@@ -64,7 +64,31 @@ class MemoryLibrary(Library):
         facts = await self.task(task)
         if facts is None or not (facts.attempt or facts.state.final):
             return None
-        return CardFacts(facts, tuple(sorted(self._attempts(task), key=lambda one: one.attempt)))
+        attempts = tuple(sorted(self._attempts(task), key=lambda one: one.attempt))
+        joined = self._world.joined.get(task, ()) if facts.coalesce_key is not None else ()
+        return CardFacts(facts, attempts, tuple(msgspec.structs.replace(one, payload=b"") for one in joined))
+
+    async def request(self, task: int) -> NewTask | None:
+        if task not in self._world.tasks:
+            return None
+        asked = self._world.tasks[task][0]
+        once = {"request_id": None, "body_hash": b"", "delay": 0.0, "after": (), "after_success": False}
+        return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None)
+
+    async def children(self, task: int, limit: int) -> list[int]:
+        world = self._world
+        every = (id_ for id_, (asked, _) in world.tasks.items() if asked.parent == task)
+        return [id_ for id_ in every if id_ not in world.over][:limit]
+
+    async def standing(self, task: int) -> Standing | None:
+        world = self._world
+        held = world.running.get(task)
+        if held is not None and (held.started_at is not None or held.interrupted):
+            return None
+        where = world.place_of(task)
+        if where is None and held is None:
+            return None
+        return standing(world, held.place if held else where[task], is_claimed=held is not None)  # type: ignore[index]
 
     async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
         found = {}
@@ -83,7 +107,8 @@ class MemoryLibrary(Library):
         world = self._world
         task, created_at = world.tasks[id_]
         over, held = world.over.get(id_), world.running.get(id_)
-        place = held.place if held else world.ready.get(id_) or world.deferred.get(id_)
+        waiting = world.place_of(id_)
+        place = held.place if held else waiting[id_] if waiting else None
         where = over or place
         assert where is not None, f"task {id_} is nowhere"
         node = over.node if over else held.node if held else None
@@ -91,7 +116,7 @@ class MemoryLibrary(Library):
             id=id_,
             kind=task.kind,
             title=task.title,
-            priority=task.priority,
+            priority=where.priority,
             pool=task.pool,
             trigger=task.trigger,
             origin=task.origin,
@@ -100,6 +125,9 @@ class MemoryLibrary(Library):
             payload=task.payload.encode(),
             attempt_limit=task.attempt_limit,
             retry_pause=task.retry_pause,
+            parent=task.parent,
+            retry_of=task.retry_of,
+            coalesce_key=task.coalesce_key,
             created_at=created_at,
             state=self._state(id_),
             attempt=where.attempt,

@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 from windlass.core.lifecycle import FINAL, State, Verdict
-from windlass.errors import RequestIdReused, TaskNotFound, TaskOver
+from windlass.errors import TaskNotFound, TaskOver
 from windlass.store.facts import (
     Asked,
     Claimed,
     Ended,
     EventFacts,
     Interrupted,
+    JoinedFacts,
     Membership,
     NewTask,
+    Promoted,
     Receipt,
     Said,
     Settled,
 )
-from windlass.store.memory.world import Held, Over, Place, Tried, World
-from windlass.store.port import Queue
+from windlass.store.memory.gates import Gates
+from windlass.store.memory.intake import Intake
+from windlass.store.memory.world import SLOT, Held, Over, Place, Tried, World
+from windlass.store.port import Answer, Queue
 
+A = TypeVar("A")
 STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
 
 
@@ -30,31 +36,57 @@ class MemoryQueue(Queue):
     def __init__(self, world: World, speaker: object) -> None:
         self._world = world
         self._speaker = speaker
+        self._gates = Gates(world)
+        self._intake = Intake(world)
 
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         for index, task in enumerate(tasks):
-            if refusal := self._refusal(task, tasks[:index]):
+            if refusal := self._intake.refusal(task, tasks[:index]):
                 raise refusal
-        return [self._store(task) for task in tasks]
+        for task in tasks:
+            self._intake.check(task)
+        return self._stored(tasks, [self._intake.store(task) for task in tasks])
 
-    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Receipt | RequestIdReused]:
-        return [self._refusal(task) or self._store(task) for task in tasks]
+    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Answer]:
+        for task in tasks:
+            self._intake.check(task)
+        return self._stored(tasks, [self._intake.refusal(task) or self._intake.store(task) for task in tasks])
+
+    def _stored(self, tasks: Sequence[NewTask], answers: list[A]) -> list[A]:
+        for task in tasks:
+            self._world.say("later" if task.delay > 0 else "ready", self._speaker)
+        self._gates.release()
+        return answers
 
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
         world = self._world
-        if not world.alive(node):
+        if not world.alive(node) or (pool in world.pools and world.pools[pool].paused_by is not None):
             return []
-        fits = (p for p in world.ready.values() if p.pool == pool and p.kind in kinds and p.next_try_at <= world.now())
-        claimed = []
-        for place in sorted(fits, key=lambda p: p.order)[:limit]:
+        claimed: list[Claimed] = []
+        for place in sorted(filter(lambda place: self._fits(place, pool, kinds), world.ready.values()), key=_order):
+            if len(claimed) == limit:
+                break
             del world.ready[place.id]
-            world.running[place.id] = Held(replace(place, attempt=place.attempt + 1), node)
-            claimed.append(self._claimed(world.running[place.id].place))
+            slot = self._gates.free_slot(place)
+            if place.slot_key is not None and slot is None:
+                world.blocked[place.id] = replace(place, waits=SLOT)
+                continue
+            held = world.running[place.id] = Held(replace(place, attempt=place.attempt + 1), node, slot)
+            claimed.append(self._claimed(held.place))
         return claimed
+
+    def _fits(self, place: Place, pool: str, kinds: Sequence[str]) -> bool:
+        world = self._world
+        started_in_time = place.start_by is None or place.start_by > world.now()
+        is_open = place.pool == pool and place.kind in kinds and place.kind not in world.paused_kinds
+        return is_open and started_in_time and place.next_try_at <= world.now()
 
     async def reclaim(self, node: int, pool: str, known: Sequence[int]) -> list[Claimed]:
         mine = (h.place for h in self._world.running.values() if h.node == node and h.started_at is None)
         return [self._claimed(place) for place in mine if place.pool == pool and place.id not in known]
+
+    async def joined(self, tasks: Sequence[int]) -> dict[int, list[JoinedFacts]]:
+        return {task: list(self._world.joined[task]) for task in tasks if task in self._world.joined}
 
     async def say(self, node: int, said: Sequence[Said]) -> set[int]:
         accepted = set()
@@ -69,34 +101,38 @@ class MemoryQueue(Queue):
         for end in ended:
             if held := self._held(node, end.task, end.attempt):
                 del self._world.running[end.task]
-                settled.append(Settled(end.task, self._settle(held, end)))
+                place = held.place
+                opens = place.slot_key is not None or place.coalesce_key is not None or self._gates.is_awaited(end.task)
+                settled.append(Settled(end.task, self._settle(held, end), opens))
         return settled
 
     async def interrupt(self, ask: Asked) -> Interrupted:
         world = self._world
-        if ask.task not in world.tasks:
-            raise TaskNotFound(f"there is no task {ask.task}", task=ask.task)
-        if over := world.over.get(ask.task):
-            raise TaskOver(
-                f"task {ask.task} has already ended: {over.state.name}", task=ask.task, state=over.state.name
-            )
+        self._check_in_queue(ask.task)
         if held := world.running.get(ask.task):
             if not held.interrupted:
                 held.interrupt_by, held.interrupt_reason = ask.by, ask.reason
             world.say("interrupt", self._speaker)
             return Interrupted(State.CANCELLING, held.node)
-        place = world.ready.pop(ask.task, None) or world.deferred.pop(ask.task)
         message = f"interrupted by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
-        world.over[ask.task] = Over(
-            State.CANCELED, place.attempt, place.uncounted, Verdict.CANCELED, None, None, world.now(), message
-        )
+        self._gates.end(ask.task, State.CANCELED, message)
         return Interrupted(State.CANCELED)
 
     async def interrupts(self, node: int) -> list[Asked]:
         held = (h for h in self._world.running.values() if h.node == node)
         return [Asked(h.place.id, h.interrupt_by, h.interrupt_reason) for h in held if h.interrupt_by is not None]
 
-    async def promote(self, membership: Membership, limit: int) -> float | None:
+    async def reprioritize(self, task: int, priority: int) -> State:
+        self._check_in_queue(task)
+        if held := self._world.running.get(task):
+            held.place.priority = priority
+            return State.CANCELLING if held.interrupted else State.RUNNING
+        place = self._world.place_of(task)
+        assert place is not None
+        place[task].priority = priority
+        return State.PENDING
+
+    async def promote(self, membership: Membership, limit: int) -> Promoted | None:
         world = self._world
         if not world.leads(membership.node, membership.term):
             return None
@@ -105,33 +141,32 @@ class MemoryQueue(Queue):
             world.ready[place.id] = world.deferred.pop(place.id)
         if due:
             world.say("ready", self._speaker)
-        if len(due) >= limit:
-            return 0.0
         later = [place.next_try_at for place in world.deferred.values()]
-        return (min(later) - world.now()).total_seconds() if later else None
+        next_due = (min(later) - world.now()).total_seconds() if later else None
+        has_late = any(p.start_by is not None and p.start_by <= world.now() for p in world.waiting)
+        moved = len(due[:limit])
+        return Promoted(moved, 0.0 if len(due) >= limit else next_due, bool(world.blocked), has_late)
 
-    def _refusal(self, task: NewTask, before: Sequence[NewTask] = ()) -> RequestIdReused | None:
-        known = [self._world.requests.get(task.request_id, (task.body_hash, 0))] if task.request_id else []
-        known += [(other.body_hash, 0) for other in before if task.request_id and other.request_id == task.request_id]
-        for body_hash, first in known:
-            if body_hash != task.body_hash:
-                message = f"request_id {task.request_id} was used before with another body"
-                return RequestIdReused(message, field="request_id", task=first)
-        return None
+    async def release(self, limit: int = 1_000) -> int:
+        moved = self._gates.release(limit)
+        if moved:
+            self._world.say("ready", self._speaker)
+        return moved
 
-    def _store(self, task: NewTask) -> Receipt:
+    async def expire(self, membership: Membership, limit: int) -> int:
         world = self._world
-        if task.request_id in world.requests:
-            return Receipt(world.requests[task.request_id][1], repeated=True)
-        world.last_id = id_ = world.last_id + 1
-        if task.request_id:
-            world.requests[task.request_id] = (task.body_hash, id_)
-        world.tasks[id_] = (task, world.now())
-        due = world.now() + timedelta(seconds=max(0.0, task.delay))
-        place = Place(id_, task.kind, task.pool, task.priority, due, 0, 0, task.origin)
-        (world.deferred if task.delay > 0 else world.ready)[id_] = place
-        world.say("later" if task.delay > 0 else "ready", self._speaker)
-        return Receipt(id_)
+        if not world.leads(membership.node, membership.term):
+            return 0
+        late = [p.id for p in world.waiting if p.start_by is not None and p.start_by <= world.now()][:limit]
+        for task in late:
+            self._gates.end(task, State.FAILED, "it was not started by its deadline")
+        return len(late)
+
+    def _check_in_queue(self, task: int) -> None:
+        if task not in self._world.tasks:
+            raise TaskNotFound(f"there is no task {task}", task=task)
+        if over := self._world.over.get(task):
+            raise TaskOver(f"task {task} has already ended: {over.state.name}", task=task, state=over.state.name)
 
     def _claimed(self, place: Place) -> Claimed:
         task, created_at = self._world.tasks[place.id]
@@ -140,7 +175,7 @@ class MemoryQueue(Queue):
             attempt=place.attempt,
             uncounted=place.uncounted,
             kind=task.kind,
-            priority=task.priority,
+            priority=place.priority,
             next_try_at=place.next_try_at,
             payload=task.payload.encode(),
             title=task.title,
@@ -150,6 +185,10 @@ class MemoryQueue(Queue):
             created_at=created_at,
             attempt_limit=task.attempt_limit,
             retry_pause=task.retry_pause,
+            run_limit=task.run_limit,
+            silence_limit=task.silence_limit,
+            coalesce_key=place.coalesce_key,
+            slot_key=place.slot_key,
         )
 
     def _held(self, node: int, task: int, attempt: int) -> Held | None:
@@ -182,16 +221,17 @@ class MemoryQueue(Queue):
         ended = world.ago(end.ended_age)
         if verdict in FINAL:
             result = None if end.result is None else end.result.encode()
-            state = FINAL[verdict]
-            world.over[place.id] = Over(
-                state, place.attempt, place.uncounted, verdict, held.node, began, ended, message, result
-            )
+            world.over[place.id] = Over.of(place, FINAL[verdict], verdict, held.node, began, ended, message, result)
             return verdict
         due = world.now() + timedelta(seconds=end.pause) if verdict is Verdict.RETRY else place.next_try_at
         if verdict is Verdict.RETRY or began is not None:
             world.tried[place.id].append(Tried(place.attempt, verdict, held.node, began, ended, message, due))
         if verdict is Verdict.RETRY and end.pause > 0:
-            world.deferred[place.id] = replace(place, next_try_at=due)
+            world.deferred[place.id] = replace(place, next_try_at=due, start_by=None)
         else:
             world.put_back(replace(place, next_try_at=due), counted=verdict is Verdict.RETRY)
         return verdict
+
+
+def _order(place: Place) -> tuple[int, object, int]:
+    return place.order

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
 from windlass.core.lifecycle import State, Verdict
-from windlass.store.facts import EventFacts, NewTask, NodeFacts
+from windlass.core.shares import Share
+from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts
+
+SLOT, DEPENDENCIES, TWIN = 1, 2, 3
 
 
 @dataclass(slots=True)
@@ -29,6 +33,12 @@ class Place:
     attempt: int
     uncounted: int
     origin: int
+    coalesce_key: str | None = None
+    slot_key: str | None = None
+    slot_limit: int | None = None
+    start_by: datetime | None = None
+    waits: int = 0
+    """The gate it is blocked at: SLOT, DEPENDENCIES or TWIN; 0 elsewhere."""
 
     @property
     def order(self) -> tuple[int, datetime, int]:
@@ -41,6 +51,7 @@ class Held:
 
     place: Place
     node: int
+    slot: int | None = None
     started_at: datetime | None = None
     interrupt_by: str | None = None
     interrupt_reason: str = ""
@@ -81,7 +92,24 @@ class Over:
     started_at: datetime | None
     ended_at: datetime
     message: str
-    result: bytes | None = None
+    result: bytes | None
+    priority: int
+
+    @classmethod
+    def of(
+        cls,
+        place: Place,
+        state: State,
+        verdict: Verdict,
+        node: int | None,
+        started_at: datetime | None,
+        ended_at: datetime,
+        message: str,
+        result: bytes | None = None,
+    ) -> Over:
+        """The end of the task that stood at `place`."""
+        attempts = (place.attempt, place.uncounted)
+        return cls(state, *attempts, verdict, node, started_at, ended_at, message, result, place.priority)
 
 
 @dataclass(slots=True)
@@ -99,6 +127,14 @@ class Leader:
 
 
 @dataclass(slots=True)
+class Pool:
+    slots: int
+    configured: int
+    paused_by: str | None = None
+    reason: str = ""
+
+
+@dataclass(slots=True)
 class World:
     """`now` is the one clock of everything here."""
 
@@ -106,11 +142,19 @@ class World:
     tasks: dict[int, tuple[NewTask, datetime]] = field(default_factory=dict)
     ready: dict[int, Place] = field(default_factory=dict)
     deferred: dict[int, Place] = field(default_factory=dict)
+    blocked: dict[int, Place] = field(default_factory=dict)
     running: dict[int, Held] = field(default_factory=dict)
     tried: dict[int, list[Tried]] = field(default_factory=lambda: defaultdict(list))
     over: dict[int, Over] = field(default_factory=dict)
     events: dict[int, dict[int, EventFacts]] = field(default_factory=lambda: defaultdict(dict))
     requests: dict[UUID, tuple[bytes, int]] = field(default_factory=dict)
+    dependencies: dict[int, dict[int, bool]] = field(default_factory=dict)
+    keys: dict[tuple[str, str], int] = field(default_factory=dict)
+    joined: dict[int, list[JoinedFacts]] = field(default_factory=lambda: defaultdict(list))
+    pools: dict[str, Pool] = field(default_factory=dict)
+    shares: dict[tuple[str, int], Share] = field(default_factory=dict)
+    paused_kinds: dict[str, str] = field(default_factory=dict)
+    known_kinds: set[str] = field(default_factory=set)
     nodes: dict[int, Member] = field(default_factory=dict)
     leader: Leader | None = None
     last_id: int = 0
@@ -136,6 +180,25 @@ class World:
     def node_name(self, node: int | None) -> str | None:
         return None if node is None or node not in self.nodes else self.nodes[node].facts.name
 
+    @property
+    def waiting(self) -> Iterator[Place]:
+        """Everything in the queue that no node holds."""
+        return chain(self.ready.values(), self.deferred.values(), self.blocked.values())
+
+    def place_of(self, task: int) -> dict[int, Place] | None:
+        """Which of the three places a waiting task stands in."""
+        return next((place for place in (self.ready, self.deferred, self.blocked) if task in place), None)
+
+    def under_way(self, kind: str, key: str) -> Place | None:
+        """The task of a coalesce key that was claimed before and is not over, waits between its attempts included."""
+        held = (held.place for held in self.running.values())
+        tried = (place for place in self.waiting if place.attempt > 0)
+        return next((p for p in chain(held, tried) if (p.kind, p.coalesce_key) == (kind, key)), None)
+
+    def slots_taken(self, slot_key: str) -> set[int]:
+        return {h.slot for h in self.running.values() if h.place.slot_key == slot_key and h.slot is not None}
+
     def put_back(self, place: Place, *, counted: bool) -> None:
         """Back to where it can be claimed, at its old turn."""
-        self.ready[place.id] = replace(place, uncounted=place.uncounted + (not counted))
+        start_by = None if counted else place.start_by
+        self.ready[place.id] = replace(place, uncounted=place.uncounted + (not counted), start_by=start_by)

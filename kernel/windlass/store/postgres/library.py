@@ -8,14 +8,30 @@ from datetime import UTC, datetime
 from typing import Any
 
 from windlass.core.lifecycle import State, Verdict
-from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, Page, TaskFacts, Watched
+from windlass.store.facts import (
+    AttemptFacts,
+    CardFacts,
+    EventFacts,
+    JoinedFacts,
+    NewTask,
+    Page,
+    Standing,
+    TaskFacts,
+    Watched,
+)
 from windlass.store.port import Library
 from windlass.store.postgres.connection import Connections, Row
 
 LARGEST_ID = 2**63 - 1
 STATE_COLUMN = TaskFacts.__struct_fields__.index("state")
 SECTION_COLUMN = len(TaskFacts.__struct_fields__)
-WAITING = 1
+REQUEST_COLUMNS = (
+    *("kind", "title", "priority", "pool", "trigger", "origin", "initiator", "labels", "payload"),
+    *("attempt_limit", "retry_pause", "coalesce_key", "slot_key", "slot_limit"),
+    *("start_within", "run_limit", "silence_limit"),
+)
+"""The columns of read_request.sql."""
+JOINED_ON_CARD = 1_000
 
 
 class PostgresLibrary(Library):
@@ -47,7 +63,23 @@ class PostgresLibrary(Library):
         if facts is None or not (facts.attempt or facts.state.final):
             return None
         rows = await self._db.rows("read_attempts", {"task": task})
-        return CardFacts(facts, tuple(AttemptFacts(row[0], Verdict(row[1]), *row[2:]) for row in rows))
+        attempts = tuple(AttemptFacts(row[0], Verdict(row[1]), *row[2:]) for row in rows)
+        if facts.coalesce_key is None:
+            return CardFacts(facts, attempts)
+        rows = await self._db.rows("list_joined", {"task": task, "limit": JOINED_ON_CARD})
+        return CardFacts(facts, attempts, tuple(JoinedFacts(*row) for row in rows))
+
+    async def request(self, task: int) -> NewTask | None:
+        rows = await self._db.rows("read_request", {"task": task})
+        return _request(rows[0]) if rows else None
+
+    async def children(self, task: int, limit: int) -> list[int]:
+        return [row[0] for row in await self._db.rows("read_children", {"task": task, "limit": limit})]
+
+    async def standing(self, task: int) -> Standing | None:
+        rows = await self._db.rows("read_standing", {"task": task})
+        facts: list[Any] = [tuple(value) if isinstance(value, list) else value for value in rows[0]] if rows else []
+        return Standing(*facts) if rows else None
 
     async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
         parameters: dict[str, Any] = {
@@ -66,6 +98,12 @@ def _facts(row: Row) -> TaskFacts:
     values = list(row[:SECTION_COLUMN])
     values[STATE_COLUMN] = State(values[STATE_COLUMN])
     return TaskFacts(*values)
+
+
+def _request(row: Row) -> NewTask:
+    values = dict(zip(REQUEST_COLUMNS, row, strict=True))
+    values |= {name: bytes(values[name]).decode() for name in ("labels", "payload")}
+    return NewTask(**values)
 
 
 def _event(row: Row) -> EventFacts:

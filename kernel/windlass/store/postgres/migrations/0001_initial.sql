@@ -18,9 +18,18 @@ create table windlass.task (
   payload       jsonb       not null,
   attempt_limit smallint,
   retry_pause   double precision,
+  run_limit     double precision,
+  silence_limit double precision,
+  start_within  double precision,
+  coalesce_key  text,
+  slot_key      text,
+  slot_limit    smallint,
+  parent        bigint,
+  retry_of      bigint,
   created_at    timestamptz not null default now(),
   primary key (id)
 ) partition by range (id);
+create index task_parent on windlass.task (parent) where parent is not null;
 
 -- Where a task waits for a worker. `attempt` is the number of attempts claimed so far, `uncounted` how many of them a
 -- shutdown handed back: people see, and the limit tests, attempt - uncounted.
@@ -33,6 +42,10 @@ create table windlass.ready (
   attempt     integer     not null,
   uncounted   integer     not null,
   origin      smallint    not null,
+  coalesce_key text,
+  slot_key    text,
+  slot_limit  smallint,
+  start_by    timestamptz,
   arrived     xid8        not null default pg_current_xact_id()
 ) with (fillfactor = 100, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
@@ -42,6 +55,9 @@ create index ready_claim on windlass.ready (pool, priority desc, next_try_at, id
 create index ready_arrived on windlass.ready (arrived);
 create index ready_order on windlass.ready (priority desc, next_try_at, id);
 create index ready_carded on windlass.ready (id) where attempt > 0;
+create index ready_coalesced on windlass.ready (kind, coalesce_key) where coalesce_key is not null;
+create index ready_slot on windlass.ready (slot_key) where slot_key is not null;
+create index ready_start_by on windlass.ready (start_by) where start_by is not null;
 
 create table windlass.deferred (
   id          bigint      not null,
@@ -51,13 +67,47 @@ create table windlass.deferred (
   next_try_at timestamptz not null,
   attempt     integer     not null,
   uncounted   integer     not null,
-  origin      smallint    not null
+  origin      smallint    not null,
+  coalesce_key text,
+  slot_key    text,
+  slot_limit  smallint,
+  start_by    timestamptz
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,
         vacuum_truncate = off);
 create unique index deferred_id on windlass.deferred (id);
 create index deferred_due on windlass.deferred (next_try_at);
 create index deferred_order on windlass.deferred (priority desc, next_try_at, id);
 create index deferred_carded on windlass.deferred (id) where attempt > 0;
+create index deferred_coalesced on windlass.deferred (kind, coalesce_key) where coalesce_key is not null;
+create index deferred_start_by on windlass.deferred (start_by) where start_by is not null;
+
+-- Where a task waits for something other than time or a worker. waits: 1 a slot of its concurrency key, 2 the end of other
+-- tasks (dependency), 3 the end of the task of the same coalesce key that is under way. Nobody moves these rows on the way to something
+-- else: whoever may have opened a gate looks afterwards, in a snapshot of its own (release_*.sql), and the leader looks
+-- once a second.
+create table windlass.blocked (
+  id          bigint      not null primary key,
+  kind        text        not null,
+  pool        text        not null,
+  priority    smallint    not null,
+  next_try_at timestamptz not null,
+  attempt     integer     not null,
+  uncounted   integer     not null,
+  origin      smallint    not null,
+  coalesce_key text,
+  slot_key    text,
+  slot_limit  smallint,
+  start_by    timestamptz,
+  waits       smallint    not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,
+        vacuum_truncate = off);
+create index blocked_order on windlass.blocked (priority desc, next_try_at, id);
+create index blocked_carded on windlass.blocked (id) where attempt > 0;
+create index blocked_slot on windlass.blocked (slot_key, priority desc, next_try_at, id) where waits = 1;
+create index blocked_dependent on windlass.blocked (id) where waits = 2;
+create index blocked_twin on windlass.blocked (id) where waits = 3;
+create index blocked_coalesced on windlass.blocked (kind, coalesce_key) where coalesce_key is not null;
+create index blocked_start_by on windlass.blocked (start_by) where start_by is not null;
 
 -- A row is held by a node; it is started once started_at is set. Stage and progress are the latest values, kept here
 -- because they are overwritten many times (no index on any of them, so the updates stay on the page).
@@ -70,6 +120,11 @@ create table windlass.running (
   attempt           integer     not null,
   uncounted         integer     not null,
   origin            smallint    not null,
+  coalesce_key      text,
+  slot_key          text,
+  slot_limit        smallint,
+  start_by          timestamptz,
+  slot              smallint,
   node              bigint      not null,
   claimed_at        timestamptz not null default now(),
   started_at        timestamptz,
@@ -83,6 +138,9 @@ create table windlass.running (
   progress_at       timestamptz
 ) with (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
         autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off);
+-- Who holds which slot of a concurrency key: the limit is this index, and no counter.
+create unique index running_slot on windlass.running (slot_key, slot) where slot_key is not null;
+create index running_coalesced on windlass.running (kind, coalesce_key) where coalesce_key is not null;
 create index running_interrupted on windlass.running (node) where interrupt_at is not null;
 
 -- Attempts that ended and were not the last. crashes: how long the chain of lost nodes was with this one.
@@ -103,6 +161,7 @@ create table windlass.attempt (
 create table windlass.outcome (
   id         bigint      not null,
   state      smallint    not null,
+  priority   smallint    not null,
   kind       text        not null,
   origin     smallint    not null,
   attempt    integer     not null,
@@ -193,5 +252,8 @@ create view windlass.place as
   select id, kind, pool, priority, origin, attempt, uncounted, next_try_at, null, null, null, null, null, null, null, null, 1::smallint
   from windlass.deferred
   union all
-  select id, kind, null, null, origin, attempt, uncounted, null, started_at, ended_at, node, null, null, null, message, result, state
+  select id, kind, pool, priority, origin, attempt, uncounted, next_try_at, null, null, null, null, null, null, null, null, 1::smallint
+  from windlass.blocked
+  union all
+  select id, kind, null, priority, origin, attempt, uncounted, null, started_at, ended_at, node, null, null, null, message, result, state
   from windlass.outcome;

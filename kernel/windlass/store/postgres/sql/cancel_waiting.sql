@@ -1,10 +1,18 @@
 -- Ends a task that waits. A claim that is under way wins: then nothing comes back, and the running row gets the flag instead.
-with gone as (
-  delete from windlass.ready where id = %(task)s returning id, kind, origin, attempt, uncounted
-), put_off as (
-  delete from windlass.deferred where id = %(task)s returning id, kind, origin, attempt, uncounted
+-- Skips a locked row (somebody joins the task, maybe for as long as his transaction takes): the caller looks again.
+with ready as (
+  delete from windlass.ready where ctid = any(array(select ctid from windlass.ready where id = %(task)s for update skip locked))
+  returning id, priority, kind, origin, attempt, uncounted
+), deferred as (
+  delete from windlass.deferred where ctid = any(array(select ctid from windlass.deferred where id = %(task)s for update skip locked))
+  returning id, priority, kind, origin, attempt, uncounted
+), blocked as (
+  delete from windlass.blocked where ctid = any(array(select ctid from windlass.blocked where id = %(task)s for update skip locked))
+  returning id, priority, kind, origin, attempt, uncounted
+), freed as (
+  delete from windlass.dependency where task = %(task)s and exists (select from blocked)
 )
-insert into windlass.outcome (id, state, kind, origin, attempt, uncounted, verdict, node, started_at, ended_at, message)
-select id, 6, kind, origin, attempt, uncounted, 5, null, null, now(), %(message)s
-from (select * from gone union all select * from put_off) as waiting
+insert into windlass.outcome (id, priority, kind, origin, attempt, uncounted, state, verdict, node, started_at, ended_at, message)
+select *, 6, 5, null, null, now(), %(message)s
+from (select * from ready union all select * from deferred union all select * from blocked) as waiting
 returning id

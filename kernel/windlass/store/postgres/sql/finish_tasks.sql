@@ -1,12 +1,14 @@
 -- Accepts how attempts ended, mixed verdicts in one statement. The fence: the running row must still carry this attempt and node.
 -- An interrupted task ends as CANCELED whatever its handler returned. Verdicts: 2 success, 3 failed, 4 retry, 5 canceled, 7 returned.
 -- Rows are locked in id order; unsorted, this deadlocked against bulk interrupts (2 in 80 batches).
+-- `opens`: other tasks may have waited for this one's slot, key or end; release_*.sql looks at them after this commit.
 with ended as (
   select * from unnest(%(tasks)s::bigint[], %(attempts)s::int[], %(verdicts)s::smallint[], %(started_ages)s::float8[],
                        %(ended_ages)s::float8[], %(messages)s::text[], %(results)s::text[], %(pauses)s::float8[])
     as e(id, attempt, verdict, started_age, ended_age, message, result, pause)
 ), held as materialized (
-  select r.id, r.kind, r.pool, r.priority, r.next_try_at, r.attempt, r.uncounted, r.origin,
+  select r.id, r.kind, r.pool, r.priority, r.next_try_at, r.attempt, r.uncounted, r.origin, r.coalesce_key, r.slot_key, r.slot_limit,
+         case when e.verdict = 7 then r.start_by end as start_by,
          case when r.interrupt_at is null then e.verdict else 5::smallint end as verdict,
          coalesce(r.started_at, now() - e.started_age * interval '1 second') as started_at,
          now() - e.ended_age * interval '1 second' as ended_at,
@@ -20,8 +22,8 @@ with ended as (
 ), released as (
   delete from windlass.running r using held where r.id = held.id
 ), over as (
-  insert into windlass.outcome (id, state, kind, origin, attempt, uncounted, verdict, node, started_at, ended_at, message, result)
-  select id, verdict + 2 - (verdict = 5)::int, kind, origin, attempt, uncounted, verdict, %(node)s, started_at, ended_at, message, result::jsonb
+  insert into windlass.outcome (id, state, priority, kind, origin, attempt, uncounted, verdict, node, started_at, ended_at, message, result)
+  select id, verdict + 2 - (verdict = 5)::int, priority, kind, origin, attempt, uncounted, verdict, %(node)s, started_at, ended_at, message, result::jsonb
   from held where verdict in (2, 3, 5)
 ), tried as (
   insert into windlass.attempt (task, attempt, verdict, node, started_at, ended_at, message, next_try_at)
@@ -29,13 +31,15 @@ with ended as (
          case when verdict = 4 then now() + pause * interval '1 second' else next_try_at end
   from held where verdict = 4 or (verdict = 7 and started_at is not null)
 ), again as (
-  insert into windlass.deferred (id, kind, pool, priority, next_try_at, attempt, uncounted, origin)
-  select id, kind, pool, priority, now() + pause * interval '1 second', attempt, uncounted, origin
+  insert into windlass.deferred (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit)
+  select id, kind, pool, priority, now() + pause * interval '1 second', attempt, uncounted, origin, coalesce_key, slot_key, slot_limit
   from held where verdict = 4 and pause > 0
 ), back as (
-  insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin)
+  insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by)
   select id, kind, pool, priority, case when verdict = 4 then now() else next_try_at end, attempt,
-         uncounted + (verdict = 7)::int, origin
+         uncounted + (verdict = 7)::int, origin, coalesce_key, slot_key, slot_limit, start_by
   from held where (verdict = 4 and pause <= 0) or verdict = 7
 )
-select id, verdict from held
+select id, verdict, slot_key is not null or coalesce_key is not null
+                    or exists (select from windlass.dependency d where d.waits_for = held.id) as opens
+from held

@@ -13,13 +13,18 @@ with running as (
   where %(section)s = 0 or (priority <= %(priority)s
     and (priority < %(priority)s or (next_try_at, id) > (%(next_try_at)s::timestamptz, %(id)s)))
   order by priority desc, next_try_at, id limit %(limit)s
+), blocked as (
+  select 1, id, priority, next_try_at from windlass.blocked
+  where %(section)s = 0 or (priority <= %(priority)s
+    and (priority < %(priority)s or (next_try_at, id) > (%(next_try_at)s::timestamptz, %(id)s)))
+  order by priority desc, next_try_at, id limit %(limit)s
 ), listed as (
-  select * from (select * from running union all select * from ready union all select * from deferred) as every
+  select * from (select * from running union all select * from ready union all select * from deferred union all select * from blocked) as every
   order by section, case when section = 0 then 0 else -priority end, case when section = 0 then null else next_try_at end, id
   limit %(limit)s
 )
-select task.id, task.kind, task.title, task.priority, task.pool, task.trigger, task.origin, task.initiator, task.labels, null::jsonb,
-       task.attempt_limit, task.retry_pause, task.created_at, place.state, place.attempt, place.uncounted, place.next_try_at,
+select task.id, task.kind, task.title, place.priority, task.pool, task.trigger, task.origin, task.initiator, task.labels, null::jsonb,
+       task.attempt_limit, task.retry_pause, task.parent, task.retry_of, task.coalesce_key, task.created_at, place.state, place.attempt, place.uncounted, place.next_try_at,
        place.started_at, place.ended_at, node.name, place.stage, place.progress_current, place.progress_total, place.message, null::jsonb,
        listed.section
 from listed join windlass.task using (id) join windlass.place using (id) left join windlass.node on node.id = place.node

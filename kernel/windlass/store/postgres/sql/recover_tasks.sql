@@ -28,8 +28,8 @@ with buried as (
 ), released as (
   delete from windlass.running r using held where r.id = held.id
 ), over as (
-  insert into windlass.outcome (id, state, kind, origin, attempt, uncounted, verdict, node, started_at, ended_at, message)
-  select id, case when interrupt_at is null then 5 else 6 end, kind, origin, attempt, uncounted,
+  insert into windlass.outcome (id, state, priority, kind, origin, attempt, uncounted, verdict, node, started_at, ended_at, message)
+  select id, case when interrupt_at is null then 5 else 6 end, priority, kind, origin, attempt, uncounted,
          case when interrupt_at is null then 6 else 5 end, node, started_at, now(),
          case when interrupt_at is not null
                 then 'interrupted by ' || interrupt_by || coalesce(': ' || nullif(interrupt_reason, ''), '') || '; its node was lost'
@@ -42,8 +42,9 @@ with buried as (
          'node ' || node_name || case when started_at is null then ' was lost before it told of a start' else ' was lost' end, now(), crashes
   from held where interrupt_at is null and not last and not poison
 ), back as (
-  insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin)
-  select id, kind, pool, priority, next_try_at, attempt, uncounted + (started_at is null)::int, origin
+  insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by)
+  select id, kind, pool, priority, next_try_at, attempt, uncounted + (started_at is null)::int, origin, coalesce_key, slot_key, slot_limit,
+         case when started_at is null then start_by end
   from held where interrupt_at is null and not last and not poison
 )
 select count(*) from held

@@ -1,0 +1,17 @@
+-- Stores requests that may join another task, one by one and in the order of their keys, so that two batches can't wait for each other.
+select a.place, put.task, put.sort, put.first_hash, put.state, put.joined
+from (
+  select * from unnest(%(kinds)s::text[], %(titles)s::text[], %(priorities)s::smallint[], %(pools)s::text[], %(triggers)s::text[],
+                       %(origins)s::smallint[], %(initiators)s::text[], %(labels)s::text[], %(payloads)s::text[],
+                       %(attempt_limits)s::smallint[], %(retry_pauses)s::float8[], %(delays)s::float8[],
+                       %(request_ids)s::uuid[], %(body_hashes)s::bytea[], %(slot_keys)s::text[], %(slot_limits)s::smallint[],
+                       %(start_withins)s::float8[], %(run_limits)s::float8[], %(silence_limits)s::float8[], %(parents)s::bigint[],
+                       %(retry_ofs)s::bigint[], %(coalesce_keys)s::text[], %(joins_running)s::bool[], %(are_blocked)s::bool[])
+    with ordinality as a(kind, title, priority, pool, trigger, origin, initiator, labels, payload,
+                         attempt_limit, retry_pause, delay, request_id, body_hash, slot_key, slot_limit,
+                         start_within, run_limit, silence_limit, parent, retry_of, coalesce_key, joins_running, is_blocked, place)
+  order by kind, coalesce_key, place
+) as a cross join lateral windlass.put(
+  kind, title, priority, pool, trigger, origin, initiator, labels::jsonb, payload::jsonb, attempt_limit, retry_pause, delay,
+  request_id, body_hash, coalesce_key, joins_running, slot_key, slot_limit, start_within, run_limit, silence_limit, parent, retry_of,
+  is_blocked) as put
