@@ -37,6 +37,8 @@ from windlass.store.facts import (
     TaskFacts,
     Watched,
 )
+from windlass.store.residents import Residents
+from windlass.store.schedules import Schedules
 
 
 class Queue(ABC):
@@ -147,13 +149,15 @@ class Store(ABC):
     queue: Queue
     cluster: Cluster
     library: Library
+    schedules: Schedules
+    residents: Residents
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
         """Words that something may have changed, said through another store than this one.
 
-        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one.  May
-        miss some; the look is the truth.
+        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
+        `schedule`: one was changed.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

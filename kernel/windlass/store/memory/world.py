@@ -15,6 +15,7 @@ from uuid import UUID
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.store.facts import EventFacts, NewTask, NodeFacts
+from windlass.store.schedules import ScheduleFacts, TickFacts
 
 
 @dataclass(slots=True)
@@ -113,7 +114,11 @@ class World:
     requests: dict[UUID, tuple[bytes, int]] = field(default_factory=dict)
     nodes: dict[int, Member] = field(default_factory=dict)
     leader: Leader | None = None
+    schedules: dict[str, ScheduleFacts] = field(default_factory=dict)
+    ticks: list[TickFacts] = field(default_factory=list)
+    residents: dict[tuple[str, str], int] = field(default_factory=dict)
     last_id: int = 0
+    last_tick: int = 0
     listeners: dict[object, asyncio.Queue[str]] = field(default_factory=dict)
 
     def say(self, word: str, speaker: object) -> None:

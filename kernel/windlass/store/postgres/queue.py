@@ -14,7 +14,7 @@ from windlass.errors import RequestIdReused, StoreUnavailable, TaskNotFound, Tas
 from windlass.store.facts import Asked, Claimed, Ended, Interrupted, Membership, NewTask, Receipt, Said, Settled
 from windlass.store.port import Queue
 from windlass.store.postgres.arrays import numbers, texts
-from windlass.store.postgres.connection import STATEMENT_SECONDS, Connections, Row
+from windlass.store.postgres.connection import STATEMENT_SECONDS, Connections, Row, Run
 from windlass.store.postgres.frontier import Frontier
 from windlass.store.postgres.line import Line
 
@@ -36,14 +36,16 @@ class PostgresQueue(Queue):
 
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
-            made = [row[0] for row in await run("enqueue_tasks", self._asked(tasks))]
-            receipts = []
-            for receipt in _receipts(
-                tasks, made, await run("read_requests", _unmade(tasks, made)) if None in made else ()
-            ):
-                if isinstance(receipt, RequestIdReused):
-                    raise receipt
-                receipts.append(receipt)
+            return await self.enqueue_within(run, tasks)
+
+    async def enqueue_within(self, run: Run, tasks: Sequence[NewTask]) -> list[Receipt]:
+        """The same, as a part of somebody else's transaction."""
+        made = [row[0] for row in await run("enqueue_tasks", self._asked(tasks))]
+        receipts = []
+        for receipt in _receipts(tasks, made, await run("read_requests", _unmade(tasks, made)) if None in made else ()):
+            if isinstance(receipt, RequestIdReused):
+                raise receipt
+            receipts.append(receipt)
         return receipts
 
     async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Receipt | RequestIdReused]:
