@@ -9,8 +9,11 @@ import structlog
 from windlass.config import NodeConfig
 from windlass.host.admission import Admission
 from windlass.host.enqueuer import Enqueuer
+from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
+from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
 from windlass.host.plugins import Plugins
+from windlass.host.schedules import Timetable
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.watches import Watches
@@ -23,31 +26,42 @@ log = structlog.get_logger()
 class Hints(Service):
     """Passes the store's hints on."""
 
-    def __init__(self, store: Store, node: Node) -> None:
+    def __init__(self, store: Store, node: Node, scheduler: Scheduler) -> None:
         self._store = store
         self._node = node
+        self._scheduler = scheduler
 
     async def run(self) -> None:
         async for word in self._store.hints():
             self._node.hinted(word)
+            if word in ("", "schedule"):
+                self._scheduler.look()
 
 
 class Kernel:
     def __init__(
         self, store: Store, plugins: Plugins, config: NodeConfig, surroundings: Surroundings | None = None
     ) -> None:
+        surroundings = surroundings or Surroundings()
         self._store = store
         self._plugins = plugins
         self.library = store.library
         self.watches = Watches(store.library)
-        self.node = Node(store, plugins, config, self.watches.nudge, surroundings or Surroundings())
+        self.node = Node(store, plugins, config, self.watches.nudge, surroundings)
         self.admission = Admission(plugins.kinds)
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
-        self._services: list[Service] = [self.watches, *self.node.services, Hints(store, self.node)]
+        leads, stored = self.node.leadership.membership, self.node.stored
+        scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
+        self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
+        residents = ResidentKeeper(store.residents, leads, resident_tasks(plugins.residents, self.admission), stored)
+        maintenance: list[Service] = [scheduler, residents]
+        hints = Hints(store, self.node, scheduler)
+        self._services: list[Service] = [self.watches, *self.node.services, *maintenance, hints]
 
     async def start(self) -> None:
-        """Join and begin to work.  Raises `StoreUnavailable`, or what a plugin's start-up hook raised."""
+        """Join and begin to work.  Raises `StoreUnavailable`, `BootError`, or what a plugin's start-up hook raised."""
         self._plugins.startup()
+        await self.timetable.register()
         await self.node.join()
         await self.node.leadership.beat()
         await self.node.recover()

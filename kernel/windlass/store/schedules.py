@@ -41,7 +41,10 @@ class ScheduleFacts(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """What is to be looked at now, by the store's clock; `wait` is the seconds to the next, None when there is none."""
+    """What is to be looked at now, by the store's clock.
+
+    `wait` is the seconds to the next: 0 while some are due, None when there is none.
+    """
 
     now: datetime
     schedules: tuple[ScheduleFacts, ...]

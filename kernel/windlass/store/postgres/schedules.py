@@ -51,11 +51,8 @@ class PostgresSchedules(Schedules):
 
     async def due(self, limit: int) -> Due:
         rows = await self._db.rows("due_schedules", {"limit": limit})
-        if rows:
-            # Some are due: whoever asks looks again as soon as they are done.
-            return Due(rows[0][-1], tuple(map(_facts, rows)), 0.0)
-        [(now, wait)] = await self._db.rows("read_next_schedule", {})
-        return Due(now, (), wait)
+        due = tuple(_facts(row[2:]) for row in rows if row[2] is not None)
+        return Due(rows[0][0], due, 0.0 if due else rows[0][1])
 
     async def fire(self, membership: Membership, firing: Firing) -> tuple[Receipt, ...] | None:
         facts = {"node": membership.node, "term": membership.term, "name": firing.name, "turn": firing.turn}
@@ -92,7 +89,7 @@ class PostgresSchedules(Schedules):
 
 
 def _facts(row: Row) -> ScheduleFacts:
-    spec, paused, *others = row[:11]
+    spec, paused, *others = row
     return ScheduleFacts(replace(msgspec.json.decode(spec, type=Schedule), paused=paused), *others)
 
 
