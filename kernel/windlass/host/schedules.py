@@ -127,6 +127,7 @@ class Timetable:
             task = self._admission.admit(_request(plain, "schedule", {}), SCHEDULER)
         except InvalidArgument as error:
             error.message = f"schedule {plain.name}: {error.message}"
+            error.args = (error.message,)
             raise
         return replace(plain, title=task.title, pool=task.pool, priority=task.priority)
 

@@ -12,6 +12,7 @@ from windlass.errors import StoreUnavailable
 log = structlog.get_logger()
 
 PAUSE_AFTER_FAILURE = 1.0
+ASK_AGAIN = 1.0
 
 
 class Service(ABC):
@@ -28,9 +29,10 @@ class Service(ABC):
         self._task = asyncio.create_task(self._run_always(), name=type(self).__name__)
 
     async def stop(self) -> None:
-        if self._task is not None:
+        while self._task is not None and not self._task.done():
+            # Asked again: before Python 3.12 asyncio.wait_for, which the driver waits with, may swallow a cancellation.
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait((self._task,), timeout=ASK_AGAIN)
 
     async def _run_always(self) -> None:
         while True:
