@@ -43,7 +43,7 @@ class ScheduleFacts(msgspec.Struct, frozen=True):
 class Due(msgspec.Struct, frozen=True):
     """What is to be looked at now, by the store's clock.
 
-    `wait` is the seconds to the next: 0 while some are due, None when there is none.
+    `wait` is the seconds to the next that is not due yet; None when there is none.
     """
 
     now: datetime

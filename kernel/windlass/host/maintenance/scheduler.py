@@ -24,6 +24,7 @@ log = structlog.get_logger()
 AT_ONCE = 100
 LONGEST_SLEEP = 3.0
 """A schedule that was changed on another node is seen this late when hints do not come."""
+AFTER_REFUSAL = 0.5
 PRUNE_SECONDS = 600.0
 PRUNE_AT_ONCE = 1_000
 KEEP_SECONDS = 30 * 86_400.0
@@ -66,10 +67,11 @@ class Scheduler(Service):
             await self._prune(membership)
         due = await self._schedules.due(AT_ONCE)
         fired = [await self._fire(membership, facts, due.now) for facts in due.schedules]
-        if due.schedules and not any(fired):
-            # Refused: another leads, or somebody changed it. To look again at once would be a storm.
-            return LONGEST_SLEEP / 3
-        return LONGEST_SLEEP if due.wait is None else min(max(due.wait, 0.0), LONGEST_SLEEP)
+        if any(fired):
+            return 0.0
+        # What is due and was refused (another leads, or somebody changed it) is not asked for again at once: a storm.
+        longest = AFTER_REFUSAL if fired else LONGEST_SLEEP
+        return longest if due.wait is None else min(max(due.wait, 0.0), longest)
 
     async def _fire(self, membership: Membership, facts: ScheduleFacts, now: datetime) -> bool:
         try:

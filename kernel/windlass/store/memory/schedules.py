@@ -72,7 +72,7 @@ class MemorySchedules(Schedules):
         due = [facts.schedule.name for facts in everything if facts.next_at <= now]
         later = [facts.next_at for facts in everything if facts.next_at > now]
         wait = (later[0] - now).total_seconds() if later else None
-        return Due(now, tuple(self._read(name) for name in due[:limit]), 0.0 if due else wait)
+        return Due(now, tuple(self._read(name) for name in due[:limit]), wait)
 
     async def fire(self, membership: Membership, firing: Firing) -> tuple[Receipt, ...] | None:
         world = self._world

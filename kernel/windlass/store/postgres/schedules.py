@@ -52,7 +52,7 @@ class PostgresSchedules(Schedules):
     async def due(self, limit: int) -> Due:
         rows = await self._db.rows("due_schedules", {"limit": limit})
         due = tuple(_facts(row[2:]) for row in rows if row[2] is not None)
-        return Due(rows[0][0], due, 0.0 if due else rows[0][1])
+        return Due(rows[0][0], due, rows[0][1])
 
     async def fire(self, membership: Membership, firing: Firing) -> tuple[Receipt, ...] | None:
         facts = {"node": membership.node, "term": membership.term, "name": firing.name, "turn": firing.turn}
