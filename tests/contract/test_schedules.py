@@ -250,7 +250,6 @@ async def test_a_node_that_does_not_lead_and_a_term_that_is_over_fire_nothing(st
     leads = await leader(store, new)
     for pretender in (was, Membership(new, leads.term + 1), Membership(old, leads.term), Membership(new, was.term)):
         assert await store.schedules.fire(pretender, planned(facts, RAN)) is None
-        assert await store.schedules.prune(pretender, 0.0, 10) == 0
     assert await ledger(store) == []
     assert await claim(store, new) == []
     assert await store.schedules.fire(leads, planned(facts, RAN)) is not None
@@ -349,6 +348,20 @@ async def test_the_ledger_is_read_newest_first_in_pages_that_nothing_new_disturb
     assert len(seen) == 7
     assert seen == sorted(seen, reverse=True)
     assert (await store.schedules.ledger("nightly", 3)).items == ()
+
+
+async def test_only_a_leader_whose_term_goes_on_prunes(store: Store) -> None:
+    node, neighbour = await node_of(store), await node_of(store, pid=2)
+    membership = await leader(store, node)
+    facts = await store.schedules.put(OFTEN, owner=None)
+    await store.schedules.fire(membership, planned(facts, SKIPPED))
+    pretenders = [Membership(neighbour, membership.term), Membership(node, membership.term + 1)]
+    for pretender in pretenders:
+        assert await store.schedules.prune(pretender, -60.0, 10) == 0
+    await leader(store, node, lease=0.0)
+    assert await store.schedules.prune(membership, -60.0, 10) == 0
+    await leader(store, node)
+    assert await store.schedules.prune(membership, -60.0, 10) == 1
 
 
 async def test_old_lines_of_the_ledger_are_pruned_in_batches(store: Store) -> None:

@@ -269,7 +269,8 @@ async def test_a_resident_comes_back_within_five_seconds_however_it_ends(rig: Ri
 
     rig.theatre.plays["listen"] = play
     kernel = await rig.start(plugins={"planner": Planner(Resident("Play", "door", {"play": "listen"}, "listener"))})
-    first, second = await eventually(lambda: rig.theatre.began if len(rig.theatre.began) == 2 else None, 5.0)
+    await eventually(lambda: len(rig.theatre.began) == 2, 5.0)
+    first, second = rig.theatre.began
     task = await rig.task(first[0])
     assert (task.trigger, task.initiator, task.origin, task.title) == ("resident", "Scheduler", SYSTEM, "listener")
     await kernel.interrupt(asked(second[0]))

@@ -97,7 +97,7 @@ def test_wherever_one_begins_to_look_the_ticks_are_the_same(cron: str, zone: str
     walked = list(islice(ticks(asked, NOON, begin), 20))
     assert walked == sorted(set(walked))
     assert walked[0] > begin
-    stepped = []
+    stepped: list[datetime] = []
     for _ in walked:
         stepped.append(next(ticks(asked, NOON, stepped[-1] if stepped else begin)))
     assert stepped == walked
