@@ -7,20 +7,26 @@ Everything not named here is the kernel's own and may change without notice.
 """
 
 from windlass.core.interrupts import Graces
+from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
+from windlass.core.schedules import CatchUp, Overlap, Schedule
 from windlass.handler import Context, Failed, Handler, Outcome, Rejected, Retry, Success, TaskInfo
 from windlass.hookspecs import hookimpl
 from windlass.settings import Section, Settings
 
 __all__ = [
+    "CatchUp",
     "Context",
     "Failed",
     "Graces",
     "Handler",
     "Outcome",
+    "Overlap",
     "Rejected",
+    "Resident",
     "Retry",
     "RetryPolicy",
+    "Schedule",
     "Section",
     "Settings",
     "Success",

@@ -46,6 +46,20 @@ class RequestIdReused(InvalidArgument):
     reason = "REQUEST_ID_REUSED"
 
 
+class ScheduleInvalid(InvalidArgument):
+    reason = "SCHEDULE_INVALID"
+
+
+class ScheduleNotFound(WindlassError):
+    reason = "SCHEDULE_NOT_FOUND"
+
+
+class ScheduleChanged(WindlassError):
+    """Somebody else changed it meanwhile, or it belongs to somebody else: look again."""
+
+    reason = "SCHEDULE_CHANGED"
+
+
 class TaskNotFound(WindlassError):
     reason = "TASK_NOT_FOUND"
 

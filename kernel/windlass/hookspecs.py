@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
+    from windlass.core.residents import Resident
+    from windlass.core.schedules import Schedule
     from windlass.handler import Handler
     from windlass.settings import Section, Settings
 
@@ -33,6 +35,24 @@ def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
     """Called once, at boot, with the decoded configuration.  Return one handler instance per kind.
 
     Two handlers for one kind stop the boot, and so does a handler that breaks the contract of `windlass.Handler`.
+    """
+
+
+@hookspec
+def windlass_register_schedules(settings: Settings) -> Iterable[Schedule]:
+    """Called once, at boot.  Return what this plugin wants made when; names are unique in the whole cluster.
+
+    They are this plugin's: a changed one is changed (and stays paused if it was), one no longer returned is removed.
+    A schedule of that name which an operator made is left as it is.  A wrong one stops the boot, and so does one of a
+    kind that nobody here handles.
+    """
+
+
+@hookspec
+def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
+    """Called once, at boot.  Return the tasks that are never to be done: of each (kind, key) one is kept alive.
+
+    However it ends, a new one is made within 5 seconds.  One no longer returned is left alone until it ends.
     """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -31,15 +31,17 @@ class Rig:
         self.dsn = dsn
         self.store = store
         self.theatre = Theatre()
-        self._kernels: list[Kernel] = []
+        self.kernels: list[Kernel] = []
         self._stores: list[Store] = []
 
-    async def start(self, *, slots: int = 4, store: Store | None = None, **node: Any) -> Kernel:
+    async def start(
+        self, *, slots: int = 4, store: Store | None = None, plugins: Mapping[str, object] | None = None, **node: Any
+    ) -> Kernel:
         settings: dict[str, Any] = {"pools": {"default": slots}, "drain_grace": 0.2}
         config = NodeConfig(**(settings | node))
-        kernel = Kernel(store or self.store, load_plugins({}, {"theatre": self.theatre}), config)
+        kernel = Kernel(store or self.store, load_plugins({}, {"theatre": self.theatre} | dict(plugins or {})), config)
         await kernel.start()
-        self._kernels.append(kernel)
+        self.kernels.append(kernel)
         return kernel
 
     async def another_store(self) -> Store:
@@ -50,7 +52,7 @@ class Rig:
 
     async def close(self) -> None:
         self.theatre.released.set()
-        for kernel in self._kernels:
+        for kernel in self.kernels:
             await stop(kernel)
         for store in self._stores:
             await store.close()
@@ -61,7 +63,7 @@ class Rig:
         payload = msgspec.json.encode({"play": name}).decode()
         task = new_task(kind=kind, payload=payload, **changes)
         [receipt] = await self.store.queue.enqueue([task])
-        for kernel in self._kernels:
+        for kernel in self.kernels:
             kernel.node.stored([task])
         return receipt.task
 

@@ -13,7 +13,7 @@ from tests.host.rig import Rig
 from tests.waiting import eventually
 
 
-async def test_two_kernels_drain_2_000_tasks_and_run_each_once(rig: Rig) -> None:
+async def test_twokernels_drain_2_000_tasks_and_run_each_once(rig: Rig) -> None:
     for _ in range(4):
         await rig.store.queue.enqueue([new_task()] * 500)
     await rig.start(slots=20)
@@ -80,7 +80,7 @@ async def test_a_lost_leader_is_followed_by_another(rig: Rig) -> None:
     assert not second.node.leadership.membership()
     await first.drain()
     await first.stop()
-    rig._kernels.remove(first)
+    rig.kernels.remove(first)
     membership = await eventually(second.node.leadership.membership, within=5)
     assert membership is not None
     assert membership.term == 2

@@ -7,9 +7,14 @@ import random
 from collections import Counter
 
 import pytest
+from windlass.errors import StoreUnavailable
+from windlass.host.maintenance.scheduler import Scheduler
 from windlass.store.memory.queue import MemoryQueue
+from windlass.store.memory.residents import MemoryResidents
+from windlass.store.memory.schedules import MemorySchedules
+from windlass.store.schedules import Firing
 from windlass.testing.simulation import simulate
-from windlass.testing.simulation.invariants import Violation
+from windlass.testing.simulation.violation import Violation
 
 SEEDS = int(os.environ.get("SEEDS", "12"))
 FIRST = int(os.environ.get("FIRST_SEED") or 0) or random.randrange(1_000_000)
@@ -31,7 +36,8 @@ def test_every_history_keeps_every_invariant_and_drains() -> None:
         assert report.tasks > 100
         faults += report.faults
     happened = ("kill", "stall", "terminate", "lost attempts", "returned", "canceled running", "canceled waiting")
-    assert all(faults[fault] for fault in (*happened, "new leader", "answer lost", "refused")), f"void: {faults}"
+    others = ("new leader", "answer lost", "refused", "ticks skipped", "residents back")
+    assert all(faults[fault] for fault in happened + others), f"void: {faults}"
 
 
 def test_the_same_seed_gives_the_same_trace() -> None:
@@ -58,3 +64,28 @@ def test_a_claim_whose_lost_answer_nobody_asks_for_is_caught(monkeypatch: pytest
     monkeypatch.setattr(MemoryQueue, "reclaim", nothing)
     with pytest.raises(Violation, match="liveness"):
         simulate_many(3 * SEEDS)
+
+
+def test_a_firing_that_stores_tasks_and_forgets_their_ticks_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def torn(self: MemorySchedules, membership: object, firing: Firing) -> None:
+        await self._queue.enqueue(firing.tasks)
+        raise StoreUnavailable("torn")
+
+    monkeypatch.setattr(MemorySchedules, "fire", torn)
+    with pytest.raises(Violation, match="was made by a schedule, and nothing names it"):
+        simulate_many(SEEDS)
+
+
+def test_a_tick_that_nobody_decides_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def idle(self: Scheduler, membership: object) -> float:
+        return 3.0
+
+    monkeypatch.setattr(Scheduler, "_round", idle)
+    with pytest.raises(Violation, match="nobody decided the tick"):
+        simulate_many(SEEDS)
+
+
+def test_a_resident_that_is_made_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryResidents, "_is_idle", lambda *_: True)
+    with pytest.raises(Violation, match="tasks live at once"):
+        simulate_many(SEEDS)

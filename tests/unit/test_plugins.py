@@ -196,3 +196,46 @@ def test_a_failing_start_up_stops_the_boot_and_a_failing_shutdown_does_not_matte
     with pytest.raises(ValueError, match="not today"):
         plugins.startup()
     plugins.shutdown()
+
+
+PLANNER = """
+    from windlass import Resident, Schedule, hookimpl
+
+    @hookimpl
+    def windlass_register_schedules(settings):
+        return [Schedule("nightly", "Greet", cron="30 2 * * *")]
+
+    @hookimpl
+    def windlass_register_residents():
+        return [Resident("Greet", "door")]
+"""
+
+
+def test_schedules_and_residents_are_taken_with_whose_they_are(site: Site) -> None:
+    site.install("planner", PLANNER)
+    site.install("greeter", GREETER)
+    plugins = load_plugins({})
+    names = {owner: [schedule.name for schedule in found] for owner, found in plugins.schedules.items()}
+    assert names == {"planner": ["nightly"], "greeter": []}
+    assert [(resident.kind, resident.key) for resident in plugins.residents] == [("Greet", "door")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('Schedule("nightly", "Greet", cron="30 2 * * *")', '"nightly"', "schedules returned 'nightly', no Schedule"),
+        ('[Resident("Greet", "door")]', "[Resident('Greet', 'door')] * 2", "key 'door' is registered twice"),
+        ('"door"', r'"do\nor"', "the key of a resident Greet must be at most 200 printable characters"),
+    ],
+)
+def test_a_plugin_that_registers_nonsense_stops_the_boot(site: Site, old: str, new: str, words: str) -> None:
+    site.install("planner", PLANNER.replace(old, new))
+    with pytest.raises(BootError, match=words):
+        load_plugins({})
+
+
+def test_two_schedules_of_one_name_stop_the_boot_and_both_plugins_are_named(site: Site) -> None:
+    site.install("planner", PLANNER)
+    site.install("other", PLANNER.replace('"door"', '"window"'))
+    with pytest.raises(BootError, match=r"two schedules with the name 'nightly': by the plugins (\w+) and (\w+)"):
+        load_plugins({})

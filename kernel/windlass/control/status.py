@@ -23,6 +23,8 @@ LONGEST_MESSAGE = 1_000
 """Bytes.  What a request held may be in the words, and clients read no trailers over 8 KiB."""
 LONGEST_FACT = 200
 CODES = {
+    "SCHEDULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "SCHEDULE_CHANGED": grpc.StatusCode.ABORTED,
     "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TASK_OVER": grpc.StatusCode.FAILED_PRECONDITION,
     "TASK_IN_QUEUE": grpc.StatusCode.FAILED_PRECONDITION,

@@ -15,8 +15,11 @@ from windlass.errors import TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.admission import Admission, Caller
 from windlass.host.enqueuer import Enqueuer
+from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
+from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
 from windlass.host.plugins import Plugins
+from windlass.host.schedules import Timetable
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.watches import Watches
@@ -33,34 +36,45 @@ MOST_CHILDREN = 1_000
 class Hints(Service):
     """Passes the store's hints on."""
 
-    def __init__(self, store: Store, node: Node) -> None:
+    def __init__(self, store: Store, node: Node, scheduler: Scheduler) -> None:
         self._store = store
         self._node = node
+        self._scheduler = scheduler
 
     async def run(self) -> None:
         async for word in self._store.hints():
             self._node.hinted(word)
+            if word in ("", "schedule"):
+                self._scheduler.look()
 
 
 class Kernel:
     def __init__(
         self, store: Store, plugins: Plugins, config: NodeConfig, surroundings: Surroundings | None = None
     ) -> None:
+        surroundings = surroundings or Surroundings()
         self._store = store
         self._plugins = plugins
         self.library = store.library
         self.watches = Watches(store.library)
         # A handler that names a pool of its own need not be configured to run.
         self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
-        self.node = Node(store, plugins, config, list(self._pools), self.watches.nudge, surroundings or Surroundings())
+        self.node = Node(store, plugins, config, list(self._pools), self.watches.nudge, surroundings)
         self.admission = Admission(plugins.kinds, self.node.sharing.known)
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
-        self._services: list[Service] = [self.watches, *self.node.services, Hints(store, self.node)]
+        leads, stored = self.node.leadership.membership, self.node.stored
+        scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
+        self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
+        residents = ResidentKeeper(store.residents, leads, resident_tasks(plugins.residents, self.admission), stored)
+        maintenance: list[Service] = [scheduler, residents]
+        hints = Hints(store, self.node, scheduler)
+        self._services: list[Service] = [self.watches, *self.node.services, *maintenance, hints]
 
     async def start(self) -> None:
-        """Join and begin to work.  Raises `StoreUnavailable`, or what a plugin's start-up hook raised."""
+        """Join and begin to work.  Raises `StoreUnavailable`, `BootError`, or what a plugin's start-up hook raised."""
         self._plugins.startup()
         await self._store.pools.register(self._pools, [_facts(kind.handler) for kind in self._plugins.kinds.values()])
+        await self.timetable.register()
         await self.node.join()
         await self.node.leadership.beat()
         await self.node.recover()

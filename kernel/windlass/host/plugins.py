@@ -7,9 +7,9 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import pluggy
@@ -17,6 +17,8 @@ import structlog
 
 from windlass import hookspecs
 from windlass.config import decode_section
+from windlass.core.residents import Resident, check_residents
+from windlass.core.schedules import Schedule
 from windlass.errors import BadHandler, BootError
 from windlass.handler import Handler, check_handler
 from windlass.settings import Section, Settings
@@ -24,6 +26,7 @@ from windlass.settings import Section, Settings
 log = structlog.get_logger()
 
 GROUP = "windlass.plugins"
+R = TypeVar("R")
 
 
 class Kind(msgspec.Struct, frozen=True):
@@ -35,12 +38,21 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 class Plugins:
-    """The loaded plugins: their hooks, and the handler of each kind."""
+    """The loaded plugins: their hooks, the handler of each kind, each one's schedules, and all residents."""
 
-    def __init__(self, hooks: pluggy.PluginManager, kinds: Mapping[str, Kind], quarantined: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        hooks: pluggy.PluginManager,
+        kinds: Mapping[str, Kind],
+        quarantined: Mapping[str, str],
+        schedules: Mapping[str, Sequence[Schedule]],
+        residents: Sequence[Resident],
+    ) -> None:
         self._hooks = hooks
         self.kinds = kinds
         self.quarantined = quarantined
+        self.schedules = schedules
+        self.residents = residents
 
     def startup(self) -> None:
         self._hooks.hook.windlass_startup()
@@ -69,7 +81,9 @@ def load_plugins(
     except pluggy.PluginValidationError as error:
         raise BootError(f"{error}; the hooks there are stand in windlass/hookspecs.py") from error
     settings = _settings(hooks, config)
-    return Plugins(hooks, _kinds(hooks, settings), quarantined)
+    residents = [resident for _, resident in _registered(hooks, "residents", Resident, settings)]
+    check_residents(residents)
+    return Plugins(hooks, _kinds(hooks, settings), quarantined, _schedules(hooks, settings), residents)
 
 
 def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
@@ -114,3 +128,27 @@ def _kind(handler: Handler[Any]) -> Kind:
     except TypeError as error:
         raise BadHandler(f"the payload type of kind {handler.kind} can't be decoded: {error}") from error
     return Kind(handler, decoder.decode, type(handler).cleanup is not Handler.cleanup)
+
+
+def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, list[Schedule]]:
+    """By plugin; one that registers none is there too, because it may have registered some before."""
+    schedules: dict[str, list[Schedule]] = {name: [] for name, plugin in hooks.list_name_plugin() if plugin is not None}
+    owners: dict[str, str] = {}
+    for owner, schedule in _registered(hooks, "schedules", Schedule, settings):
+        if schedule.name in owners:
+            first = owners[schedule.name]
+            raise BootError(f"two schedules with the name {schedule.name!r}: by the plugins {first} and {owner}")
+        owners[schedule.name] = owner
+        schedules[owner].append(schedule)
+    return schedules
+
+
+def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings: Settings) -> Iterator[tuple[str, R]]:
+    """What each plugin registers, with the plugin's name: whose it is matters later."""
+    for implementation in getattr(hooks.hook, f"windlass_register_{what}").get_hookimpls():
+        found = implementation.function(*[settings for _ in implementation.argnames])
+        for item in found or ():
+            if not isinstance(item, type_):
+                name = implementation.plugin_name
+                raise BootError(f"plugin {name}: windlass_register_{what} returned {item!r}, no {type_.__name__}")
+            yield implementation.plugin_name, item

@@ -42,6 +42,8 @@ from windlass.store.facts import (
     Watched,
 )
 from windlass.store.pools import Pools
+from windlass.store.residents import Residents
+from windlass.store.schedules import Schedules
 
 Answer = Receipt | RequestIdReused
 
@@ -190,13 +192,15 @@ class Store(ABC):
     cluster: Cluster
     library: Library
     pools: Pools
+    schedules: Schedules
+    residents: Residents
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
         """Words that something may have changed, said through another store than this one.
 
-        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one.  May
-        miss some; the look is the truth.
+        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
+        `schedule`: one was changed.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

@@ -9,6 +9,8 @@ from windlass.store.memory.cluster import MemoryCluster
 from windlass.store.memory.library import MemoryLibrary
 from windlass.store.memory.pools import MemoryPools
 from windlass.store.memory.queue import MemoryQueue
+from windlass.store.memory.residents import MemoryResidents
+from windlass.store.memory.schedules import MemorySchedules
 from windlass.store.memory.world import World
 from windlass.store.port import Store
 
@@ -22,6 +24,8 @@ class MemoryStore(Store):
         self.cluster = MemoryCluster(world)
         self.library = MemoryLibrary(world)
         self.pools = MemoryPools(world, self)
+        self.schedules = MemorySchedules(world, self.queue, self)
+        self.residents = MemoryResidents(world, self.queue)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

@@ -17,6 +17,7 @@ from uuid import UUID
 from windlass.core.lifecycle import State, Verdict
 from windlass.core.shares import Share
 from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts
+from windlass.store.schedules import ScheduleFacts, TickFacts
 
 SLOT, DEPENDENCIES, TWIN = 1, 2, 3
 
@@ -157,7 +158,11 @@ class World:
     known_kinds: set[str] = field(default_factory=set)
     nodes: dict[int, Member] = field(default_factory=dict)
     leader: Leader | None = None
+    schedules: dict[str, ScheduleFacts] = field(default_factory=dict)
+    ticks: list[TickFacts] = field(default_factory=list)
+    residents: dict[tuple[str, str], int] = field(default_factory=dict)
     last_id: int = 0
+    last_tick: int = 0
     listeners: dict[object, asyncio.Queue[str]] = field(default_factory=dict)
 
     def say(self, word: str, speaker: object) -> None:

@@ -16,6 +16,8 @@ from windlass.store.postgres.library import PostgresLibrary
 from windlass.store.postgres.migrate import migrate
 from windlass.store.postgres.pools import PostgresPools
 from windlass.store.postgres.queue import PostgresQueue
+from windlass.store.postgres.residents import PostgresResidents
+from windlass.store.postgres.schedules import PostgresSchedules
 
 
 class PostgresStore(Store):
@@ -27,6 +29,8 @@ class PostgresStore(Store):
         self.cluster = self._cluster
         self.library = PostgresLibrary(connections)
         self.pools = PostgresPools(connections)
+        self.schedules = PostgresSchedules(connections, self._queue)
+        self.residents = PostgresResidents(connections, self._queue)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.dsn, self._connections.mark)

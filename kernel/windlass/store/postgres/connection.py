@@ -33,6 +33,12 @@ DIALLING: dict[str, Any] = {
 }
 
 Row = tuple[Any, ...]
+Run = Callable[[str, dict[str, Any]], Awaitable[list[Row]]]
+"""One statement, by its name, with its parameters: its rows."""
+
+
+class Overtaken(Exception):
+    """Raised inside a transaction to undo it: somebody else was quicker."""
 
 
 @contextmanager
@@ -96,7 +102,7 @@ class Connections:
                 return await cursor.fetchall() if cursor.description else []
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Callable[[str, dict[str, Any]], Awaitable[list[Row]]]]:
+    async def transaction(self) -> AsyncIterator[Run]:
         """Several statements in one transaction: gives what `rows` is outside of one."""
         with translated():
             async with (

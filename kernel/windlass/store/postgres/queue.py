@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -26,14 +26,13 @@ from windlass.store.facts import (
 )
 from windlass.store.port import Answer, Queue
 from windlass.store.postgres import parameters
-from windlass.store.postgres.connection import STATEMENT_SECONDS, Connections, Row
+from windlass.store.postgres.connection import STATEMENT_SECONDS, Connections, Run
 from windlass.store.postgres.frontier import Frontier
 from windlass.store.postgres.line import Line
 
 # A look-up costs a third of what calling the enum does.
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 LOOKS = 20
-Run = Callable[[str, dict[str, Any]], Awaitable[list[Row]]]
 
 
 class PostgresQueue(Queue):
@@ -50,11 +49,16 @@ class PostgresQueue(Queue):
 
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
-            answers = await self._store(run, tasks)
-            for answer in answers:
-                if isinstance(answer, InvalidArgument):
-                    raise answer
+            receipts = await self.enqueue_within(run, tasks)
         await self._release_if_blocked(tasks)
+        return receipts
+
+    async def enqueue_within(self, run: Run, tasks: Sequence[NewTask]) -> list[Receipt]:
+        """The same, as a part of somebody else's transaction."""
+        answers = await self._store(run, tasks)
+        for answer in answers:
+            if isinstance(answer, InvalidArgument):
+                raise answer
         return [answer for answer in answers if isinstance(answer, Receipt)]
 
     async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Answer]:

@@ -11,10 +11,8 @@ from windlass.core.lifecycle import State, Verdict
 from windlass.store.memory.world import Over, World
 from windlass.testing.simulation.machine import SLOTS
 from windlass.testing.simulation.play import Ledger
-
-
-class Violation(AssertionError):
-    """An invariant does not hold."""
+from windlass.testing.simulation.standing import StandingOrders
+from windlass.testing.simulation.violation import hold as _hold
 
 
 class Invariants:
@@ -26,6 +24,7 @@ class Invariants:
         self._term = 0
         self._executions_seen = 0
         self._executed: set[tuple[int, int]] = set()
+        self.standing = StandingOrders(world)
         self.acknowledged: dict[str, int] = {}
         self.canceled: set[int] = set()
 
@@ -37,6 +36,7 @@ class Invariants:
         self._each_attempt_runs_once()
         self._limits_hold()
         self._one_term()
+        self.standing.check()
 
     def acknowledge(self, request: str, task: int) -> None:
         """An enqueue was answered."""
@@ -46,17 +46,19 @@ class Invariants:
     def check_the_end(self) -> None:
         """When everything has healed and drained."""
         world = self._world
-        waiting = [task for task in world.tasks if task not in world.over]
-        _hold(not waiting, f"liveness: tasks {waiting[:5]} have not ended")
         made = {task for _, task in world.requests.values()}
-        _hold(made == set(world.tasks), f"I2: tasks without a request: {set(world.tasks) - made}")
+        waiting = [task for task in made if task not in world.over]
+        _hold(not waiting, f"liveness: tasks {waiting[:5]} have not ended")
+        unasked = world.tasks.keys() - made - self.standing.made
+        _hold(not unasked, f"I2: tasks without a request: {unasked}")
         for task in self.canceled:
             _hold(world.over[task].state is State.CANCELED, f"I13: task {task} was interrupted and is not canceled")
         self._repeats_are_explained()
+        self.standing.check_the_end()
 
     def _one_place_each(self) -> None:
         world = self._world
-        places = Counter([*world.ready, *world.deferred, *world.running, *world.over])
+        places = Counter([*world.ready, *world.deferred, *world.blocked, *world.running, *world.over])
         wrong = [task for task in world.tasks if places[task] != 1]
         _hold(not wrong, f"I1: tasks {wrong[:5]} are not in exactly one place")
         _hold(places.keys() <= world.tasks.keys(), "I2: a place holds a task nobody asked for")
@@ -77,7 +79,7 @@ class Invariants:
             self._attempts[task] = attempt
 
     def _numbers(self) -> Iterable[tuple[int, int]]:
-        for place in (*self._world.ready.values(), *self._world.deferred.values()):
+        for place in self._world.waiting:
             yield place.id, place.attempt
         for task, held in self._world.running.items():
             yield task, held.place.attempt
@@ -90,10 +92,15 @@ class Invariants:
         self._executions_seen = len(self._ledger.executions)
 
     def _limits_hold(self) -> None:
-        for node, entries in self._ledger.going_on.items():
-            # A deaf handler that was abandoned goes on beside the one that took its slot.
-            listening = sum(not entry.deaf for entry in entries)
-            _hold(listening <= SLOTS, f"I7: {listening} tasks execute on {node}, which has {SLOTS} slots")
+        # A deaf handler that was abandoned goes on beside the one that took its slot, and so does one whose node has
+        # lost its lease without knowing it: nothing they do is accepted.
+        entries = [entry for entries in self._ledger.going_on.values() for entry in entries if not entry.deaf]
+        executing = sum(self._is_live(entry.task, entry.attempt) for entry in entries)
+        _hold(executing <= SLOTS, f"I7: {executing} tasks execute in a pool of {SLOTS} slots")
+
+    def _is_live(self, task: int, attempt: int) -> bool:
+        held = self._world.running.get(task)
+        return held is not None and held.place.attempt == attempt and self._world.alive(held.node)
 
     def _one_term(self) -> None:
         if leader := self._world.leader:
@@ -104,11 +111,7 @@ class Invariants:
         explained = {Verdict.RETRY, Verdict.LOST, Verdict.RETURNED}
         for task, attempt in self._executed:
             recorded = {t.attempt for t in self._world.tried.get(task, ()) if t.verdict in explained}
-            last = self._world.over[task].attempt
+            over, held = self._world.over.get(task), self._world.running.get(task)
+            last = over.attempt if over else held.place.attempt if held else None
             explained_here = attempt == last or attempt in recorded
             _hold(explained_here, f"I6: task {task} ran again, and nobody says why attempt {attempt} ended")
-
-
-def _hold(condition: bool, otherwise: str) -> None:
-    if not condition:
-        raise Violation(otherwise)

@@ -19,7 +19,8 @@ from windlass.store.port import Cluster
 from windlass.testing.simulation.play import Ledger, PlayPlugin
 from windlass.testing.simulation.wire import Wire, WiredStore
 
-SLOTS = 4
+SLOTS = 10
+"""Of the one pool, over all processes."""
 CONFIG = NodeConfig(pools={"default": SLOTS}, lease=8.0, renew=2.0, drain_grace=1.0)
 
 _owner: contextvars.ContextVar[Process | None] = contextvars.ContextVar("owner", default=None)

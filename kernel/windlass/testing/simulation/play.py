@@ -9,10 +9,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from windlass.core.interrupts import Graces
+from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
+from windlass.core.schedules import Schedule
 from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success
 from windlass.hookspecs import hookimpl
 from windlass.settings import Settings
+
+TICK_SECONDS = 5.0
 
 
 class Execution(NamedTuple):
@@ -97,3 +101,11 @@ class PlayPlugin:
     @hookimpl
     def windlass_register_handlers(self, settings: Settings) -> Iterable[Handler[Any]]:
         return [self._handler]
+
+    @hookimpl
+    def windlass_register_schedules(self, settings: Settings) -> Iterable[Schedule]:
+        return [Schedule("ticks", "Play", interval=TICK_SECONDS, payload=Part(seconds=1.0))]
+
+    @hookimpl
+    def windlass_register_residents(self, settings: Settings) -> Iterable[Resident]:
+        return [Resident("Play", "stays", Part(seconds=9.0))]

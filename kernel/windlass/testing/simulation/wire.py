@@ -75,6 +75,9 @@ class WiredStore(Store):
         self.queue: Any = _Part(store.queue, wire)
         self.cluster: Any = _Part(store.cluster, wire)
         self.library: Any = _Part(store.library, wire)
+        self.pools: Any = _Part(store.pools, wire)
+        self.schedules: Any = _Part(store.schedules, wire)
+        self.residents: Any = _Part(store.residents, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():
