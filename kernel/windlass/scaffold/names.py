@@ -33,7 +33,6 @@ def names_of(name: str) -> Names:
     package = name.replace("-", "_")
     if keyword.iskeyword(package) or keyword.issoftkeyword(package) or package in sys.stdlib_module_names:
         raise BadName(f"{name} is a word of Python's own; my-{name} would do")
-    owners = {owner.lower().replace("_", "-") for owner in packages_distributions().get(package, ())}
-    if package in TAKEN or owners - {name}:
+    if package in TAKEN or package in packages_distributions():
         raise BadName(f"a package {package} is there already; my-{name} would do")
     return Names(name, package, "".join(word.capitalize() for word in name.split("-")))
