@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
 import pytest
@@ -38,8 +38,8 @@ class Greet(Handler[GreetPayload]):
 
 class TestGreetKeepsTheContract(HandlerContract):
     handler = Greet()
-    payloads: ClassVar = ({"name": "Ada"}, GreetPayload("Grace"), b'{"name": "Edsger"}')
-    misfits: ClassVar = ({}, {"name": ""}, {"name": 7}, b"{")
+    payloads = ({"name": "Ada"}, GreetPayload("Grace"), b'{"name": "Edsger"}')
+    misfits = ({}, {"name": ""}, {"name": 7}, b"{")
 
 
 class ClickyKind(Greet):

@@ -68,7 +68,7 @@ def test_its_own_tests_pass_against_what_was_installed(plugin: Path, installed: 
 
 
 def test_it_is_styled_and_typed_as_ours_are(plugin: Path) -> None:
-    strict = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "acme_notes"]
+    strict = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "acme_notes", "tests"]
     for command in (
         [sys.executable, "-m", "ruff", "check"],
         [sys.executable, "-m", "ruff", "format", "--check"],

@@ -15,7 +15,9 @@ from tests.system.test_readme_tour import checkout
 
 __all__ = ["checkout"]
 
-BLOCK = re.compile(r"(?:^<!-- (?P<file>\S+) -->\n)?^```(?P<kind>python|console)\n(?P<text>.*?)^```", re.M | re.S)
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<file>\S+) -->\n)?^```(?P<kind>python|console)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL
+)
 
 
 def script(page: str) -> Iterator[str]:
