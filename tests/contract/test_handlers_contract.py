@@ -39,7 +39,7 @@ class Greet(Handler[GreetPayload]):
 class TestGreetKeepsTheContract(HandlerContract):
     handler = Greet()
     payloads = ({"name": "Ada"}, GreetPayload("Grace"), b'{"name": "Edsger"}')
-    misfits = ({}, {"name": ""}, {"name": 7}, b"{")
+    misfits = ({"name": ""}, {"name": 7}, b"{")
 
 
 class ClickyKind(Greet):
