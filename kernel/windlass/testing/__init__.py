@@ -1,1 +1,32 @@
-"""What tests are made of: a clock that is not real, and a cluster that is simulated."""
+"""What tests are made of: a harness for handlers, the contract they have to keep, and a clock that is not real.
+
+`docs/plugins.md` shows how they are used.  `simulation/` is the kernel's own: a cluster on paper.
+"""
+
+from windlass.core.interrupts import Rung
+from windlass.core.lifecycle import State, Verdict
+from windlass.errors import BootError, InvalidArgument, PayloadInvalid, UnknownKind
+from windlass.testing.conformance import HandlerContract, check_handler_keeps_contract
+from windlass.testing.harness import Harness
+from windlass.testing.record import Progress, Run, Stage, Step
+from windlass.testing.virtual import Deadlock, run_virtually, virtual
+
+__all__ = [
+    "BootError",
+    "Deadlock",
+    "HandlerContract",
+    "Harness",
+    "InvalidArgument",
+    "PayloadInvalid",
+    "Progress",
+    "Run",
+    "Rung",
+    "Stage",
+    "State",
+    "Step",
+    "UnknownKind",
+    "Verdict",
+    "check_handler_keeps_contract",
+    "run_virtually",
+    "virtual",
+]

@@ -1,17 +1,21 @@
 """An event loop on a virtual clock: whoever sleeps wakes at once, and the clock has moved by as much.
 
 Hours of leases, pauses and retries pass in milliseconds, always in the same order: timers by their time, then by their
-turn.  Threads and sockets have no place in it.
+turn.  While something runs in a thread (`asyncio.to_thread`) the clock keeps real time.  Sockets and processes have no
+place in it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Deadlock(Exception):
@@ -22,6 +26,13 @@ class _NoWaiting(selectors.SelectSelector):
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if self.loop.threads:
+            began = time.monotonic()
+            ready = super().select(timeout)
+            waited = time.monotonic() - began
+            self.loop.waited += waited
+            self.loop.pass_time(waited)
+            return ready
         if timeout is None:
             raise Deadlock(f"everybody waits at {self.loop.time():.3f} s")
         self.loop.pass_time(timeout)
@@ -29,6 +40,11 @@ class _NoWaiting(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
+    threads = 0
+    """How many calls are on their way in threads."""
+    waited = 0.0
+    """Real seconds spent waiting for them."""
+
     def __init__(self) -> None:
         selector = _NoWaiting()
         selector.loop = self
@@ -43,8 +59,34 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if seconds > 0:
             self._now += seconds + 1e-9
 
+    def run_in_executor(self, *arguments: Any) -> Any:  # type: ignore[override]
+        future = super().run_in_executor(*arguments)
+        self.threads += 1
+        future.add_done_callback(self._thread_ended)
+        return future
+
+    def _thread_ended(self, _: object) -> None:
+        self.threads -= 1
+
+    async def shutdown_default_executor(self, *arguments: Any) -> None:
+        self.threads += 1  # it waits in a thread for the threads
+        try:
+            await super().shutdown_default_executor(*arguments)
+        finally:
+            self.threads -= 1
+
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     """Run to the end on a virtual clock; what still runs then is cancelled."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+def virtual(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """An `async def` test as a plain one that runs on a virtual clock; pytest needs no plugin for it."""
+
+    @functools.wraps(test)
+    def run(*arguments: P.args, **named: P.kwargs) -> T:
+        return run_virtually(test(*arguments, **named))
+
+    return run

@@ -1,0 +1,1 @@
+"""`windlass plugin new`: writes a plugin that works, from the files in `template/`."""
