@@ -1,7 +1,7 @@
 """The Store contract: what the kernel asks of whatever remembers its tasks.
 
-Three small contracts, because three different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die)
-and `Library` (people read).  A `Store` is one of each over the same memory.
+Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
+(people read) and `Lanes` (one publishes at a time).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -37,6 +37,7 @@ from windlass.store.facts import (
     TaskFacts,
     Watched,
 )
+from windlass.store.lanes import Lanes
 
 
 class Queue(ABC):
@@ -147,13 +148,14 @@ class Store(ABC):
     queue: Queue
     cluster: Cluster
     library: Library
+    lanes: Lanes
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
         """Words that something may have changed, said through another store than this one.
 
-        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one.  May
-        miss some; the look is the truth.
+        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
+        `lane`: somebody left a lane, or its line.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

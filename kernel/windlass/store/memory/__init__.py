@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from windlass.store.memory.cluster import MemoryCluster
+from windlass.store.memory.lanes import MemoryLanes
 from windlass.store.memory.library import MemoryLibrary
 from windlass.store.memory.queue import MemoryQueue
 from windlass.store.memory.world import World
@@ -20,6 +21,7 @@ class MemoryStore(Store):
         self.queue = MemoryQueue(world, self)
         self.cluster = MemoryCluster(world)
         self.library = MemoryLibrary(world)
+        self.lanes = MemoryLanes(world, self)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

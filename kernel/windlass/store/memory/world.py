@@ -15,6 +15,7 @@ from uuid import UUID
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.store.facts import EventFacts, NewTask, NodeFacts
+from windlass.store.lanes import Entrant
 
 
 @dataclass(slots=True)
@@ -98,6 +99,24 @@ class Leader:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A place in a lane's line."""
+
+    entrant: Entrant
+    at: datetime
+
+
+@dataclass(slots=True)
+class Lane:
+    """`waiting` in the order of coming."""
+
+    fence: int = 0
+    holder: Entrant | None = None
+    since: datetime | None = None
+    waiting: list[Ticket] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class World:
     """`now` is the one clock of everything here."""
@@ -112,6 +131,7 @@ class World:
     events: dict[int, dict[int, EventFacts]] = field(default_factory=lambda: defaultdict(dict))
     requests: dict[UUID, tuple[bytes, int]] = field(default_factory=dict)
     nodes: dict[int, Member] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
     leader: Leader | None = None
     last_id: int = 0
     listeners: dict[object, asyncio.Queue[str]] = field(default_factory=dict)
