@@ -8,7 +8,7 @@ Everything not named here is the kernel's own and may change without notice.
 
 from windlass.core.interrupts import Graces
 from windlass.core.retry import RetryPolicy
-from windlass.handler import Context, Failed, Handler, Outcome, Rejected, Retry, Success, TaskInfo
+from windlass.handler import Context, Failed, Handler, Lane, Outcome, Rejected, Retry, Success, TaskInfo
 from windlass.hookspecs import hookimpl
 from windlass.settings import Section, Settings
 
@@ -17,6 +17,7 @@ __all__ = [
     "Failed",
     "Graces",
     "Handler",
+    "Lane",
     "Outcome",
     "Rejected",
     "Retry",

@@ -53,7 +53,7 @@ class Wire:
 
 
 class _Part:
-    """A Queue, Cluster or Library at the other end of the wire."""
+    """A Queue, Cluster, Library or Lanes at the other end of the wire."""
 
     def __init__(self, part: Any, wire: Wire) -> None:
         self._part = part
@@ -75,6 +75,7 @@ class WiredStore(Store):
         self.queue: Any = _Part(store.queue, wire)
         self.cluster: Any = _Part(store.cluster, wire)
         self.library: Any = _Part(store.library, wire)
+        self.lanes: Any = _Part(store.lanes, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():
