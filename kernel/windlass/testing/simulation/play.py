@@ -10,9 +10,11 @@ import msgspec
 
 from windlass.core.interrupts import Graces
 from windlass.core.retry import RetryPolicy
+from windlass.errors import AttemptSuperseded
 from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success
 from windlass.hookspecs import hookimpl
 from windlass.settings import Settings
+from windlass.testing.simulation.press import Press
 
 
 class Execution(NamedTuple):
@@ -23,9 +25,10 @@ class Execution(NamedTuple):
 
 
 class Ledger:
-    """Every execution that began, and which of them still go on."""
+    """Every execution that began, which of them still go on, and what they published."""
 
     def __init__(self) -> None:
+        self.press = Press()
         self.executions: list[Execution] = []
         self.going_on: dict[str, set[Execution]] = {}
 
@@ -42,16 +45,22 @@ class Ledger:
         """A process that is killed executes nothing any more."""
         self.going_on.pop(node, None)
         self.going_on[node] = set()
+        self.press.kill(node)
 
 
 class Part(msgspec.Struct):
-    """How a task behaves: it works for `seconds`, says `words` lines, and ends as `end` says."""
+    """How a task behaves: it works for `seconds`, says `words` lines, and ends as `end` says.
+
+    In its last attempt it publishes through `lane`, if it names one, which takes it `publishing` seconds.
+    """
 
     seconds: float
     words: int = 0
     end: str = "success"
     failures: int = 0
     deaf: bool = False
+    lane: str = ""
+    publishing: float = 0.0
 
 
 class Play(Handler[Part]):
@@ -68,6 +77,8 @@ class Play(Handler[Part]):
         entry = self._ledger.begin(ctx.task.id, ctx.task.attempt, self._node, deaf=payload.deaf)
         try:
             await self._work(ctx, payload)
+            if payload.lane and ctx.task.retries > payload.failures:
+                await self._publish(ctx, payload)
         finally:
             self._ledger.end(entry)
         if ctx.task.retries <= payload.failures:
@@ -79,6 +90,24 @@ class Play(Handler[Part]):
             if number:
                 await ctx.step(f"word {number}")
             await self._sleep(part.seconds / (part.words + 1), part.deaf)
+
+    async def _publish(self, ctx: Context, part: Part) -> None:
+        press, clock, task = self._ledger.press, asyncio.get_running_loop().time, ctx.task
+        try:
+            async with ctx.lane(part.lane) as lane:
+                visit = press.begin(
+                    part.lane, lane.fence, task.id, task.attempt, self._node, deaf=part.deaf, now=clock()
+                )
+                try:
+                    await self._sleep(part.publishing, part.deaf)
+                    asked = clock()
+                    await lane.check()
+                    press.publish(visit, asked)
+                finally:
+                    press.end(visit)
+        except AttemptSuperseded:
+            press.refused += 1
+            raise
 
     async def _sleep(self, seconds: float, deaf: bool) -> None:
         try:
