@@ -236,6 +236,20 @@ async def test_a_store_hears_when_another_leaves_the_lane_or_its_line(store: Sto
     listening.cancel()
 
 
+async def test_of_eight_who_come_at_once_to_a_free_lane_one_is_let_in_and_the_others_stand_in_one_line(
+    door: Door,
+) -> None:
+    stores = [await door() for _ in range(CONNECTIONS)]
+    runs = await entrants(stores[0], await node_of(stores[0]), CONNECTIONS)
+    for round_ in range(30):
+        newcomers = [Entrant(f"lane {round_}", one.task, one.attempt, one.node) for one in runs]
+        turns = await asyncio.gather(*(store.lanes.enter(one) for store, one in zip(stores, newcomers, strict=True)))
+        assert sorted(turn.position for turn in turns) == list(range(CONNECTIONS))
+        assert [turn.fence for turn in turns if turn.position == 0] == [1]
+    for store in stores:
+        await store.close()
+
+
 class Race:
     """Publishers that hand one lane over to each other."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import Any, cast
 
@@ -186,6 +187,8 @@ async def test_an_abandoned_handler_loses_its_lane_and_its_check_says_so(rig: Ri
     deaf = await rig.enqueue(ignores)
     await eventually(lambda: _holder_is(rig, deaf))
     await kernel.interrupt(asked(deaf))
+    await rig.ended(deaf)
+    assert rig.execute("select task from windlass.lane") == [(None,)], "its end was handed in before it left"
     press.open.set()
     assert (await rig.ended(await rig.enqueue(press.publish))).result == b'{"fence": 2}'
     rig.theatre.released.set()
@@ -228,6 +231,55 @@ async def test_a_holder_whose_lease_is_lost_is_replaced_and_publishes_nothing(ri
     assert (await rig.ended(task)).attempt == 2
     await eventually(lambda: bool(refused))
     assert published == [(2, 2)]
+
+
+async def test_a_check_asks_the_store_because_the_node_may_not_know_yet(rig: Rig) -> None:
+    inside, checks = asyncio.Event(), asyncio.Event()
+    answers: list[str] = []
+
+    async def publish(ctx: Context) -> Outcome:
+        async with ctx.lane(LANE) as lane:
+            inside.set()
+            await checks.wait()
+            try:
+                await lane.check()
+                answers.append("mine")
+            except AttemptSuperseded:
+                answers.append("refused")
+        return Success()
+
+    await rig.start()
+    await rig.enqueue(publish)
+    await asyncio.wait_for(inside.wait(), 5)
+    # The task is somebody else's, and nobody told this node.
+    rig.execute("update windlass.running set attempt = attempt + 1")
+    checks.set()
+    await eventually(lambda: answers == ["refused"])
+
+
+async def test_a_fenced_attempt_is_refused_although_the_store_still_counts_it(rig: Rig) -> None:
+    inside = asyncio.Event()
+    answers: list[str] = []
+
+    async def publish(ctx: Context) -> Outcome:
+        async with ctx.lane(LANE) as lane:
+            inside.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await rig.theatre.released.wait()
+            try:
+                await lane.check()
+                answers.append("mine")
+            except AttemptSuperseded:
+                answers.append("refused")
+        return Success()
+
+    kernel = await rig.start()
+    await rig.enqueue(publish)
+    await asyncio.wait_for(inside.wait(), 5)
+    kernel.node._lose_epoch()
+    await eventually(lambda: bool(answers))
+    assert answers == ["refused"]
+    assert rig.count("running") == 1
 
 
 async def test_a_lane_freed_without_a_word_is_found_within_moments(rig: Rig, press: Press) -> None:
