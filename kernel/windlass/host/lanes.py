@@ -94,7 +94,10 @@ class Visitor(Protocol):
 
 
 class LiveLane(Lane):
-    """One attempt's way through a lane, from the line until it has left."""
+    """One attempt's way through a lane, from the line until it has left.
+
+    A context on a thread, or in a process, brings a `Lane` of its own that passes each call on to this one's loop.
+    """
 
     _left: asyncio.Task[None] | None = None
 
