@@ -10,16 +10,30 @@ from windlass.core.interrupts import Graces
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
-from windlass.handler import Context, Failed, Handler, Outcome, Rejected, Retry, Success, TaskInfo
+from windlass.handler import (
+    Concurrency,
+    Context,
+    Failed,
+    Handler,
+    Lane,
+    Outcome,
+    Rejected,
+    Retry,
+    Success,
+    TaskInfo,
+    Twin,
+)
 from windlass.hookspecs import hookimpl
 from windlass.settings import Section, Settings
 
 __all__ = [
     "CatchUp",
+    "Concurrency",
     "Context",
     "Failed",
     "Graces",
     "Handler",
+    "Lane",
     "Outcome",
     "Overlap",
     "Rejected",
@@ -31,5 +45,6 @@ __all__ = [
     "Settings",
     "Success",
     "TaskInfo",
+    "Twin",
     "hookimpl",
 ]

@@ -14,6 +14,7 @@ import asyncio
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, ClassVar, Generic, TypeVar, get_args
@@ -90,6 +91,23 @@ class TaskInfo(msgspec.Struct, frozen=True):
     labels: Mapping[str, str]
 
 
+class Lane(ABC):
+    """A lane while an attempt is inside: nobody else is, on any node."""
+
+    name: str
+    fence: int
+    """1 for the lane's first holder, one more for each after it.  Record it with what you publish."""
+
+    @abstractmethod
+    async def check(self) -> None:
+        """Raise `AttemptSuperseded` when the lane is not this attempt's any more.  Call it right before the switch.
+
+        A check can't stop a process that is put to sleep right after it.  What must never go backwards compares
+        fences where it is kept: hand yours in when you read what you build on, and with the switch, and refuse a
+        lower one there.
+        """
+
+
 class Context(ABC):
     """A handler's line to the kernel during one attempt.
 
@@ -116,6 +134,16 @@ class Context(ABC):
     @abstractmethod
     async def output(self, data: bytes, stream: str = "stdout") -> None:
         """Add raw output.  Kept up to the kind's `output_cap`, head and tail, with a count of what was dropped."""
+
+    @abstractmethod
+    def lane(self, name: str, waiting: str = "") -> AbstractAsyncContextManager[Lane]:
+        """Publish alone: `async with ctx.lane("entities", waiting="waiting for entity writer") as lane:`.
+
+        First come, first served, over all nodes.  `waiting` is the task's stage while it waits in line; the earlier
+        one comes back after that.  Compute outside, publish inside, and make the publication short: everybody else
+        waits.  One lane at a time: a second one raises `RuntimeError`.  Names are few and fixed, up to 200
+        characters.  Raises `AttemptSuperseded` when another attempt holds the task.
+        """
 
 
 class Handler(ABC, Generic[P]):

@@ -8,7 +8,10 @@ from collections import Counter
 
 import pytest
 from windlass.errors import StoreUnavailable
+from windlass.host.lanes import LiveLane
 from windlass.host.maintenance.scheduler import Scheduler
+from windlass.store.lanes import Entrant, Turn
+from windlass.store.memory.lanes import MemoryLanes
 from windlass.store.memory.queue import MemoryQueue
 from windlass.store.memory.residents import MemoryResidents
 from windlass.store.memory.schedules import MemorySchedules
@@ -36,8 +39,8 @@ def test_every_history_keeps_every_invariant_and_drains() -> None:
         assert report.tasks > 100
         faults += report.faults
     happened = ("kill", "stall", "terminate", "lost attempts", "returned", "canceled running", "canceled waiting")
-    others = ("new leader", "answer lost", "refused", "ticks skipped", "residents back")
-    assert all(faults[fault] for fault in happened + others), f"void: {faults}"
+    rare = ("new leader", "answer lost", "refused", "ticks skipped", "residents back", "published", "publisher refused")
+    assert all(faults[fault] for fault in (*happened, *rare)), f"void: {faults}"
 
 
 def test_the_same_seed_gives_the_same_trace() -> None:
@@ -89,3 +92,31 @@ def test_a_resident_that_is_made_twice_is_caught(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(MemoryResidents, "_is_idle", lambda *_: True)
     with pytest.raises(Violation, match="tasks live at once"):
         simulate_many(SEEDS)
+
+
+async def _passes(self: LiveLane) -> None:
+    """A check that asks nobody."""
+
+
+def test_a_publisher_that_does_not_check_its_fence_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LiveLane, "check", _passes)
+    with pytest.raises(Violation, match=r"I10: .* passed a check although"):
+        simulate_many(3 * SEEDS)
+
+
+def test_a_lane_that_is_taken_from_a_living_holder_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryLanes, "_holder", lambda self, lane: None)
+    with pytest.raises(Violation, match="I10: at once inside"):
+        simulate_many(3 * SEEDS)
+
+
+def test_a_fence_that_is_given_twice_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    entering = MemoryLanes.enter
+
+    async def enter(self: MemoryLanes, entrant: Entrant) -> Turn:
+        turn = await entering(self, entrant)
+        return turn if turn.fence is None else Turn((turn.fence + 1) // 2, 0, turn.holder)
+
+    monkeypatch.setattr(MemoryLanes, "enter", enter)
+    with pytest.raises(Violation, match=r"I10: .*was given to"):
+        simulate_many(3 * SEEDS)

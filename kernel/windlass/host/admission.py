@@ -67,9 +67,9 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """`pools`: the names of those this node knows."""
+    """`pools`: the names of those there are; without them any name is taken."""
 
-    def __init__(self, kinds: Mapping[str, Kind], pools: Collection[str]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], pools: Collection[str] | None = None) -> None:
         self._kinds = kinds
         self._pools = pools
 
@@ -108,7 +108,7 @@ class Admission:
 
     def _gates(self, kind: Kind, request: Request, payload: object) -> dict[str, Any]:
         """What it must wait for, by its handler and its caller."""
-        if request.pool and request.pool not in self._pools:
+        if request.pool and self._pools is not None and request.pool not in self._pools:
             near = difflib.get_close_matches(request.pool, self._pools, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known pools: {', '.join(sorted(self._pools))}"
             raise InvalidArgument(f"there is no pool {request.pool!r}; {hint}", field="task.pool")

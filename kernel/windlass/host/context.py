@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -11,12 +12,15 @@ import msgspec
 from windlass.core.output import CappedOutput
 from windlass.core.output import Chunk as OutputChunk
 from windlass.errors import AttemptSuperseded
-from windlass.handler import Context, TaskInfo
+from windlass.handler import Context, Lane, TaskInfo
+from windlass.host.lanes import Lanes, LiveLane
 from windlass.host.outbox import STAGE, STATE, STEP, STREAMS, Outbox
 from windlass.host.recorder import Recorder
 from windlass.store.facts import Claimed
+from windlass.store.lanes import Entrant
 
 LARGEST_TEXT = 4_000
+LARGEST_NAME = 200
 LARGEST_STEP_DATA = 16 * 1024
 LARGEST_CHUNK = 64 * 1024
 LARGEST_OUTBOX = 256 * 1024
@@ -50,11 +54,16 @@ class LiveContext(Context):
     _output: CappedOutput | None = None
     _cancelled: asyncio.Event | None = None
     _task: TaskInfo | None = None
+    _stage: str | None = None
+    _lane: LiveLane | None = None
 
-    def __init__(self, claimed: Claimed, node: int, started: float, recorder: Recorder, output_cap: int) -> None:
+    def __init__(
+        self, claimed: Claimed, node: int, started: float, recorder: Recorder, lanes: Lanes, output_cap: int
+    ) -> None:
         self.claimed = claimed
         self.outbox = Outbox(node, claimed.id, claimed.attempt, started)
         self._recorder = recorder
+        self._lanes = lanes
         self._output_cap = output_cap
 
     @property
@@ -82,8 +91,8 @@ class LiveContext(Context):
         return self._cancelled
 
     async def stage(self, name: str) -> None:
-        self.outbox.stage = clean(name, 200)
-        self.outbox.add_line(self._recorder.now(), STAGE, self.outbox.stage)
+        self._stage = self.outbox.stage = clean(name, LARGEST_NAME)
+        self.outbox.add_line(self._recorder.now(), STAGE, self._stage)
         await self._spoken()
 
     async def progress(self, current: int, total: int | None = None) -> None:
@@ -108,6 +117,28 @@ class LiveContext(Context):
                 self._add_chunk(head)
                 await self._spoken()
 
+    @asynccontextmanager
+    async def lane(self, name: str, waiting: str = "") -> AsyncIterator[Lane]:
+        if not name or clean(name, LARGEST_NAME) != name:
+            raise ValueError(f"a lane's name is text of 1 to {LARGEST_NAME} characters, not {name!r}")
+        if self._lane is not None:
+            if not self._lane.is_left:
+                raise RuntimeError(f"lane {name!r}: this task is already at lane {self._lane.name!r}; leave that first")
+            # A good-bye that is late must not take what the next entry gives.
+            await self._lane.leave()
+        entrant = Entrant(name, self.claimed.id, self.claimed.attempt, self.outbox.node)
+        lane = self._lane = LiveLane(self._lanes, entrant, self)
+        try:
+            await self._stand_in_line(lane, waiting or f"waiting for {name}")
+            yield lane
+        finally:
+            # Nobody waits for it here: a store that is away must not keep a handler that is to end.
+            lane.leave()
+
+    def leave_lane(self) -> asyncio.Future[None] | None:
+        """The attempt ends: whatever its handler still does, it publishes no more."""
+        return None if self._lane is None else self._lane.leave()
+
     def interrupted(self, by: str, reason: str) -> None:
         """Note the interrupt in the timeline and tell the handler."""
         text = f"interrupt asked by {by}" + (f": {reason}" if reason else "")
@@ -127,6 +158,23 @@ class LiveContext(Context):
 
     def _add_chunk(self, chunk: OutputChunk) -> None:
         self.outbox.add_chunk(self._recorder.now(), chunk.stream, chunk.data, chunk.dropped)
+
+    async def _stand_in_line(self, lane: LiveLane, waiting: str) -> None:
+        before, words = self._stage, clean(waiting, LARGEST_NAME)
+        try:
+            await lane.enter(lambda: self.stage(words))
+        except AttemptSuperseded:
+            if not lane.is_left:
+                self.supersede()
+            raise
+        if self._stage != words or before == words:
+            return
+        if before is not None:
+            await self.stage(before)
+        else:
+            # It had none: people see none again, and the timeline needs no line for that.
+            self._stage, self.outbox.stage = None, ""
+            await self._spoken()
 
     async def _spoken(self) -> None:
         if self.superseded:

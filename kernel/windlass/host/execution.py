@@ -22,6 +22,7 @@ from windlass.errors import AttemptSuperseded
 from windlass.handler import Failed, Retry
 from windlass.host.context import LiveContext
 from windlass.host.dispatcher import Dispatcher
+from windlass.host.lanes import Lanes
 from windlass.host.plugins import Kind
 from windlass.host.recorder import Recorder
 from windlass.host.verdicts import Decision, decide, outcome_of
@@ -65,6 +66,7 @@ class Execution:
         node: int,
         dispatcher: Dispatcher,
         recorder: Recorder,
+        lanes: Lanes,
         on_end: Callable[[Execution, Ended | None], None],
     ) -> None:
         self.claimed = claimed
@@ -74,7 +76,7 @@ class Execution:
         self._recorder = recorder
         self._on_end = on_end
         self._started = recorder.now()
-        self.ctx = LiveContext(claimed, node, self._started, recorder, kind.handler.output_cap)
+        self.ctx = LiveContext(claimed, node, self._started, recorder, lanes, kind.handler.output_cap)
 
     def start(self) -> None:
         self.ctx.on_superseded = self.fence
@@ -97,6 +99,8 @@ class Execution:
     def fence(self) -> None:
         """Another attempt holds the task, or the lease is lost: stop, and hand nothing in."""
         self._raise(Why.FENCED)
+        # From now on it is refused here already: the store may not know yet that the lease is lost.
+        self.ctx.superseded = True
         if not self.ctx.ended and self._climbing is None:
             self._climbing = asyncio.create_task(self._outlast())
 
@@ -154,6 +158,7 @@ class Execution:
             self._break_off(decision or decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry))
 
     def _break_off(self, decision: Decision) -> None:
+        self.ctx.leave_lane()
         if not self._abandoned and self._claim_end():
             self._on_end(self, None if self._fenced() else self._ended(decision))
 
@@ -209,7 +214,12 @@ class Execution:
     async def _end(self, decision: Decision) -> None:
         if self.ctx.ended:
             return
+        left = self.ctx.leave_lane()
         if self._why is not Why.FENCED:
+            if left is not None:
+                # Cut by a shutdown, it goes on; and a lane whose holder has ended is free anyway.
+                with suppress(asyncio.CancelledError):
+                    await left
             self.ctx.close_output()
             if self.ctx.outbox or self.ctx.on_its_way:
                 await self._flush()

@@ -19,6 +19,7 @@ from windlass.errors import StoreUnavailable
 from windlass.host.completer import Completer
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import Execution
+from windlass.host.lanes import Lanes
 from windlass.host.maintenance.leadership import Leadership
 from windlass.host.maintenance.promoter import Promoter
 from windlass.host.maintenance.recoverer import Recoverer
@@ -64,6 +65,7 @@ class Node(Service):
         self._on_news = on_news
         self.completer = Completer(store.queue, self._settled, now)
         self.recorder = Recorder(store.queue, on_news, now)
+        self.lanes = Lanes(store.lanes)
         self.dispatchers = [
             Dispatcher(store.queue, pool, plugins.kinds, self._launch, self._may_claim, self._known, now)
             for pool in pools
@@ -80,7 +82,8 @@ class Node(Service):
     def services(self) -> list[Service]:
         """In the order of their start; they stop the other way round."""
         maintenance: list[Service] = [self.leadership, self.promoter, self.recoverer]
-        return [self.completer, self.recorder, self.releaser, *maintenance, self.sharing, *self.dispatchers, self]
+        first = [self.completer, self.recorder, self.lanes, self.releaser]
+        return [*first, *maintenance, self.sharing, *self.dispatchers, self]
 
     def look(self) -> None:
         """Something may have become claimable."""
@@ -104,6 +107,8 @@ class Node(Service):
             self.promoter.look()
         if word in ("", "interrupt"):
             self._bell.ring()
+        if word in ("", "lane"):
+            self.lanes.look()
 
     def interrupted(self) -> None:
         """Somebody asked for an interrupt through this process."""
@@ -197,7 +202,7 @@ class Node(Service):
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
         kind = self._plugins.kinds[claimed.kind]
-        execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self._attempt_ended)
+        execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self._attempt_ended)
         self._executions[claimed.id] = execution
         execution.start()
 

@@ -1,7 +1,8 @@
 """The Store contract: what the kernel asks of whatever remembers its tasks.
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
-(people read), `Pools` (who may run how much).  A `Store` is one of each over the same memory.
+(people read), `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules` and `Residents` (work that
+nobody asked for).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -41,6 +42,7 @@ from windlass.store.facts import (
     TaskFacts,
     Watched,
 )
+from windlass.store.lanes import Lanes
 from windlass.store.pools import Pools
 from windlass.store.residents import Residents
 from windlass.store.schedules import Schedules
@@ -194,13 +196,15 @@ class Store(ABC):
     pools: Pools
     schedules: Schedules
     residents: Residents
+    lanes: Lanes
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
         """Words that something may have changed, said through another store than this one.
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
-        `schedule`: one was changed.  May miss some; the look is the truth.
+        `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change.  May miss
+        some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

@@ -15,6 +15,7 @@ from windlass.core.lifecycle import Verdict
 from windlass.core.sequence import sequence
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import HOW, Execution
+from windlass.host.lanes import Lanes
 from windlass.host.plugins import Kind
 from windlass.store.facts import Asked, Claimed, Ended, EventFacts, Membership, NewTask, NodeFacts, Watched
 from windlass.store.memory import MemoryStore, World
@@ -96,7 +97,8 @@ class OneTask:
         ended: asyncio.Future[Ended | None] = asyncio.get_running_loop().create_future()
         kind = msgspec.structs.replace(self._kind, handler=cast(Any, handler))
         nobody = cast(Dispatcher, None)
-        execution = Execution(claimed, kind, self._epoch, nobody, witness, lambda _, end: ended.set_result(end))
+        lanes = Lanes(self._store.lanes)
+        execution = Execution(claimed, kind, self._epoch, nobody, witness, lanes, lambda _, end: ended.set_result(end))
         disturbing = [asyncio.create_task(each) for each in self._disturb(execution, witness, moment)]
         execution.start()
         try:

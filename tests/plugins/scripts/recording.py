@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
 
-from windlass import Context, TaskInfo
+from windlass import Context, Lane, TaskInfo
 
 
 class RecordingContext(Context):
@@ -47,6 +48,9 @@ class RecordingContext(Context):
             await self.pace(data)
         self.chunks.append((stream, data))
         self._changed.set()
+
+    def lane(self, name: str, waiting: str = "") -> AbstractAsyncContextManager[Lane]:
+        raise AssertionError("ExecuteScript takes no lane")
 
     def text(self, stream: str = "stdout") -> bytes:
         return b"".join(data for name, data in self.chunks if name == stream)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from windlass.store.memory.cluster import MemoryCluster
+from windlass.store.memory.lanes import MemoryLanes
 from windlass.store.memory.library import MemoryLibrary
 from windlass.store.memory.pools import MemoryPools
 from windlass.store.memory.queue import MemoryQueue
@@ -26,6 +27,7 @@ class MemoryStore(Store):
         self.pools = MemoryPools(world, self)
         self.schedules = MemorySchedules(world, self.queue, self)
         self.residents = MemoryResidents(world, self.queue)
+        self.lanes = MemoryLanes(world, self)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

@@ -17,6 +17,7 @@ from uuid import UUID
 from windlass.core.lifecycle import State, Verdict
 from windlass.core.shares import Share
 from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts
+from windlass.store.lanes import Entrant
 from windlass.store.schedules import ScheduleFacts, TickFacts
 
 SLOT, DEPENDENCIES, TWIN = 1, 2, 3
@@ -127,6 +128,24 @@ class Leader:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A place in a lane's line."""
+
+    entrant: Entrant
+    at: datetime
+
+
+@dataclass(slots=True)
+class Lane:
+    """`waiting` in the order of coming."""
+
+    fence: int = 0
+    holder: Entrant | None = None
+    since: datetime | None = None
+    waiting: list[Ticket] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class Pool:
     slots: int
@@ -157,6 +176,7 @@ class World:
     paused_kinds: dict[str, str] = field(default_factory=dict)
     known_kinds: set[str] = field(default_factory=set)
     nodes: dict[int, Member] = field(default_factory=dict)
+    lanes: dict[str, Lane] = field(default_factory=dict)
     leader: Leader | None = None
     schedules: dict[str, ScheduleFacts] = field(default_factory=dict)
     ticks: list[TickFacts] = field(default_factory=list)

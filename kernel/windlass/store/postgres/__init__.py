@@ -12,6 +12,7 @@ from windlass.store.port import Store
 from windlass.store.postgres.cluster import PostgresCluster
 from windlass.store.postgres.connection import Connections
 from windlass.store.postgres.hints import listen
+from windlass.store.postgres.lanes import PostgresLanes
 from windlass.store.postgres.library import PostgresLibrary
 from windlass.store.postgres.migrate import migrate
 from windlass.store.postgres.pools import PostgresPools
@@ -31,6 +32,7 @@ class PostgresStore(Store):
         self.pools = PostgresPools(connections)
         self.schedules = PostgresSchedules(connections, self._queue)
         self.residents = PostgresResidents(connections, self._queue)
+        self.lanes = PostgresLanes(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.dsn, self._connections.mark)

@@ -32,6 +32,9 @@ DRAIN_SECONDS = 400.0
 HEALED_SECONDS = 40.0
 """Long enough for a new leader to catch up with the schedules."""
 NODES = 3
+LANES = ("entities", "pages")
+PUBLICATIONS = (*(None,) * 16, 0.1, 0.5, 3.0, 12.0)
+"""Seconds, as often as they are to come; most tasks publish nothing."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,14 @@ class _History:
         self._invariants.check()
         world = self._world
         places = f"{len(world.ready)} {len(world.deferred)} {len(world.running)} {len(world.over)}"
-        self._note(f"{places} {len(self._ledger.executions)}")
+        published = sum(map(len, self._ledger.press.versions.values()))
+        self._note(f"{places} {len(self._ledger.executions)} {published}")
 
     async def _maybe(self) -> None:
         events: tuple[tuple[float, Callable[[], Awaitable[None]]], ...] = (
             (0.30, self._send),
             (0.04, self._interrupt),
+            (0.02, self._interrupt_a_publisher),
             (0.006, self._kill),
             (0.006, self._stall),
             (0.004, self._terminate),
@@ -137,6 +142,10 @@ class _History:
                 failures=self._chance.choice((0, 0, 0, 1, 2)),
                 deaf=self._chance.random() < 0.1,
             )
+            publishing = self._chance.choice(PUBLICATIONS)
+            if publishing is not None:
+                lane, deaf = self._chance.choice(LANES), self._chance.random() < 0.3
+                part = msgspec.structs.replace(part, lane=lane, publishing=publishing, deaf=deaf)
             delay = self._chance.choice((0.0, 0.0, 0.0, 4.0))
             asked = Request(
                 kind="Play",
@@ -171,10 +180,16 @@ class _History:
         return True
 
     async def _interrupt(self) -> None:
+        self._interrupt_one_of(list(self._world.tasks))
+
+    async def _interrupt_a_publisher(self) -> None:
+        self._interrupt_one_of([visit.task for visit in self._ledger.press.inside])
+
+    def _interrupt_one_of(self, tasks: list[int]) -> None:
         process = self._any()
-        if process is None or not self._world.tasks:
+        if process is None or not tasks:
             return
-        task = self._chance.choice(list(self._world.tasks))
+        task = self._chance.choice(tasks)
         process.spawn(self._ask_to_end(process, task))
         self._note(f"interrupt {task}")
 
@@ -238,6 +253,9 @@ class _History:
         self._faults["ticks skipped"] += sum(tick.task is None for tick in self._world.ticks)
         self._faults["residents back"] += sum(task.trigger == "resident" for task, _ in self._world.tasks.values()) - 1
         self._faults["new leader"] += self._world.leader.term - 1 if self._world.leader else 0
+        press = self._ledger.press
+        self._faults["published"] += sum(map(len, press.versions.values()))
+        self._faults["publisher refused"] += press.refused
         digest = hashlib.sha256("\n".join(self._trace).encode()).hexdigest()[:16]
         executions = len(self._ledger.executions)
         return Report(self._seed, len(self._world.tasks), executions, self._faults, digest, tuple(self._trace))

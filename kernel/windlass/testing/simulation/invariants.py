@@ -11,6 +11,7 @@ from windlass.core.lifecycle import State, Verdict
 from windlass.store.memory.world import Over, World
 from windlass.testing.simulation.machine import SLOTS
 from windlass.testing.simulation.play import Ledger
+from windlass.testing.simulation.press import Visit
 from windlass.testing.simulation.standing import StandingOrders
 from windlass.testing.simulation.violation import hold as _hold
 
@@ -22,6 +23,7 @@ class Invariants:
         self._over: dict[int, Over] = {}
         self._attempts: dict[int, int] = {}
         self._term = 0
+        self._published: Counter[str] = Counter()
         self._executions_seen = 0
         self._executed: set[tuple[int, int]] = set()
         self.standing = StandingOrders(world)
@@ -37,6 +39,7 @@ class Invariants:
         self._limits_hold()
         self._one_term()
         self.standing.check()
+        self._one_publishes()
 
     def acknowledge(self, request: str, task: int) -> None:
         """An enqueue was answered."""
@@ -106,6 +109,23 @@ class Invariants:
         if leader := self._world.leader:
             _hold(leader.term >= self._term, f"I15: the term fell from {self._term} to {leader.term}")
             self._term = leader.term
+
+    def _one_publishes(self) -> None:
+        press = self._ledger.press
+        _hold(not press.wrongs, f"I10: {press.wrongs[:1]}")
+        for lane, visits in press.versions.items():
+            for version, visit in enumerate(visits[self._published[lane] :], start=self._published[lane]):
+                before = visits[version - 1].fence if version else 0
+                _hold(visit.base == version, f"I10: version {version + 1} of {lane} builds on version {visit.base}")
+                _hold(visit.fence > before, f"I10: in {lane} fence {visit.fence} published after {before}")
+            self._published[lane] = len(visits)
+        inside = Counter(visit.lane for visit in press.inside if self._is_running(visit))
+        _hold(not inside or max(inside.values()) == 1, f"I10: at once inside: {press.inside}")
+
+    def _is_running(self, visit: Visit) -> bool:
+        # A deaf handler that was abandoned goes on beside the next holder; its check and its fence stop it.
+        held = self._world.running.get(visit.task)
+        return held is not None and held.place.attempt == visit.attempt and not visit.deaf
 
     def _repeats_are_explained(self) -> None:
         explained = {Verdict.RETRY, Verdict.LOST, Verdict.RETURNED}

@@ -12,9 +12,11 @@ from windlass.core.interrupts import Graces
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import Schedule
+from windlass.errors import AttemptSuperseded
 from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success
 from windlass.hookspecs import hookimpl
 from windlass.settings import Settings
+from windlass.testing.simulation.press import Press
 
 TICK_SECONDS = 5.0
 
@@ -27,9 +29,10 @@ class Execution(NamedTuple):
 
 
 class Ledger:
-    """Every execution that began, and which of them still go on."""
+    """Every execution that began, which of them still go on, and what they published."""
 
     def __init__(self) -> None:
+        self.press = Press()
         self.executions: list[Execution] = []
         self.going_on: dict[str, set[Execution]] = {}
 
@@ -46,16 +49,22 @@ class Ledger:
         """A process that is killed executes nothing any more."""
         self.going_on.pop(node, None)
         self.going_on[node] = set()
+        self.press.kill(node)
 
 
 class Part(msgspec.Struct):
-    """How a task behaves: it works for `seconds`, says `words` lines, and ends as `end` says."""
+    """How a task behaves: it works for `seconds`, says `words` lines, and ends as `end` says.
+
+    In its last attempt it publishes through `lane`, if it names one, which takes it `publishing` seconds.
+    """
 
     seconds: float
     words: int = 0
     end: str = "success"
     failures: int = 0
     deaf: bool = False
+    lane: str = ""
+    publishing: float = 0.0
 
 
 class Play(Handler[Part]):
@@ -72,6 +81,8 @@ class Play(Handler[Part]):
         entry = self._ledger.begin(ctx.task.id, ctx.task.attempt, self._node, deaf=payload.deaf)
         try:
             await self._work(ctx, payload)
+            if payload.lane and ctx.task.retries > payload.failures:
+                await self._publish(ctx, payload)
         finally:
             self._ledger.end(entry)
         if ctx.task.retries <= payload.failures:
@@ -83,6 +94,24 @@ class Play(Handler[Part]):
             if number:
                 await ctx.step(f"word {number}")
             await self._sleep(part.seconds / (part.words + 1), part.deaf)
+
+    async def _publish(self, ctx: Context, part: Part) -> None:
+        press, clock, task = self._ledger.press, asyncio.get_running_loop().time, ctx.task
+        try:
+            async with ctx.lane(part.lane) as lane:
+                visit = press.begin(
+                    part.lane, lane.fence, task.id, task.attempt, self._node, deaf=part.deaf, now=clock()
+                )
+                try:
+                    await self._sleep(part.publishing, part.deaf)
+                    asked = clock()
+                    await lane.check()
+                    press.publish(visit, asked)
+                finally:
+                    press.end(visit)
+        except AttemptSuperseded:
+            press.refused += 1
+            raise
 
     async def _sleep(self, seconds: float, deaf: bool) -> None:
         try:

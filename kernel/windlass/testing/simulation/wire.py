@@ -53,7 +53,7 @@ class Wire:
 
 
 class _Part:
-    """A Queue, Cluster or Library at the other end of the wire."""
+    """A Queue, Cluster, Library or Lanes at the other end of the wire."""
 
     def __init__(self, part: Any, wire: Wire) -> None:
         self._part = part
@@ -78,6 +78,7 @@ class WiredStore(Store):
         self.pools: Any = _Part(store.pools, wire)
         self.schedules: Any = _Part(store.schedules, wire)
         self.residents: Any = _Part(store.residents, wire)
+        self.lanes: Any = _Part(store.lanes, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():
