@@ -101,6 +101,8 @@ class Node(Service):
         """A hint from the store; an empty one means that hints may have been missed."""
         if word in ("", "ready"):
             self.look()
+        if word in ("", "gate"):
+            self.releaser.look()
         if word in ("", "pool"):
             self.sharing.look()
         if word in ("", "later"):

@@ -203,8 +203,8 @@ class Store(ABC):
         """Words that something may have changed, said through another store than this one.
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
-        `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change.  May miss
-        some; the look is the truth.
+        `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
+        `gate`: something blocked may be free.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """
