@@ -7,7 +7,7 @@ PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 
 # Debian packages of programs that the tests use and Python packages cannot bring. `make ci` installs those that are missing;
 # tests name theirs with @pytest.mark.needs(program=…, package=…).
-SYSTEM_PACKAGES :=
+SYSTEM_PACKAGES := pgbouncer
 
 # Our parts: every folder that holds a distribution. `.` is the meta distribution, which names the others.
 PARTS := proto kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml clients/*/pyproject.toml)) .

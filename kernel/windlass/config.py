@@ -24,6 +24,10 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dsn: str = ""
     """A libpq DSN.  Empty: Windlass runs its own PostgreSQL in the home directory."""
     connections: int = 10
+    pooler: bool | None = None
+    """Whether `dsn` leads to a transaction pooler.  None: asked of the server at the start."""
+    listen_dsn: str = ""
+    """Past the pooler, for LISTEN only.  Empty behind a pooler: work of other nodes is found by looking."""
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
