@@ -1,7 +1,8 @@
 """The Store contract: what the kernel asks of whatever remembers its tasks.
 
-Three small contracts, because three different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die)
-and `Library` (people read).  A `Store` is one of each over the same memory.
+Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
+(people read), and in files of their own `Upkeep` (what is old goes) and `Statistics` (what is counted).  A `Store` is
+one of each over the same memory.
 
 Rules for every implementation:
 
@@ -37,6 +38,7 @@ from windlass.store.facts import (
     TaskFacts,
     Watched,
 )
+from windlass.store.upkeep import Upkeep
 
 
 class Queue(ABC):
@@ -147,6 +149,7 @@ class Store(ABC):
     queue: Queue
     cluster: Cluster
     library: Library
+    upkeep: Upkeep
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:

@@ -114,7 +114,13 @@ class World:
     nodes: dict[int, Member] = field(default_factory=dict)
     leader: Leader | None = None
     last_id: int = 0
+    last_node: int = 0
+    sets: list[tuple[int, datetime]] = field(default_factory=list)
+    """The lowest id of each set of tasks, and when it was opened; the last is the present one."""
     listeners: dict[object, asyncio.Queue[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sets.append((0, self.now()))
 
     def say(self, word: str, speaker: object) -> None:
         """Hint to every other store of this world."""

@@ -141,10 +141,17 @@ class Connections:
                 return await perform(connection, statement, parameters, pooled=self.address.pooled)
 
     async def alone(self, statement: sql_text.Composed) -> None:
-        """A statement that no transaction may hold, such as VACUUM."""
+        """A statement that no transaction may hold and that takes its time, such as VACUUM."""
         with translated():
             async with self._pool.connection() as connection:
-                await connection.execute(statement)
+                if self.address.pooled:
+                    await connection.execute(statement)
+                    return
+                await connection.execute("set statement_timeout = 0")
+                try:
+                    await connection.execute(statement)
+                finally:
+                    await connection.execute("reset statement_timeout")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Callable[[str, dict[str, Any]], Awaitable[list[Row]]]]:
