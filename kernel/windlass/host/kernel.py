@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from windlass.config import NodeConfig
+from windlass.config import NodeConfig, RetentionConfig
 from windlass.host.admission import Admission
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.node import Node
@@ -34,13 +34,20 @@ class Hints(Service):
 
 class Kernel:
     def __init__(
-        self, store: Store, plugins: Plugins, config: NodeConfig, surroundings: Surroundings | None = None
+        self,
+        store: Store,
+        plugins: Plugins,
+        config: NodeConfig,
+        surroundings: Surroundings | None = None,
+        retention: RetentionConfig | None = None,
     ) -> None:
         self._store = store
         self._plugins = plugins
         self.library = store.library
+        self.statistics = store.statistics
         self.watches = Watches(store.library)
-        self.node = Node(store, plugins, config, self.watches.nudge, surroundings or Surroundings())
+        around = surroundings or Surroundings()
+        self.node = Node(store, plugins, config, self.watches.nudge, around, retention or RetentionConfig())
         self.admission = Admission(plugins.kinds)
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self._services: list[Service] = [self.watches, *self.node.services, Hints(store, self.node)]

@@ -38,6 +38,7 @@ from windlass.store.facts import (
     TaskFacts,
     Watched,
 )
+from windlass.store.statistics import Statistics
 from windlass.store.upkeep import Upkeep
 
 
@@ -150,6 +151,7 @@ class Store(ABC):
     cluster: Cluster
     library: Library
     upkeep: Upkeep
+    statistics: Statistics
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from windlass.store.memory.cluster import MemoryCluster
 from windlass.store.memory.library import MemoryLibrary
 from windlass.store.memory.queue import MemoryQueue
+from windlass.store.memory.statistics import MemoryStatistics
 from windlass.store.memory.upkeep import MemoryUpkeep
 from windlass.store.memory.world import World
 from windlass.store.port import Store
@@ -21,6 +22,7 @@ class MemoryStore(Store):
         self.queue = MemoryQueue(world, self)
         self.cluster = MemoryCluster(world)
         self.library = MemoryLibrary(world)
+        self.statistics = MemoryStatistics(world)
         self.upkeep = MemoryUpkeep(world)
 
     async def hints(self) -> AsyncIterator[str]:

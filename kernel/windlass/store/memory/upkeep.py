@@ -52,15 +52,14 @@ class MemoryUpkeep(Upkeep):
         old = [id_ for id_, (_, task) in world.requests.items() if asked.get(task, requests) >= requests]
         for id_ in old:
             del world.requests[id_]
+        needed = {held.node for held in world.running.values()} | {node for node, _, _ in world.counted}
         gone = [
-            id_
-            for id_, member in world.nodes.items()
-            if not world.alive(id_)
-            and (world.now() - member.expires_at).total_seconds() > nodes
-            and all(held.node != id_ for held in world.running.values())
+            node
+            for node, member in world.nodes.items()
+            if node not in needed and (world.now() - member.expires_at).total_seconds() > nodes
         ]
-        for id_ in gone:
-            del world.nodes[id_]
+        for node in gone:
+            del world.nodes[node]
         return len(old) + len(gone)
 
     async def vacuum(self, membership: Membership) -> list[str]:
@@ -81,6 +80,8 @@ class MemoryUpkeep(Upkeep):
 
     def _forget(self, tasks: list[int]) -> None:
         world = self._world
-        for places in (world.tasks, world.over, world.tried, world.events):
-            for task in tasks:
-                places.pop(task, None)  # type: ignore[attr-defined]
+        for task in tasks:
+            del world.tasks[task]
+            world.over.pop(task, None)
+            world.tried.pop(task, None)
+            world.events.pop(task, None)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.store.facts import EventFacts, NewTask, NodeFacts
+from windlass.store.statistics import Counts
 
 
 @dataclass(slots=True)
@@ -117,6 +118,8 @@ class World:
     last_node: int = 0
     sets: list[tuple[int, datetime]] = field(default_factory=list)
     """The lowest id of each set of tasks, and when it was opened; the last is the present one."""
+    counted: dict[tuple[int, str, str], Counts] = field(default_factory=dict)
+    """By node, pool and kind; node 0 stands for all that have gone."""
     listeners: dict[object, asyncio.Queue[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

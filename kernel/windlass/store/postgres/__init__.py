@@ -16,6 +16,7 @@ from windlass.store.postgres.library import PostgresLibrary
 from windlass.store.postgres.migrate import migrate
 from windlass.store.postgres.pooler import check_session, is_pooled
 from windlass.store.postgres.queue import PostgresQueue
+from windlass.store.postgres.statistics import PostgresStatistics
 from windlass.store.postgres.upkeep import PostgresUpkeep
 
 
@@ -27,6 +28,7 @@ class PostgresStore(Store):
         self._cluster = PostgresCluster(connections)
         self.cluster = self._cluster
         self.library = PostgresLibrary(connections)
+        self.statistics = PostgresStatistics(connections)
         self.upkeep = PostgresUpkeep(connections)
 
     def hints(self) -> AsyncIterator[str]:

@@ -75,6 +75,7 @@ class WiredStore(Store):
         self.queue: Any = _Part(store.queue, wire)
         self.cluster: Any = _Part(store.cluster, wire)
         self.library: Any = _Part(store.library, wire)
+        self.statistics: Any = _Part(store.statistics, wire)
         self.upkeep: Any = _Part(store.upkeep, wire)
 
     async def hints(self) -> AsyncIterator[str]:
