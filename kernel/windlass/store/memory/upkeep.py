@@ -15,6 +15,8 @@ class MemoryUpkeep(Upkeep):
 
     async def roll(self, membership: Membership, period: float) -> Roll:
         world = self._world
+        if not world.sets:
+            world.sets.append((0, world.now()))
         lower, opened_at = world.sets[-1]
         is_old = world.last_id >= max(lower, 1) and (world.now() - opened_at).total_seconds() >= period
         if not is_old or not self._leads(membership):
