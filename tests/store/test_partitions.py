@@ -17,6 +17,7 @@ from windlass.store.postgres.migrate import migrate, migrations
 from windlass.store.upkeep import Roll
 
 from tests.contract.facts import claim, ended, facts_of, held, leader, new_task, node_of, stored
+from tests.waiting import eventually
 
 module = importlib.import_module("windlass.store.postgres.migrate")
 
@@ -167,6 +168,35 @@ async def test_a_task_that_was_committed_late_keeps_its_set(store: Store, dsn: s
     assert await store.upkeep.roll(leading, 0.0) is Roll.ROLLED
     assert ask(dsn, "select windlass.drop_set(%s, %s, 0)", leading.node, leading.term) == [("busy",)]
     assert (await facts_of(store, task)).state is State.PENDING
+
+
+async def test_a_task_that_waits_where_we_do_not_look_keeps_its_set(
+    store: Store, dsn: str, leading: Membership
+) -> None:
+    """A follow-up, say, that lives on its key alone: what has no outcome has not ended, wherever it is."""
+    node = await node_of(store)
+    await store.queue.finish(node, [ended(await held(store, node))])
+    [hidden] = await stored(store)
+    ask(dsn, "delete from windlass.ready")
+    assert await store.upkeep.roll(leading, 0.0) is Roll.ROLLED
+    assert await store.upkeep.drop(leading, 0.0) == 0
+    assert ask(dsn, "select count(*) from windlass.task where id = %s", hidden) == [(1,)]
+
+
+async def test_ids_that_run_past_the_bound_while_a_roll_waits_for_them_are_not_given_twice(
+    store: Store, dsn: str, leading: Membership
+) -> None:
+    await stored(store)
+    ask(dsn, "alter function windlass.roll set lock_timeout = '10s'")
+    waiting = "select pid from pg_locks where relation = 'windlass.task_id'::regclass and not granted"
+    async with await psycopg.AsyncConnection.connect(dsn) as fast:
+        await fast.execute("select nextval('windlass.task_id')")
+        rolling = asyncio.create_task(store.upkeep.roll(leading, 0.0))
+        await eventually(lambda: ask(dsn, waiting))
+        await fast.execute("select setval('windlass.task_id', 10000500)")
+        await fast.commit()
+        assert await rolling is Roll.ROLLED
+    assert (await stored(store))[0] == 10_000_501
 
 
 async def test_a_table_that_comes_later_is_partitioned_with_the_others(

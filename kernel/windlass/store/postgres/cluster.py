@@ -57,8 +57,10 @@ class PostgresCluster(Cluster):
         await self._db.rows("leave_node", {"node": node})
 
     async def beat(self, node: int, lease: float) -> Beat:
-        term = await self._db.rows("lead", {"node": node, "lease": lease})
-        rows = await self._db.rows("read_neighbours", {"node": node, "machine": self._machines.get(node, "")})
+        # One transaction: an idle node's beat is a good part of all it asks for.
+        async with self._db.transaction() as run:
+            term = await run("lead", {"node": node, "lease": lease})
+            rows = await run("read_neighbours", {"node": node, "machine": self._machines.get(node, "")})
         neighbours = tuple(
             NodeFacts(id=id_, name=name, machine=machine, pid=pid, pid_started=started, kinds=tuple(kinds))
             for id_, name, machine, pid, started, kinds in rows
