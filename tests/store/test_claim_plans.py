@@ -40,9 +40,10 @@ def explain(dsn: str, facts: dict[str, Any]) -> dict[str, Any]:
         connection.prepare_threshold = None
         connection.execute(sql("settle"), SETTLED)
         query = "explain (analyze, buffers, format json)\n" + sql("claim_tasks")
-        [plan] = connection.execute(query.encode(), facts).fetchone() or [None]
+        row = connection.execute(query.encode(), facts).fetchone()
         connection.rollback()
-    found: dict[str, Any] = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+    assert row is not None
+    found: dict[str, Any] = (json.loads(row[0]) if isinstance(row[0], str) else row[0])[0]["Plan"]
     return found
 
 

@@ -125,11 +125,12 @@ async def test_a_transaction_that_took_an_id_and_stays_open_is_waited_for_later(
 ) -> None:
     await stored(store)
     async with await psycopg.AsyncConnection.connect(dsn) as slow:
-        [late] = await (await slow.execute("select nextval('windlass.task_id')")).fetchone() or [None]
+        row = await (await slow.execute("select nextval('windlass.task_id')")).fetchone()
+        assert row is not None
         began = time.monotonic()
         assert await store.upkeep.roll(leading, 0.0) is Roll.BUSY
         assert time.monotonic() - began < 2.0
-        assert await stored(store) == [late + 1]
+        assert await stored(store) == [row[0] + 1]
         await slow.commit()
     assert await store.upkeep.roll(leading, 0.0) is Roll.ROLLED
     assert await stored(store) == [10_000_000]

@@ -117,7 +117,7 @@ class World:
     last_id: int = 0
     last_node: int = 0
     sets: list[tuple[int, datetime]] = field(default_factory=list)
-    """The lowest id of each set of tasks, and when it was opened; the last is the present one.  None until the first look."""
+    """The lowest id of each set of tasks, and when it was opened; the last is the present one."""
     counted: dict[tuple[int, str, str], Counts] = field(default_factory=dict)
     """By node, pool and kind; node 0 stands for all that have gone."""
     listeners: dict[object, asyncio.Queue[str]] = field(default_factory=dict)
