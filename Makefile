@@ -7,7 +7,11 @@ PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 
 # Debian packages of programs that the tests use and Python packages cannot bring. `make ci` installs those that are missing;
 # tests name theirs with @pytest.mark.needs(program=…, package=…).
-SYSTEM_PACKAGES :=
+SYSTEM_PACKAGES := pgbouncer
+
+# The oldest PostgreSQL that Windlass works with: `make test-pg15` holds the store against it. In CI its package is installed first.
+PG15 := /usr/lib/postgresql/15/bin
+PG15_PACKAGES := postgresql-15
 
 # Our parts: every folder that holds a distribution. `.` is the meta distribution, which names the others.
 PARTS := proto kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml clients/*/pyproject.toml)) .
@@ -20,17 +24,21 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STRICT := kernel plugins clients proto/generate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format proto lock sim bench ci system-packages clean venv
+.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim bench ci system-packages clean venv
 .DELETE_ON_ERROR:
 
 help:  ## list what there is
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 demo: .venv/.installed  ## run real scripts, live, from nothing
 	@$(BIN)/windlass demo
 
 test: .venv/.installed  ## run every test (choose with ARGS='-k word')
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-pg15: .venv/.installed  ## the store's tests on PostgreSQL 15 (apt install postgresql-15)
+	@test -x $(PG15)/postgres || { echo 'windlass: needs $(PG15_PACKAGES): apt install $(PG15_PACKAGES), or name yours: make $@ PG15=/path/to/bin' >&2; exit 1; }
+	@WINDLASS_TEST_POSTGRES=$(PG15) $(BIN)/python -m pytest tests/contract tests/store $(ARGS)
 
 lint: .venv/.installed  ## style, types, import contracts, generated code
 	$(BIN)/ruff check
@@ -60,6 +68,10 @@ bench: .venv/.installed  ## measure this machine (options in ARGS)
 
 ci: system-packages  ## what CI runs: system packages, lint, every test
 	@$(MAKE) --no-print-directory lint test
+
+ci-pg15: SYSTEM_PACKAGES += $(PG15_PACKAGES)
+ci-pg15: system-packages  ## what CI runs against the oldest PostgreSQL
+	@$(MAKE) --no-print-directory test-pg15
 
 # Installs through apt only what is missing; asks sudo when it is not root.
 system-packages:

@@ -18,6 +18,8 @@ import pytest_asyncio
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from windlass import embedded
+from windlass.embedded.control import Request
+from windlass.embedded.lease import acquire
 from windlass.store.postgres import PostgresStore, open_store
 from windlass.store.postgres.migrate import migrate
 
@@ -34,7 +36,7 @@ def postgres() -> Iterator[str]:
     """The DSN of this session's own server, with a migrated template in it."""
     with (
         tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=_quick_folder()) as folder,
-        embedded.start(Path(folder), valkey=False, settings=SETTINGS) as lease,
+        _start(Path(folder)) as lease,
     ):
         admin = lease.servers.postgres
         _execute(admin, sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
@@ -91,6 +93,16 @@ async def store(dsn: str) -> AsyncIterator[PostgresStore]:
     opened = await open_store(dsn, connections=6)
     yield opened
     await opened.close()
+
+
+def _start(home: Path) -> embedded.Lease:
+    """The wheel's PostgreSQL, or the one whose programs are in the folder that WINDLASS_TEST_POSTGRES names."""
+    if not (folder := os.environ.get("WINDLASS_TEST_POSTGRES")):
+        return embedded.start(home, valkey=False, settings=SETTINGS)
+    assert Path(folder, "postgres").is_file(), f"WINDLASS_TEST_POSTGRES: there is no PostgreSQL in {folder}"
+    # The first on PATH wins where no wheel is asked for.
+    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+    return acquire(home, Request(valkey=False, settings=SETTINGS, wheels=False))
 
 
 def _quick_folder() -> Path | None:

@@ -24,6 +24,10 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dsn: str = ""
     """A libpq DSN.  Empty: Windlass runs its own PostgreSQL in the home directory."""
     connections: int = 10
+    pooler: bool | None = None
+    """Whether `dsn` leads to a transaction pooler.  None: asked of the server at the start."""
+    listen_dsn: str = ""
+    """Past the pooler, for LISTEN only.  Empty behind a pooler: work of other nodes is found by looking."""
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,6 +47,22 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return LeaseTimes(lease=self.lease, renew=self.renew)
 
 
+class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """In days; `inf` keeps for ever."""
+
+    history: float = 30.0
+    """After its end nothing is kept for longer."""
+    completed: float | None = None
+    failed: float | None = None
+    canceled: float | None = None
+    kinds: dict[str, float] = {}
+    """By kind of task.  The shortest of what applies to a task counts."""
+    requests: float = 1.0
+    """How long the same request id means the same task."""
+    partition: float = 1.0
+    """How much goes into one set of partitions, which is dropped as a whole."""
+
+
 class EmbeddedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     valkey: bool = True
 
@@ -58,6 +78,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreConfig = StoreConfig()
     server: ServerConfig = ServerConfig()
     node: NodeConfig = msgspec.field(default_factory=NodeConfig)
+    retention: RetentionConfig = msgspec.field(default_factory=RetentionConfig)
     embedded: EmbeddedConfig = EmbeddedConfig()
     log: LogConfig = LogConfig()
     plugins: dict[str, dict[str, Any]] = {}
@@ -142,7 +163,7 @@ def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    for section in ("store", "server", "node", "embedded", "log"):
+    for section in ("store", "server", "node", "retention", "embedded", "log"):
         prefix = f"WINDLASS_{section.upper()}_"
         for name, text in environ.items():
             if name.startswith(prefix):
@@ -156,6 +177,16 @@ def _check(config: Config) -> None:
         raise ConfigError(f"configuration: node: {error}") from error
     if config.store.connections < 2:
         raise ConfigError(f"configuration: store.connections must be at least 2, not {config.store.connections}")
+    _check_retention(config.retention)
     for pool, slots in config.node.pools.items():
         if slots < 1:
             raise ConfigError(f"configuration: node.pools.{pool} must be at least 1, not {slots}")
+
+
+def _check_retention(config: RetentionConfig) -> None:
+    kinds = {f"kinds.{kind}": days for kind, days in config.kinds.items()}
+    fields = {name: getattr(config, name) for name in config.__struct_fields__ if name != "kinds"}
+    for name, days in (fields | kinds).items():
+        # Written so that nan is refused as well.
+        if days is not None and not days > 0:
+            raise ConfigError(f"configuration: retention.{name} must be more than 0 days, not {days}")

@@ -55,9 +55,10 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
 
 @asynccontextmanager
 async def _kernel(config: Config, dsn: str, plugins: Plugins) -> AsyncIterator[Kernel]:
-    store = await open_store(dsn, connections=config.store.connections)
+    chosen = config.store
+    store = await open_store(dsn, connections=chosen.connections, pooler=chosen.pooler, listen_dsn=chosen.listen_dsn)
     try:
-        kernel = Kernel(store, plugins, config.node)
+        kernel = Kernel(store, plugins, config.node, retention=config.retention)
         await kernel.start()
         try:
             yield kernel

@@ -17,9 +17,14 @@ from windlass.store.postgres import open_store
 Door = Callable[[], Awaitable[Store]]
 
 
-@pytest.fixture(params=["memory", "postgres"])
+NEEDS_PGBOUNCER = pytest.mark.needs(program="pgbouncer", package="pgbouncer")
+
+
+@pytest.fixture(params=["memory", "postgres", pytest.param("pooled", marks=NEEDS_PGBOUNCER)])
 def door(request: pytest.FixtureRequest) -> Door:
-    """Opens a store; each opens the same memory, as every node does."""
+    """Opens a store; each opens the same memory, as every node does.  `pooled` is PostgreSQL behind pgbouncer."""
+    if request.param == "pooled":
+        return partial(open_store, request.getfixturevalue("pooled"), connections=6)
     if request.param == "postgres":
         return partial(open_store, request.getfixturevalue("dsn"), connections=6)
     world = World(lambda: datetime.now(UTC))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,13 @@ def test_the_environment_is_read_into_the_type_of_each_key(tmp_path: Path) -> No
     assert (config.store.connections, config.log.json, config.node.drain_grace) == (7, True, 1.5)
 
 
+def test_what_is_kept_for_ever_and_the_pooler_can_be_said_in_the_file(tmp_path: Path) -> None:
+    config = _load(tmp_path, "[retention]\nhistory = inf\nkinds = { Noop = 0.5 }\n[store]\npooler = true")
+    assert (config.retention.history, config.retention.kinds) == (inf, {"Noop": 0.5})
+    assert config.store.pooler is True
+    assert _load(tmp_path, "").store.pooler is None
+
+
 def test_other_variables_of_ours_are_not_configuration(tmp_path: Path) -> None:
     assert _load(tmp_path, "", WINDLASS_TOKEN="t", WINDLASS_ADDRESS="a", WINDLASS_SERVER="b").home
 
@@ -90,6 +98,11 @@ def test_home_is_the_variable_then_the_file_then_the_state_directory(tmp_path: P
         ("[node.pools]\ndefault = 'many'", "Expected `int`, got `str` - at `node.pools[...]`"),
         ("[store]\nconnections = 1", "store.connections must be at least 2, not 1"),
         ("store = 5", "store"),
+        ("[store]\npooler = 'perhaps'", "Expected `bool | null`, got `str` - at `store.pooler`"),
+        ("[retention]\nhistory = 0", "retention.history must be more than 0 days, not 0.0"),
+        ("[retention]\ncompleted = nan", "retention.completed must be more than 0 days, not nan"),
+        ("[retention.kinds]\nNoop = -1", "retention.kinds.Noop must be more than 0 days, not -1.0"),
+        ("[retention]\nhistroy = 3", "unknown key 'retention.histroy'; did you mean 'history'?"),
         ("[plugins]\nscripts = 3", "Expected `object`, got `int` - at `plugins[...]`"),
         ("nonsense", "can't be read"),
     ],

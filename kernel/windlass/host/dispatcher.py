@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -29,11 +29,17 @@ POLL_SECONDS = 1.0
 def _nothing(_node: int, _claimed: Claimed) -> None: ...
 
 
+def _uncounted(_pool: str, _claimed: Sequence[Claimed]) -> None: ...
+
+
 class Dispatcher(Service):
     """`launch` starts a claimed task, and `freed` is called when its slot is free; `may_claim` is the node's gate."""
 
     on_late: Callable[[int, Claimed], None] = staticmethod(_nothing)
     """Told of each task whose claim was on its way, for this node, when the heap was given up."""
+
+    on_claimed: Callable[[str, Sequence[Claimed]], None] = staticmethod(_uncounted)
+    """Told of the pool, and what was claimed from it."""
 
     def __init__(
         self,
@@ -140,6 +146,7 @@ class Dispatcher(Service):
                 # It may have committed: what it took is found by asking, before the next claim.
                 self._doubtful = True
                 raise
+            self.on_claimed(self.pool, claimed)
             if given_up != self._times_given_up:
                 # A drain began, or the epoch is another: these may not start under it.
                 for task in claimed:

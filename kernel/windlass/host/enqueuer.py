@@ -48,7 +48,7 @@ class Enqueuer:
         self._committing.add(storing)
         storing.add_done_callback(self._committing.discard)
         receipts = await asyncio.shield(storing)
-        self._on_stored(tasks)
+        self._on_stored(_made(tasks, receipts))
         return receipts
 
     async def finished(self) -> None:
@@ -85,5 +85,11 @@ class Enqueuer:
         except WindlassError as error:
             # One caller's bad task must not refuse the others'.
             return [error] if len(tasks) == 1 else [answer for task in tasks for answer in await self._store([task])]
-        self._on_stored(tasks)
+        self._on_stored(_made(tasks, receipts))
         return receipts
+
+
+def _made(tasks: Sequence[NewTask], receipts: Sequence[Receipt | RequestIdReused]) -> list[NewTask]:
+    """Those that are new: the others were stored by an earlier call."""
+    pairs = zip(tasks, receipts, strict=True)
+    return [task for task, receipt in pairs if isinstance(receipt, Receipt) and not receipt.repeated]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from windlass.config import NodeConfig
+from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates
 from windlass.errors import TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
@@ -50,16 +50,23 @@ class Hints(Service):
 
 class Kernel:
     def __init__(
-        self, store: Store, plugins: Plugins, config: NodeConfig, surroundings: Surroundings | None = None
+        self,
+        store: Store,
+        plugins: Plugins,
+        config: NodeConfig,
+        surroundings: Surroundings | None = None,
+        retention: RetentionConfig | None = None,
     ) -> None:
         surroundings = surroundings or Surroundings()
         self._store = store
         self._plugins = plugins
         self.library = store.library
+        self.statistics = store.statistics
         self.watches = Watches(store.library)
         # A handler that names a pool of its own need not be configured to run.
         self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
-        self.node = Node(store, plugins, config, list(self._pools), self.watches.nudge, surroundings)
+        nudge, kept = self.watches.nudge, retention or RetentionConfig()
+        self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = Admission(plugins.kinds, self.node.sharing.known)
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         leads, stored = self.node.leadership.membership, self.node.stored

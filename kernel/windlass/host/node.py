@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from windlass.config import NodeConfig
+from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
 from windlass.errors import StoreUnavailable
 from windlass.host.completer import Completer
+from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import Execution
 from windlass.host.lanes import Lanes
+from windlass.host.maintenance.keepers import keepers
 from windlass.host.maintenance.leadership import Leadership
 from windlass.host.maintenance.promoter import Promoter
 from windlass.host.maintenance.recoverer import Recoverer
@@ -50,6 +52,7 @@ class Node(Service):
         pools: Sequence[str],
         on_news: Callable[[Iterable[int]], None],
         surroundings: Surroundings,
+        retention: RetentionConfig,
     ) -> None:
         self._surroundings = surroundings
         now = surroundings.now
@@ -63,6 +66,7 @@ class Node(Service):
         self._all_ended = asyncio.Event()
         self._bell = Bell()
         self._on_news = on_news
+        self.counters = Counters(store.statistics, lambda: self._epoch)
         self.completer = Completer(store.queue, self._settled, now)
         self.recorder = Recorder(store.queue, on_news, now)
         self.lanes = Lanes(store.lanes)
@@ -72,17 +76,19 @@ class Node(Service):
         ]
         for dispatcher in self.dispatchers:
             dispatcher.on_late = self._return_unstarted
+            dispatcher.on_claimed = self.counters.claimed
         self.leadership = Leadership(store.cluster, lambda: self._epoch, surroundings.is_gone, self.recover, self.look)
         self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), lambda: self._epoch)
         self.releaser = Releaser(store.queue, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
+        self._keepers = keepers(store, self.leadership.membership, retention)
 
     @property
     def services(self) -> list[Service]:
         """In the order of their start; they stop the other way round."""
-        maintenance: list[Service] = [self.leadership, self.promoter, self.recoverer]
-        first = [self.completer, self.recorder, self.lanes, self.releaser]
+        maintenance: list[Service] = [self.leadership, self.promoter, self.recoverer, *self._keepers]
+        first = [self.completer, self.recorder, self.lanes, self.releaser, self.counters]
         return [*first, *maintenance, self.sharing, *self.dispatchers, self]
 
     def look(self) -> None:
@@ -92,6 +98,7 @@ class Node(Service):
 
     def stored(self, tasks: Sequence[NewTask]) -> None:
         """These tasks have just been enqueued through this process."""
+        self.counters.enqueued(tasks)
         if any(task.delay <= 0 for task in tasks):
             self.look()
         if any(task.delay > 0 for task in tasks):
@@ -136,7 +143,9 @@ class Node(Service):
     async def recover(self, dead: int | None = None) -> int:
         """Take back what lost nodes hold; how many tasks that were."""
         limits = {name: kind.handler.crash_limit for name, kind in self._plugins.kinds.items()}
-        return await self._store.cluster.recover(dead, limits)
+        recovered = await self._store.cluster.recover(dead, limits)
+        self.counters.lost(recovered)
+        return recovered
 
     async def run(self) -> None:
         while True:
@@ -183,6 +192,7 @@ class Node(Service):
     async def leave(self) -> None:
         """Give the epoch up, for good."""
         self._draining = True
+        await self.counters.flush_last()
         epoch, self._epoch = self._epoch, None
         if self._heartbeat is not None:
             await self._heartbeat.stop()
@@ -207,6 +217,7 @@ class Node(Service):
         execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self._attempt_ended)
         self._executions[claimed.id] = execution
         execution.start()
+        self.counters.started(claimed.id)
 
     def _attempt_ended(self, execution: Execution, ended: Ended | None) -> None:
         task = execution.claimed.id
@@ -220,6 +231,7 @@ class Node(Service):
 
     def _settled(self, settled: Sequence[Settled]) -> None:
         self._on_news(one.task for one in settled)
+        self.counters.settled(settled)
         if any(one.verdict is Verdict.RETRY for one in settled):
             self.promoter.look()
         if any(one.opens for one in settled):
@@ -270,6 +282,7 @@ class Node(Service):
         lost, self._epoch, self._heartbeat = self._heartbeat, None, None
         if lost is not None:
             lost.cease()
+        self.counters.forget_held()
         for dispatcher in self.dispatchers:
             dispatcher.hold(0)
             dispatcher.give_up()

@@ -1,8 +1,9 @@
 """The Store contract: what the kernel asks of whatever remembers its tasks.
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
-(people read), `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules` and `Residents` (work that
-nobody asked for).  A `Store` is one of each over the same memory.
+(people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes) and `Statistics` (what is counted).  A `Store`
+is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -46,6 +47,8 @@ from windlass.store.lanes import Lanes
 from windlass.store.pools import Pools
 from windlass.store.residents import Residents
 from windlass.store.schedules import Schedules
+from windlass.store.statistics import Statistics
+from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
 
@@ -197,6 +200,8 @@ class Store(ABC):
     schedules: Schedules
     residents: Residents
     lanes: Lanes
+    upkeep: Upkeep
+    statistics: Statistics
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:

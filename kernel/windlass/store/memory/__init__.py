@@ -12,6 +12,8 @@ from windlass.store.memory.pools import MemoryPools
 from windlass.store.memory.queue import MemoryQueue
 from windlass.store.memory.residents import MemoryResidents
 from windlass.store.memory.schedules import MemorySchedules
+from windlass.store.memory.statistics import MemoryStatistics
+from windlass.store.memory.upkeep import MemoryUpkeep
 from windlass.store.memory.world import World
 from windlass.store.port import Store
 
@@ -28,6 +30,8 @@ class MemoryStore(Store):
         self.schedules = MemorySchedules(world, self.queue, self)
         self.residents = MemoryResidents(world, self.queue)
         self.lanes = MemoryLanes(world, self)
+        self.statistics = MemoryStatistics(world)
+        self.upkeep = MemoryUpkeep(world)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

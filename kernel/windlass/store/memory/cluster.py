@@ -22,7 +22,7 @@ class MemoryCluster(Cluster):
         self._world = world
 
     async def join(self, node: NodeFacts, lease: float) -> int:
-        id_ = len(self._world.nodes) + 1
+        self._world.last_node = id_ = self._world.last_node + 1
         self._world.nodes[id_] = Member(msgspec.structs.replace(node, id=id_), self._in(lease))
         return id_
 

@@ -19,6 +19,7 @@ from windlass.core.shares import Share
 from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts
 from windlass.store.lanes import Entrant
 from windlass.store.schedules import ScheduleFacts, TickFacts
+from windlass.store.statistics import Counts
 
 SLOT, DEPENDENCIES, TWIN = 1, 2, 3
 
@@ -183,6 +184,11 @@ class World:
     residents: dict[tuple[str, str], int] = field(default_factory=dict)
     last_id: int = 0
     last_tick: int = 0
+    last_node: int = 0
+    sets: list[tuple[int, datetime]] = field(default_factory=list)
+    """The lowest id of each set of tasks, and when it was opened; the last is the present one."""
+    counted: dict[tuple[int, str, str], Counts] = field(default_factory=dict)
+    """By node, pool and kind; node 0 stands for all that have gone."""
     listeners: dict[object, asyncio.Queue[str]] = field(default_factory=dict)
 
     def say(self, word: str, speaker: object) -> None:

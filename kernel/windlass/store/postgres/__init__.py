@@ -10,15 +10,18 @@ from psycopg.conninfo import conninfo_to_dict
 from windlass.errors import BootError
 from windlass.store.port import Store
 from windlass.store.postgres.cluster import PostgresCluster
-from windlass.store.postgres.connection import Connections
+from windlass.store.postgres.connection import Address, Connections
 from windlass.store.postgres.hints import listen
 from windlass.store.postgres.lanes import PostgresLanes
 from windlass.store.postgres.library import PostgresLibrary
 from windlass.store.postgres.migrate import migrate
+from windlass.store.postgres.pooler import check_session, is_pooled
 from windlass.store.postgres.pools import PostgresPools
 from windlass.store.postgres.queue import PostgresQueue
 from windlass.store.postgres.residents import PostgresResidents
 from windlass.store.postgres.schedules import PostgresSchedules
+from windlass.store.postgres.statistics import PostgresStatistics
+from windlass.store.postgres.upkeep import PostgresUpkeep
 
 
 class PostgresStore(Store):
@@ -33,9 +36,11 @@ class PostgresStore(Store):
         self.schedules = PostgresSchedules(connections, self._queue)
         self.residents = PostgresResidents(connections, self._queue)
         self.lanes = PostgresLanes(connections)
+        self.statistics = PostgresStatistics(connections)
+        self.upkeep = PostgresUpkeep(connections)
 
     def hints(self) -> AsyncIterator[str]:
-        return listen(self._connections.dsn, self._connections.mark)
+        return listen(self._connections.address, self._connections.mark)
 
     async def close(self) -> None:
         self._cluster.stop_renewing()
@@ -43,13 +48,24 @@ class PostgresStore(Store):
         await self._connections.close()
 
 
-async def open_store(dsn: str, *, connections: int = 10) -> PostgresStore:
-    """A store on the database `dsn` names, migrated.  Raises `StoreUnavailable` or `BootError`."""
-    try:
-        conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError as error:
-        raise BootError(f"store.dsn can't be read: {str(error).strip()}") from error
+async def open_store(
+    dsn: str, *, connections: int = 10, pooler: bool | None = None, listen_dsn: str = ""
+) -> PostgresStore:
+    """A store on the database `dsn` names, migrated.  Raises `StoreUnavailable` or `BootError`.
+
+    `pooler`: whether a transaction pooler stands in front of it; None asks the server.  `listen_dsn` leads past it.
+    """
+    for name, given in (("store.dsn", dsn), ("store.listen_dsn", listen_dsn)):
+        try:
+            conninfo_to_dict(given)
+        except psycopg.ProgrammingError as error:
+            raise BootError(f"{name} can't be read: {str(error).strip()}") from error
     await migrate(dsn)
-    pool = Connections(dsn, connections)
+    pooled = await is_pooled(dsn) if pooler is None else pooler
+    if pooler is False:
+        await check_session(dsn)
+    if listen_dsn and await is_pooled(listen_dsn):
+        raise BootError("store.listen_dsn leads to a pooler, where nothing is heard: name PostgreSQL itself")
+    pool = Connections(Address(dsn, pooled, listen_dsn), connections)
     await pool.open()
     return PostgresStore(pool)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ import psycopg
 from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS
 from windlass.store.facts import Beat, NodeFacts
 from windlass.store.port import Cluster
-from windlass.store.postgres.connection import DIALLING, Connections, Row, translated
+from windlass.store.postgres.connection import SETTLED, Connections, Row, translated
 from windlass.store.postgres.statements import sql
 
 RECOVER_AT_ONCE = 1_000
@@ -32,11 +33,19 @@ class PostgresCluster(Cluster):
         with translated():
             try:
                 if self._heart is None or self._heart.closed:
-                    self._heart = psycopg.connect(self._db.dsn, **DIALLING)
-                return bool(self._heart.execute(sql("renew_node"), {"node": node, "lease": lease}).fetchall())
+                    address = self._db.address
+                    self._heart = psycopg.connect(address.dsn, **address.dialling())
+                return self._renew(self._heart, {"node": node, "lease": lease})
             except psycopg.Error:
                 self.stop_renewing()
                 raise
+
+    def _renew(self, heart: psycopg.Connection[Row], facts: dict[str, Any]) -> bool:
+        with heart.pipeline() if self._db.address.pooled else nullcontext():
+            if self._db.address.pooled:
+                heart.execute(sql("settle"), SETTLED)
+            renewed = heart.execute(sql("renew_node"), facts)
+        return bool(renewed.fetchall())
 
     def stop_renewing(self) -> None:
         """Close the heartbeat's own connection; called from its thread, or after it has ended."""
@@ -48,8 +57,10 @@ class PostgresCluster(Cluster):
         await self._db.rows("leave_node", {"node": node})
 
     async def beat(self, node: int, lease: float) -> Beat:
-        term = await self._db.rows("lead", {"node": node, "lease": lease})
-        rows = await self._db.rows("read_neighbours", {"node": node, "machine": self._machines.get(node, "")})
+        # One transaction: an idle node's beat is a good part of all it asks for.
+        async with self._db.transaction() as run:
+            term = await run("lead", {"node": node, "lease": lease})
+            rows = await run("read_neighbours", {"node": node, "machine": self._machines.get(node, "")})
         neighbours = tuple(
             NodeFacts(id=id_, name=name, machine=machine, pid=pid, pid_started=started, kinds=tuple(kinds))
             for id_, name, machine, pid, started, kinds in rows

@@ -5,31 +5,38 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import psycopg
 import psycopg_pool
+from psycopg import sql as sql_text
 from psycopg.types.json import set_json_loads
 
 from windlass.errors import InvalidArgument, StoreUnavailable
 from windlass.store.postgres.statements import sql
 
 STATEMENT_SECONDS = 30
+POOLER_ADVICE = "; is a transaction pooler between here and PostgreSQL? Then set store.pooler = true"
 
 # A generic plan made while a table was empty scans it for ever: a claim of 500 took 340-527 ms in place of 3 ms.
-SETTINGS = (
-    "-c plan_cache_mode=force_custom_plan -c enable_seqscan=off -c jit=off -c timezone=UTC "
-    f"-c statement_timeout={STATEMENT_SECONDS * 1000} -c idle_in_transaction_session_timeout={STATEMENT_SECONDS * 1000}"
-)
+SETTINGS = {
+    "plan_cache_mode": "force_custom_plan",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "timezone": "UTC",
+    "statement_timeout": f"{STATEMENT_SECONDS * 1000}",
+    "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS * 1000}",
+}
+SETTLED = {"names": list(SETTINGS), "settings": list(SETTINGS.values())}
 DIALLING: dict[str, Any] = {
     "autocommit": True,
-    "options": SETTINGS,
     "application_name": "windlass",
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
+    "prepare_threshold": None,
 }
 
 Row = tuple[Any, ...]
@@ -39,6 +46,24 @@ Run = Callable[[str, dict[str, Any]], Awaitable[list[Row]]]
 
 class Overtaken(Exception):
     """Raised inside a transaction to undo it: somebody else was quicker."""
+
+
+class Address(NamedTuple):
+    """Where the database is.  `pooled`: behind a transaction pooler, where nothing of a session lasts.
+
+    `listen_dsn` leads past the pooler; without one nothing is heard, and work is found by looking.
+    """
+
+    dsn: str
+    pooled: bool = False
+    listen_dsn: str = ""
+
+    def dialling(self, **settings: str) -> dict[str, Any]:
+        """How to connect.  `settings` change some of `SETTINGS`; a pooler takes none, so each statement brings them."""
+        if self.pooled:
+            return DIALLING
+        options = " ".join(f"-c {name}={setting}" for name, setting in (SETTINGS | settings).items())
+        return DIALLING | {"options": options, "prepare_threshold": 2}
 
 
 @contextmanager
@@ -55,25 +80,46 @@ def translated() -> Iterator[None]:
         psycopg_pool.PoolClosed,
     ) as error:
         said = str(error).strip().splitlines()
-        raise StoreUnavailable(f"the database does not answer: {said[0] if said else type(error).__name__}") from error
+        words = said[0] if said else type(error).__name__
+        raise StoreUnavailable(f"the database does not answer: {words}{_advice(words)}") from error
+    except (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement) as error:
+        raise StoreUnavailable(f"the database lost a prepared statement{POOLER_ADVICE}") from error
+
+
+def _advice(words: str) -> str:
+    return POOLER_ADVICE if "unsupported startup parameter" in words else ""
 
 
 async def prepare(connection: psycopg.AsyncConnection[Row]) -> None:
     """Keep JSON as the bytes that came: it is passed on or decoded into the handler's type, never into dicts."""
     # Our cursors are binary, so what comes is always bytes.
     set_json_loads(cast("Callable[[str | bytes], Any]", bytes), connection)
-    connection.prepare_threshold = 2
+
+
+async def perform(
+    connection: psycopg.AsyncConnection[Row], statement: str, parameters: dict[str, Any], *, pooled: bool
+) -> list[Row]:
+    """One statement, one transaction, one round trip; its rows."""
+    async with connection.cursor(binary=True) as cursor:
+        if pooled:
+            # No transaction is begun, so the two share the one that ends with the pipeline.
+            async with connection.pipeline():
+                await connection.execute(sql("settle"), SETTLED)
+                await cursor.execute(sql(statement), parameters)
+        else:
+            await cursor.execute(sql(statement), parameters)
+        return await cursor.fetchall() if cursor.description else []
 
 
 class Connections:
     """The pool every statement goes through."""
 
-    def __init__(self, dsn: str, size: int) -> None:
-        self.dsn = dsn
+    def __init__(self, address: Address, size: int) -> None:
+        self.address = address
         self.mark = secrets.token_hex(4)
         self._pool = psycopg_pool.AsyncConnectionPool(
-            dsn,
-            kwargs=DIALLING,
+            address.dsn,
+            kwargs=address.dialling(),
             configure=prepare,
             min_size=2,
             max_size=size,
@@ -97,9 +143,21 @@ class Connections:
     async def rows(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
         """One statement, one transaction; its rows."""
         with translated():
-            async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
-                await cursor.execute(sql(statement), parameters)
-                return await cursor.fetchall() if cursor.description else []
+            async with self._pool.connection() as connection:
+                return await perform(connection, statement, parameters, pooled=self.address.pooled)
+
+    async def alone(self, statement: sql_text.Composed) -> None:
+        """A statement that no transaction may hold and that takes its time, such as VACUUM."""
+        with translated():
+            async with self._pool.connection() as connection:
+                if self.address.pooled:
+                    await connection.execute(statement)
+                    return
+                await connection.execute("set statement_timeout = 0")
+                try:
+                    await connection.execute(statement)
+                finally:
+                    await connection.execute("reset statement_timeout")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Run]:
@@ -110,6 +168,8 @@ class Connections:
                 connection.transaction(),
                 connection.cursor(binary=True) as cursor,
             ):
+                if self.address.pooled:
+                    await cursor.execute(sql("settle"), SETTLED)
 
                 async def rows(statement: str, parameters: dict[str, Any]) -> list[Row]:
                     await cursor.execute(sql(statement), parameters)

@@ -10,17 +10,24 @@ from collections.abc import AsyncIterator
 
 import psycopg
 
-from windlass.store.postgres.connection import DIALLING
+from windlass.store.postgres.connection import Address
 
 RETRY_SECONDS = 0.5
 PROBE_SECONDS = 20.0
 
 
-async def listen(dsn: str, own_mark: str) -> AsyncIterator[str]:
-    """Words that others said, until the caller stops; reconnects by itself, and probes a silent connection."""
+async def listen(address: Address, own_mark: str) -> AsyncIterator[str]:
+    """Words that others said, until the caller stops; reconnects by itself, and probes a silent connection.
+
+    Behind a pooler without a way around it there is nothing to hear: one empty word, and silence.
+    """
+    if address.pooled and not address.listen_dsn:
+        yield ""
+        await asyncio.get_running_loop().create_future()
+    direct = Address(address.listen_dsn or address.dsn)
     while True:
         try:
-            async with await psycopg.AsyncConnection.connect(dsn, **DIALLING) as connection:
+            async with await psycopg.AsyncConnection.connect(direct.dsn, **direct.dialling()) as connection:
                 await connection.execute("listen windlass")
                 yield ""
                 while True:

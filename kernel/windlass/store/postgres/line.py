@@ -11,8 +11,7 @@ from typing import Any
 
 import psycopg
 
-from windlass.store.postgres.connection import DIALLING, SETTINGS, Row, prepare, translated
-from windlass.store.postgres.statements import sql
+from windlass.store.postgres.connection import Address, Row, perform, prepare, translated
 
 
 class Line:
@@ -21,9 +20,9 @@ class Line:
     A statement that `scans` no table (it only inserts) can't be planned wrong, so its plan is kept.
     """
 
-    def __init__(self, dsn: str, *, scans: bool = True) -> None:
-        self._dsn = dsn
-        self._options = SETTINGS if scans else SETTINGS.replace("force_custom_plan", "force_generic_plan")
+    def __init__(self, address: Address, *, scans: bool = True) -> None:
+        self._address = address
+        self._dialling = address.dialling(**({} if scans else {"plan_cache_mode": "force_generic_plan"}))
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._turn = asyncio.Lock()
         self._is_closed = False
@@ -59,8 +58,6 @@ class Line:
         if self._is_closed:
             raise psycopg.InterfaceError("the store is closed")
         if self._connection is None:
-            self._connection = await psycopg.AsyncConnection.connect(self._dsn, **DIALLING | {"options": self._options})
+            self._connection = await psycopg.AsyncConnection.connect(self._address.dsn, **self._dialling)
             await prepare(self._connection)
-        async with self._connection.cursor(binary=True) as cursor:
-            await cursor.execute(sql(statement), parameters)
-            return await cursor.fetchall() if cursor.description else []
+        return await perform(self._connection, statement, parameters, pooled=self._address.pooled)

@@ -38,8 +38,8 @@ LOOKS = 20
 class PostgresQueue(Queue):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
-        self._claims, self._words, self._ends = (Line(connections.dsn) for _ in range(3))
-        self._orders = (Line(connections.dsn, scans=False), Line(connections.dsn, scans=False))
+        self._claims, self._words, self._ends = (Line(connections.address) for _ in range(3))
+        self._orders = (Line(connections.address, scans=False), Line(connections.address, scans=False))
         self._frontiers: dict[str, Frontier] = {}
 
     async def close(self) -> None:

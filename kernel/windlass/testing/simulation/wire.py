@@ -79,6 +79,8 @@ class WiredStore(Store):
         self.schedules: Any = _Part(store.schedules, wire)
         self.residents: Any = _Part(store.residents, wire)
         self.lanes: Any = _Part(store.lanes, wire)
+        self.statistics: Any = _Part(store.statistics, wire)
+        self.upkeep: Any = _Part(store.upkeep, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():
