@@ -37,7 +37,9 @@ class Rig:
     async def start(self, *, slots: int = 4, store: Store | None = None, **node: Any) -> Kernel:
         settings: dict[str, Any] = {"pools": {"default": slots}, "drain_grace": 0.2}
         config = NodeConfig(**(settings | node))
-        kernel = Kernel(store or self.store, load_plugins({}, {"theatre": self.theatre}), config)
+        # Workers load every installed plugin by themselves; the tests' own are enough for them.
+        plugins = load_plugins({}, {"theatre": self.theatre, "isolated": "tests.host.isolated"}, installed=False)
+        kernel = Kernel(store or self.store, plugins, config)
         await kernel.start()
         self._kernels.append(kernel)
         return kernel
@@ -59,6 +61,15 @@ class Rig:
         name = f"{len(self.theatre.plays)} {play.__name__}"
         self.theatre.plays[name] = play
         payload = msgspec.json.encode({"play": name}).decode()
+        task = new_task(kind=kind, payload=payload, **changes)
+        [receipt] = await self.store.queue.enqueue([task])
+        for kernel in self._kernels:
+            kernel.node.stored([task])
+        return receipt.task
+
+    async def act(self, name: str, *, kind: str = "InProcess", file: str = "", **changes: Any) -> int:
+        """Enqueue one of the acts of tests.host.isolated."""
+        payload = msgspec.json.encode({"name": name, "file": file}).decode()
         task = new_task(kind=kind, payload=payload, **changes)
         [receipt] = await self.store.queue.enqueue([task])
         for kernel in self._kernels:
