@@ -34,7 +34,7 @@ class Processes(Executor):
         self._idle_seconds = idle_seconds
         self._running: dict[Attempt, Worker | None] = {}
         self._idle: dict[Worker, asyncio.TimerHandle] = {}
-        self._going: set[asyncio.Task[None]] = set()
+        self._going: dict[Worker, asyncio.Task[None]] = {}
 
     @property
     def warm(self) -> list[int]:
@@ -76,7 +76,7 @@ class Processes(Executor):
         for worker in [*self._idle, *(worker for worker in self._running.values() if worker)]:
             self._let_go(worker)
         if self._going:
-            await asyncio.wait(self._going)
+            await asyncio.wait(self._going.values())
 
     async def _take(self) -> tuple[Worker, bool]:
         """A worker, and whether it has been used before."""
@@ -138,10 +138,10 @@ class Processes(Executor):
 
     def _let_go(self, worker: Worker) -> asyncio.Task[None]:
         # A task of its own: it goes on when whoever waits for it is cancelled.
-        going = asyncio.create_task(worker.destroy())
-        self._going.add(going)
-        going.add_done_callback(self._going.discard)
-        return going
+        if worker not in self._going:
+            self._going[worker] = asyncio.create_task(worker.destroy())
+            self._going[worker].add_done_callback(lambda _: self._going.pop(worker))
+        return self._going[worker]
 
 
 def _outcome(done: wire.Done) -> Outcome:
