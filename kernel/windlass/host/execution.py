@@ -165,7 +165,8 @@ class Execution:
 
     def _raise(self, why: Why) -> None:
         if not self.ctx.ended and self._task is not None:
-            self._why = why
+            if why is Why.FENCED or self._why is not Why.OVERDUE:
+                self._why = why  # an attempt whose time was over counts, also when a shutdown ends it
             self.ctx.cancelled.set()
             self._task.cancel()
             if not self._begun:

@@ -49,6 +49,9 @@ class Job:
 
     def run(self) -> wire.Done:
         threads = threading.active_count()
+        # As the last task may have changed them.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGUSR1, self._interrupting.on_signal)
         with _memory_limited(self._handler.memory_limit):
             done, spoiled = self._run()
         self._speaking.over = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import resource
 import signal
 import socket
 import sys
@@ -70,8 +71,8 @@ def main(channel: int, guard: int) -> None:
     die_with_parent(signal.SIGKILL)
     if os.getppid() != guard:  # it died before the line above
         os._exit(1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     interrupting = Interrupting()
-    signal.signal(signal.SIGUSR1, interrupting.on_signal)
     line = Line(socket.socket(fileno=channel), interrupting)
     boot = line.receive()
     if not isinstance(boot, wire.Boot):

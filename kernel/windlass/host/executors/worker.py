@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from windlass.errors import AttemptSuperseded
 from windlass.handler import Context
@@ -18,6 +19,8 @@ from windlass.host.executors import wire
 from windlass.host.executors.guard.tree import descendants, signal_all
 from windlass.host.executors.launch import Launched, launch
 from windlass.host.executors.tap import Tap
+
+log = structlog.get_logger()
 
 START_SECONDS = 60.0
 KILL_SECONDS = 4.0
@@ -141,6 +144,8 @@ class Worker:
         if not self.ended.done():
             self.kill()
         await asyncio.wait((self.ended,))
+        if left := self.ended.result().left:
+            log.error("SIGKILL did not end what a worker started: the system holds on", worker=self.pid, processes=left)
         if self._alarm is not None:
             self._alarm.cancel()
         asyncio.get_running_loop().remove_reader(self._launched.control.fileno())
