@@ -234,7 +234,8 @@ class InProcess(Handler[Act]):
     output_cap = 4096
 
     def run(self, ctx: BlockingContext, payload: Act) -> Outcome:
-        return ACTS[payload.name](ctx, payload)
+        outcome: Outcome = ACTS[payload.name](ctx, payload)
+        return outcome
 
 
 class InThread(InProcess):

@@ -59,6 +59,7 @@ class LiveContext(Context):
     superseded = False
     ended = False
     on_its_way = False
+    spoken_at = 0.0
     on_superseded: Callable[[], None] = staticmethod(_nothing)
     _output: CappedOutput | None = None
     _cancelled: asyncio.Event | None = None
@@ -67,7 +68,6 @@ class LiveContext(Context):
     def __init__(self, claimed: Claimed, node: int, started: float, recorder: Recorder, output_cap: int) -> None:
         self.claimed = claimed
         self.outbox = Outbox(node, claimed.id, claimed.attempt, started)
-        self.spoken_at = started
         self._recorder = recorder
         self._output_cap = output_cap
 

@@ -83,15 +83,12 @@ class Execution:
         self.claimed = claimed
         self.node = node
         self.dispatcher = dispatcher
+        self.handler: Handler[Any] = kind.handler
         self._kind = kind
         self._recorder = recorder
         self._on_end = on_end
         self._started = recorder.now()
-        self.ctx = LiveContext(claimed, node, self._started, recorder, kind.handler.output_cap)
-
-    @property
-    def handler(self) -> Handler[Any]:
-        return self._kind.handler
+        self.ctx = LiveContext(claimed, node, self._started, recorder, self.handler.output_cap)
 
     @property
     def stored(self) -> bytes:
@@ -113,7 +110,7 @@ class Execution:
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
         self._task = asyncio.create_task(self._run())
-        if self._kind.handler.deadlines is not NO_DEADLINES:
+        if self.handler.deadlines is not NO_DEADLINES:
             self._mind_deadlines()
 
     def leaks(self) -> asyncio.Task[None] | None:
@@ -137,14 +134,14 @@ class Execution:
 
     def _deadlines(self) -> Deadlines:
         # The one place for what a task asked for instead of its kind: override's `run` and `silence`.
-        return override(self._kind.handler.deadlines)
+        return override(self.handler.deadlines)
 
     def _mind_deadlines(self) -> None:
         if self._why is not None or self._handled:
             return
         deadlines, now = self._deadlines(), self._recorder.now()
         ran = now - self._started
-        silent = 0.0 if self.ctx.waits_for_the_store() else now - self.ctx.spoken_at
+        silent = 0.0 if self.ctx.waits_for_the_store() else now - max(self._started, self.ctx.spoken_at)
         self._overdue = overdue(deadlines, ran, silent)
         if self._overdue:
             self._why = Why.OVERDUE
@@ -176,7 +173,7 @@ class Execution:
     async def _climb(self) -> None:
         assert self._task is not None
         executor = self._kind.executor
-        for rung, grace in ladder(self._kind.handler.graces, executor.rungs):
+        for rung, grace in ladder(self.handler.graces, executor.rungs):
             self._rung = rung
             if rung is Rung.ABANDONED:
                 log.error("handler ignores its interrupt; abandoned", task=self.claimed.id, kind=self.claimed.kind)
@@ -192,7 +189,7 @@ class Execution:
 
     async def _outlast(self) -> None:
         assert self._task is not None
-        seconds = patience(self._kind.handler.graces, self._kind.executor.rungs)
+        seconds = patience(self.handler.graces, self._kind.executor.rungs)
         await asyncio.wait((self._task,), timeout=seconds)
         if not self._task.done():
             log.error("handler ignores that its task is another's; abandoned", task=self.claimed.id)
@@ -219,7 +216,7 @@ class Execution:
             await self._end(decision)
         except BaseException as error:
             log.error("an attempt broke off", task=self.claimed.id, exc_info=error)
-            self._break_off(decision or decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry))
+            self._break_off(decision or decide(Retry("the attempt broke off"), self.claimed, self.handler.retry))
 
     def _break_off(self, decision: Decision) -> None:
         if not self._abandoned and self._claim_end():
@@ -241,14 +238,14 @@ class Execution:
         if self._why is Why.OVERDUE:
             # Whatever it returned: who waits for it was told that it failed when its time was over.
             return self._made_to_end()
-        return decide(outcome, self.claimed, self._kind.handler.retry)
+        return decide(outcome, self.claimed, self.handler.retry)
 
     def _made_to_end(self) -> Decision:
         if self._why is Why.SHUTDOWN:
             return Decision(Verdict.RETURNED, "handed back by a shutdown")
         if self._why is Why.OVERDUE and self._rung is not None:
             late = Retry(f"{self._overdue}; {HOW[self._rung]}")
-            return decide(late, self.claimed, self._kind.handler.retry)
+            return decide(late, self.claimed, self.handler.retry)
         return Decision(Verdict.CANCELED)
 
     async def _clean_up(self) -> None:
@@ -257,7 +254,7 @@ class Execution:
         self._untidy = False
         # A task of its own, so that one which ignores its deadline is left behind.
         cleaning = asyncio.create_task(self._tidy())
-        wrong = await _within(self._kind.handler.graces.cleanup, cleaning)
+        wrong = await _within(self.handler.graces.cleanup, cleaning)
         if wrong and not self._fenced():
             with suppress(AttemptSuperseded):
                 await self.ctx.step(f"cleanup failed: {wrong}")
@@ -268,7 +265,7 @@ class Execution:
     async def _tidy(self) -> str:
         """What went wrong, if anything."""
         try:
-            await self._kind.handler.cleanup(self.ctx, self.payload())
+            await self.handler.cleanup(self.ctx, self.payload())
         except BaseException as error:  # noqa: BLE001 - whatever cleanup does, the task has ended
             return f"{type(error).__name__}: {error}"
         return ""
