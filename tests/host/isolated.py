@@ -128,6 +128,16 @@ def floods(ctx: BlockingContext, act: Act) -> Outcome:
     return Success()
 
 
+def floods_for_ever(ctx: BlockingContext, act: Act) -> Outcome:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    trace(act, os.getpid())
+    while True:
+        try:
+            os.write(1, b"x" * 64 * 1024)
+        except Interrupted:
+            continue
+
+
 def listens(ctx: BlockingContext, act: Act) -> Outcome:
     trace(act, os.getpid())
     assert ctx.cancelled.wait(60)
@@ -220,7 +230,18 @@ ACTS: dict[str, Callable[[BlockingContext, Act], Any]] = {
     act.__name__: act
     for act in (
         *(succeeds, speaks, prints, fails, retries, rejects, raises, returns_nothing, returns_no_json, says_too_much),
-        *(leaves, drops_dead, crashes, eats, floods, listens, waits, ignores_exceptions, ignores_everything),
+        *(
+            leaves,
+            drops_dead,
+            crashes,
+            eats,
+            floods,
+            floods_for_ever,
+            listens,
+            waits,
+            ignores_exceptions,
+            ignores_everything,
+        ),
         *(holds_the_interpreter, leaves_a_daemon, dies_with_a_daemon, hangs_with_a_daemon, stops_its_guard),
         *(silent, chatty),
     )
@@ -253,6 +274,11 @@ class Tidy(InProcess):
 
     async def cleanup(self, ctx: Context, payload: Act) -> None:
         await ctx.step(f"tidied up in {os.getpid()}")
+
+
+class Patient(InProcess):
+    kind = "Patient"
+    graces = Graces(ask=30.0)
 
 
 class Hurried(InProcess):
@@ -291,4 +317,4 @@ class Idler(Handler[Any]):
 
 @hookimpl
 def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
-    return [InProcess(), InThread(), Limited(), Tidy(), Hurried(), AsyncInProcess(), Idler()]
+    return [InProcess(), InThread(), Limited(), Tidy(), Patient(), Hurried(), AsyncInProcess(), Idler()]

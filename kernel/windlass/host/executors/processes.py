@@ -122,6 +122,7 @@ class Processes(Executor):
             worker.raise_in_it()
             seconds = min(QUICK_SECONDS, attempt.handler.graces.raise_)
             await asyncio.wait((asyncio.create_task(worker.listen(ctx)),), timeout=seconds)
+            # Before its output is read to the end: a flood has none.
             worker.kill()
             raise
 

@@ -22,7 +22,6 @@ class Tap:
 
     async def follow(self, say: Callable[[bytes, str], Awaitable[None]]) -> None:
         """Pass on what comes, until `finish`; then what is in the pipe at that moment."""
-        self._finishing = False
         while (data := self._read()) != b"":
             if data is None:
                 if self._finishing:
@@ -40,7 +39,8 @@ class Tap:
         self._woken.set()
 
     def forget(self) -> None:
-        """Drop what came between two tasks: it is nobody's."""
+        """Begin anew: what came between two tasks is nobody's."""
+        self._finishing = False
         while self._read():
             pass
 
