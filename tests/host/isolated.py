@@ -76,6 +76,10 @@ def fails(ctx: BlockingContext, act: Act) -> Outcome:
     return Failed("no", result={"why": 7})
 
 
+def says_half_a_pair(ctx: BlockingContext, act: Act) -> Outcome:
+    return Failed("a\udc80b")
+
+
 def retries(ctx: BlockingContext, act: Act) -> Outcome:
     return Retry("not yet")
 
@@ -229,7 +233,8 @@ def chatty(ctx: BlockingContext, act: Act) -> Outcome:
 ACTS: dict[str, Callable[[BlockingContext, Act], Any]] = {
     act.__name__: act
     for act in (
-        *(succeeds, speaks, prints, fails, retries, rejects, raises, returns_nothing, returns_no_json, says_too_much),
+        *(succeeds, speaks, prints, fails, retries, rejects, raises, returns_nothing, returns_no_json),
+        *(says_too_much, says_half_a_pair),
         *(
             leaves,
             drops_dead,

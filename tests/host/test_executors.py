@@ -94,6 +94,7 @@ async def test_the_progress_of_a_blocking_handler_is_seen_while_it_runs(rig: Rig
         ("rejects", State.FAILED, "bad input"),
         ("retries", State.FAILED, "not yet (attempt 1 of 1, the last)"),
         ("raises", State.FAILED, "Unnameable: oh no (attempt 1 of 1, the last)"),
+        ("says_half_a_pair", State.FAILED, "a?b"),
         ("leaves", State.FAILED, "SystemExit: 3 (attempt 1 of 1, the last)"),
         ("returns_nothing", State.FAILED, "returned NoneType, not Success, Failed or Retry"),
         ("returns_no_json", State.FAILED, "the result can't be kept as JSON"),

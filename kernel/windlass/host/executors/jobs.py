@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from windlass.handler import Failed, Handler, Interrupted, Retry, Success, is_blocking
+from windlass.host.context import clean
 from windlass.host.executors import wire
 from windlass.host.executors.words import AsyncWorkerContext, Interrupting, Line, Speaking, WorkerContext
 from windlass.host.verdicts import LARGEST_RESULT, outcome_of
@@ -58,8 +59,8 @@ class Job:
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):
                 stream.flush()
-        clean = not spoiled and threading.active_count() <= threads and not _has_children()
-        return msgspec.structs.replace(done, clean=clean)
+        is_clean = not spoiled and threading.active_count() <= threads and not _has_children()
+        return msgspec.structs.replace(done, message=clean(done.message), clean=is_clean)
 
     def _run(self) -> tuple[wire.Done, bool]:
         """What came of it, and whether the interpreter suffered."""
