@@ -6,15 +6,19 @@
 Everything not named here is the kernel's own and may change without notice.
 """
 
-from windlass.core.interrupts import Graces
+from windlass.core.deadlines import Deadlines
+from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
+from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.handler import (
+    BlockingContext,
     Concurrency,
     Context,
     Failed,
     Handler,
+    Interrupted,
     Lane,
     Outcome,
     Rejected,
@@ -27,19 +31,26 @@ from windlass.hookspecs import hookimpl
 from windlass.settings import Section, Settings
 
 __all__ = [
+    "Attempt",
+    "BlockingContext",
     "CatchUp",
     "Concurrency",
     "Context",
+    "Deadlines",
+    "Executor",
     "Failed",
     "Graces",
     "Handler",
+    "Interrupted",
     "Lane",
     "Outcome",
     "Overlap",
+    "PayloadMisfit",
     "Rejected",
     "Resident",
     "Retry",
     "RetryPolicy",
+    "Rung",
     "Schedule",
     "Section",
     "Settings",

@@ -41,6 +41,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     renew: float = 5.0
     drain_grace: float = 20.0
     """Seconds that running tasks get after SIGTERM before they are handed back."""
+    leak_limit: int = 10
+    """Handlers that may go on after they were abandoned; with one more the node drains and its process starts anew."""
 
     @property
     def lease_times(self) -> LeaseTimes:
@@ -178,6 +180,8 @@ def _check(config: Config) -> None:
     if config.store.connections < 2:
         raise ConfigError(f"configuration: store.connections must be at least 2, not {config.store.connections}")
     _check_retention(config.retention)
+    if config.node.leak_limit < 0:
+        raise ConfigError(f"configuration: node.leak_limit must be at least 0, not {config.node.leak_limit}")
     for pool, slots in config.node.pools.items():
         if slots < 1:
             raise ConfigError(f"configuration: node.pools.{pool} must be at least 1, not {slots}")

@@ -2,7 +2,9 @@
 
 The call order for one attempt: `Handler.run(ctx, payload)` once; then, whatever happened (success, failure,
 exception, interrupt), `Handler.cleanup(ctx, payload)` once, under its own deadline.  Handlers are made once per node
-and shared by all tasks of their kind, so they keep no state of a task on `self`.
+(and once in each worker process) and shared by all tasks of their kind, so they keep no state of a task on `self`.
+
+`run` is `async def`, or a plain `def` that may block.  Where it runs is up to its executor (`Handler.executor`).
 
 An attempt ends in one of three ways, and each is a returned value: `Success`, `Failed`, `Retry`.  Raising `Rejected`
 fails the task at once (bad input never gets better); any other exception is a retry.
@@ -12,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from enum import Enum
@@ -21,6 +24,8 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args
 
 import msgspec
 
+from windlass.core.deadlines import NONE as NO_DEADLINES
+from windlass.core.deadlines import Deadlines
 from windlass.core.interrupts import Graces
 from windlass.core.poison import USUAL_LIMIT
 from windlass.core.retry import RetryPolicy
@@ -71,6 +76,10 @@ class Concurrency(msgspec.Struct, frozen=True):
 
 class Rejected(Exception):
     """Raised by a handler whose input is wrong: the task fails at once, whatever attempts were left."""
+
+
+class Interrupted(BaseException):
+    """Raised in a blocking handler that did not end when it was asked; let it pass.  (Async ones: CancelledError.)"""
 
 
 class TaskInfo(msgspec.Struct, frozen=True):
@@ -146,6 +155,33 @@ class Context(ABC):
         """
 
 
+class BlockingContext(ABC):
+    """What a blocking `run` is handed: the words of `Context`, without `await`.
+
+    Calls may come from any thread of the handler's, and end with its `run`.
+    """
+
+    task: TaskInfo
+    cancelled: threading.Event
+    """Set when somebody asked for an interrupt: look at `is_set()`, or sleep with `wait(seconds)`."""
+
+    @abstractmethod
+    def stage(self, name: str) -> None:
+        """As `Context.stage`."""
+
+    @abstractmethod
+    def progress(self, current: int, total: int | None = None) -> None:
+        """As `Context.progress`."""
+
+    @abstractmethod
+    def step(self, text: str, **data: Any) -> None:
+        """As `Context.step`."""
+
+    @abstractmethod
+    def output(self, data: bytes, stream: str = "stdout") -> None:
+        """As `Context.output`."""
+
+
 class Handler(ABC, Generic[P]):
     """The code that runs tasks of one kind.  Subclass as `class Greet(Handler[GreetPayload])`."""
 
@@ -154,8 +190,16 @@ class Handler(ABC, Generic[P]):
     """Taken from the class's type argument; payloads are decoded and validated against it, on enqueue and at start."""
 
     pool: ClassVar[str] = "default"
+    executor: ClassVar[str] = ""
+    """Where it runs: "inline", "thread", "process", or one that a plugin registers.
+
+    Empty: inline when `run` is `async def`, in a process when it is a plain `def`.
+    """
     retry: ClassVar[RetryPolicy] = RetryPolicy()
     graces: ClassVar[Graces] = Graces()
+    deadlines: ClassVar[Deadlines] = NO_DEADLINES
+    memory_limit: ClassVar[int | None] = None
+    """Bytes that a task may take on top of what its worker process has already; only executor "process" keeps it."""
     crash_limit: ClassVar[int] = USUAL_LIMIT
     """A task whose worker died so often in 72 hours, without progress in between, fails as poison; 0: never."""
     output_cap: ClassVar[int] = 1024 * 1024
@@ -168,11 +212,17 @@ class Handler(ABC, Generic[P]):
                 cls.payload_type = get_args(generic)[0]
 
     @abstractmethod
-    async def run(self, ctx: Context, payload: P) -> Outcome:
-        """Do the work.  It runs on the node's event loop: blocking calls belong in a process or a thread."""
+    def run(self, ctx: Any, payload: P) -> Outcome | Awaitable[Outcome]:
+        """Do the work: `async def run(self, ctx: Context, …)`, or `def run(self, ctx: BlockingContext, …)`.
+
+        On the node's event loop (executor "inline") it must never block: that belongs in a process or a thread.
+        """
 
     async def cleanup(self, ctx: Context, payload: P) -> None:
-        """Tidy up after any end, within `graces.cleanup`; an exception here is logged in the timeline."""
+        """Tidy up after any end, within `graces.cleanup`; an exception here is logged in the timeline.
+
+        It runs on the node's event loop wherever `run` did, so it finds nothing that a worker process kept in memory.
+        """
 
     running_twin: ClassVar[Twin] = Twin.FOLLOW_UP
 
@@ -202,6 +252,11 @@ def check_handler(handler: object) -> Handler[Any]:
         raise BadHandler(f'{name} has no kind: set `kind = "…"` on the class')
     if getattr(handler, "payload_type", None) is None:
         raise BadHandler(f"{name} does not name its payload: subclass Handler[YourPayload]")
-    if not inspect.iscoroutinefunction(handler.run):
-        raise BadHandler(f"{name}.run must be `async def`")
+    if not inspect.iscoroutinefunction(handler.cleanup):
+        raise BadHandler(f"{name}.cleanup must be `async def`: it runs on the node's event loop")
     return handler
+
+
+def is_blocking(handler: Handler[Any]) -> bool:
+    """Whether its `run` is a plain `def`."""
+    return not inspect.iscoroutinefunction(handler.run)

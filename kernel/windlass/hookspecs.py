@@ -7,7 +7,7 @@ of the registered handlers instead.  A hook with a name not on this page stops t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from windlass.core.residents import Resident
     from windlass.core.schedules import Schedule
+    from windlass.executor import Executor
     from windlass.handler import Handler
     from windlass.settings import Section, Settings
 
@@ -31,10 +32,19 @@ def windlass_register_settings() -> Section | None:
 
 
 @hookspec
+def windlass_register_executors(settings: Settings) -> Mapping[str, Executor]:
+    """Called once, at boot, before the handlers are asked for.  Return executors by the name that handlers choose.
+
+    A name twice stops the boot.  Also called in each worker process, where nothing is run: construct, start nothing.
+    """
+
+
+@hookspec
 def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
     """Called once, at boot, with the decoded configuration.  Return one handler instance per kind.
 
-    Two handlers for one kind stop the boot, and so does a handler that breaks the contract of `windlass.Handler`.
+    Two handlers for one kind stop the boot, and so does a handler that breaks the contract of `windlass.Handler` or
+    names an executor nobody registered.  Also called in each worker process, for the handlers that run there.
     """
 
 

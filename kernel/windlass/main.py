@@ -34,9 +34,22 @@ SERVERS_CHECK = 1.0
 async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
     """Run one kernel process until SIGTERM or SIGINT; a second signal ends it at once.
 
+    A node that is worn out by abandoned handlers drains, and the process replaces itself.
     Raises `BootError` or `StoreUnavailable` when it can't start.
     """
     stop = _stop_on_signals()
+    leaks = await _serve(config, on_ready, stop)
+    if leaks and not stop.is_set():
+        log.warning("starting anew, without the handlers that were abandoned", leaks=leaks)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    if leaks:
+        # The event loop would wait for its tasks, and they have shown that they do not end.
+        logging.shutdown()
+        os._exit(0)
+
+
+async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.Event) -> int:
+    """Until a signal, or until the node is worn out; how many abandoned handlers still run."""
     check_loopback(config.server.listen)
     plugins = load_plugins(config.plugins)
     home = Path(config.home)
@@ -47,10 +60,18 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
         address = await _listen(server, config.server)
         with _announced(home, address):
             on_ready(address)
-            await stop.wait()
+            await _first(stop, kernel.node.worn_out)
             log.info("stopping")
             await kernel.drain()
             await server.stop(CALLS_GRACE)
+    return kernel.node.leaks
+
+
+async def _first(*events: asyncio.Event) -> None:
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 @asynccontextmanager

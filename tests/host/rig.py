@@ -39,7 +39,9 @@ class Rig:
     ) -> Kernel:
         settings: dict[str, Any] = {"pools": {"default": slots}, "drain_grace": 0.2}
         config = NodeConfig(**(settings | node))
-        kernel = Kernel(store or self.store, load_plugins({}, {"theatre": self.theatre} | dict(plugins or {})), config)
+        # Workers load every installed plugin by themselves; the tests' own are enough for them.
+        extra = {"theatre": self.theatre, "isolated": "tests.host.isolated"} | dict(plugins or {})
+        kernel = Kernel(store or self.store, load_plugins({}, extra, installed=False), config)
         await kernel.start()
         self.kernels.append(kernel)
         return kernel
@@ -61,6 +63,15 @@ class Rig:
         name = f"{len(self.theatre.plays)} {play.__name__}"
         self.theatre.plays[name] = play
         payload = msgspec.json.encode({"play": name}).decode()
+        task = new_task(kind=kind, payload=payload, **changes)
+        [receipt] = await self.store.queue.enqueue([task])
+        for kernel in self.kernels:
+            kernel.node.stored([task])
+        return receipt.task
+
+    async def act(self, name: str, *, kind: str = "InProcess", file: str = "", **changes: Any) -> int:
+        """Enqueue one of the acts of tests.host.isolated."""
+        payload = msgspec.json.encode({"name": name, "file": file}).decode()
         task = new_task(kind=kind, payload=payload, **changes)
         [receipt] = await self.store.queue.enqueue([task])
         for kernel in self.kernels:

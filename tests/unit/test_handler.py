@@ -46,11 +46,11 @@ class NoPayload(Handler):
         return Success()
 
 
-class Blocking(Handler[Payload]):
-    kind = "Blocking"
+class BlockingCleanup(Good):
+    kind = "BlockingCleanup"
 
-    def run(self, ctx: Context, payload: Payload) -> Outcome:  # type: ignore[override]
-        return Success()
+    def cleanup(self, ctx: Context, payload: Payload) -> None:  # type: ignore[override]
+        pass
 
 
 def test_a_good_handler_is_taken_with_its_defaults() -> None:
@@ -74,7 +74,7 @@ def test_a_subclass_of_a_handler_keeps_its_payload_type() -> None:
         (EmptyKind(), "EmptyKind has no kind"),
         (NumberKind(), "NumberKind has no kind"),
         (NoPayload(), "NoPayload does not name its payload: subclass Handler[YourPayload]"),
-        (Blocking(), "Blocking.run must be `async def`"),
+        (BlockingCleanup(), "BlockingCleanup.cleanup must be `async def`"),
     ],
 )
 def test_a_broken_contract_says_what_to_mend(handler: object, words: str) -> None:

@@ -153,8 +153,8 @@ def test_two_handlers_for_one_kind_stop_the_boot_and_both_are_named(site: Site) 
 
 
 def test_a_handler_that_breaks_the_contract_stops_the_boot(site: Site) -> None:
-    site.install("lazy", GREETER.replace("async def run", "def run"))
-    with pytest.raises(BadHandler, match="run must be `async def`"):
+    site.install("lazy", GREETER.replace('kind = "Greet"', 'kind = ""'))
+    with pytest.raises(BadHandler, match="Greet has no kind"):
         load_plugins({})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -41,6 +41,19 @@ def clean_json(value: Any) -> str:
     return encoded.replace(b"\\u0000", b"\\ufffd").decode()
 
 
+def step_data(data: Mapping[str, Any]) -> str | None:
+    """A step's data as it is kept.  Raises `ValueError` when there is too much of it."""
+    encoded = clean_json(data) if data else None
+    if encoded and len(encoded) > LARGEST_STEP_DATA:
+        raise ValueError(f"a step's data has {len(encoded)} bytes; at most {LARGEST_STEP_DATA} are taken")
+    return encoded
+
+
+def check_stream(stream: str) -> None:
+    if stream not in STREAMS:
+        raise ValueError(f"stream must be one of {', '.join(STREAMS)}, not {stream!r}")
+
+
 def _nothing() -> None: ...
 
 
@@ -50,6 +63,7 @@ class LiveContext(Context):
     superseded = False
     ended = False
     on_its_way = False
+    spoken_at = 0.0
     on_superseded: Callable[[], None] = staticmethod(_nothing)
     _output: CappedOutput | None = None
     _cancelled: asyncio.Event | None = None
@@ -100,17 +114,15 @@ class LiveContext(Context):
         await self._spoken()
 
     async def step(self, text: str, **data: Any) -> None:
-        encoded = clean_json(data) if data else None
-        if encoded and len(encoded) > LARGEST_STEP_DATA:
-            raise ValueError(f"a step's data has {len(encoded)} bytes; at most {LARGEST_STEP_DATA} are taken")
+        encoded = step_data(data)
         self.outbox.add_line(self._recorder.now(), STEP, clean(text), encoded)
         await self._spoken()
 
     async def output(self, data: bytes, stream: str = "stdout") -> None:
-        if stream not in STREAMS:
-            raise ValueError(f"stream must be one of {', '.join(STREAMS)}, not {stream!r}")
+        check_stream(stream)
         if self._output is None:
             self._output = CappedOutput(self._output_cap)
+        self.spoken_at = self._recorder.now()
         for start in range(0, len(data), LARGEST_CHUNK):
             head = self._output.write(stream, bytes(data[start : start + LARGEST_CHUNK]))
             if head:
@@ -141,10 +153,17 @@ class LiveContext(Context):
 
     def interrupted(self, by: str, reason: str) -> None:
         """Note the interrupt in the timeline and tell the handler."""
-        text = f"interrupt asked by {by}" + (f": {reason}" if reason else "")
+        self.told_to_end(f"interrupt asked by {by}" + (f": {reason}" if reason else ""))
+
+    def told_to_end(self, text: str) -> None:
+        """Note why in the timeline, and tell the handler."""
         self.outbox.add_line(self._recorder.now(), STATE, clean(text))
         self._recorder.notice(self)
         self.cancelled.set()
+
+    def waits_for_the_store(self) -> bool:
+        """Whether it says more than the store takes, so that its silence is not its own."""
+        return self.outbox.size > LARGEST_OUTBOX
 
     def supersede(self) -> None:
         if not self.superseded:
@@ -179,6 +198,7 @@ class LiveContext(Context):
     async def _spoken(self) -> None:
         if self.superseded:
             raise AttemptSuperseded(f"attempt {self.claimed.attempt} of task {self.claimed.id} is superseded")
+        self.spoken_at = self._recorder.now()
         self._recorder.notice(self)
         if self.outbox.size > LARGEST_OUTBOX:
             await self._recorder.flushed(self)

@@ -2,7 +2,10 @@
 
     run ──> handler.run ──> cleanup ──> words flushed ──> Ended
               ▲
-              └── interrupt: ask ─grace─> raise ─grace─> abandon
+              └── interrupt, deadline: ask ─grace─> raise ─grace─> … ─grace─> abandon   (core/interrupts.py)
+
+Where `handler.run` runs is the executor's business; an execution is the `Attempt` it is handed.  For the inline
+executor this file is the whole cost of an attempt: one task, and no future more.
 
 Words are flushed before the end is handed in: once the task has ended, the fence refuses them.
 """
@@ -13,13 +16,18 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from typing import Any
 
+import msgspec
 import structlog
 
-from windlass.core.interrupts import Rung, ladder
+from windlass.core.deadlines import NONE as NO_DEADLINES
+from windlass.core.deadlines import Deadlines, next_look, overdue, override
+from windlass.core.interrupts import Rung, ladder, patience
 from windlass.core.lifecycle import Verdict
 from windlass.errors import AttemptSuperseded
-from windlass.handler import Failed, Retry
+from windlass.executor import PayloadMisfit
+from windlass.handler import Failed, Handler, Retry
 from windlass.host.context import LiveContext
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.lanes import Lanes
@@ -35,6 +43,7 @@ class Why(Enum):
     """Why an attempt is being ended before its handler is done."""
 
     INTERRUPT = "interrupt"
+    OVERDUE = "overdue"
     SHUTDOWN = "shutdown"
     FENCED = "fenced"
 
@@ -42,8 +51,11 @@ class Why(Enum):
 HOW = {
     Rung.ASKED: "it ended when asked",
     Rung.RAISED: "it was cancelled",
+    Rung.TERMINATED: "it was terminated",
+    Rung.KILLED: "it was killed",
     Rung.ABANDONED: "it ignored being cancelled and was abandoned",
 }
+NOT_DECODED = object()
 
 
 class Execution:
@@ -53,7 +65,9 @@ class Execution:
     _rung: Rung | None = None
     _climbing: asyncio.Task[None] | None = None
     _task: asyncio.Task[None] | None = None
-    _payload: object = None
+    _alarm: asyncio.TimerHandle | None = None
+    _overdue = ""
+    _payload: object = NOT_DECODED
     _begun = False
     _handled = False
     _abandoned = False
@@ -72,25 +86,72 @@ class Execution:
         self.claimed = claimed
         self.node = node
         self.dispatcher = dispatcher
+        self.handler: Handler[Any] = kind.handler
         self._kind = kind
         self._recorder = recorder
         self._on_end = on_end
         self._started = recorder.now()
-        self.ctx = LiveContext(claimed, node, self._started, recorder, lanes, kind.handler.output_cap)
+        self.ctx = LiveContext(claimed, node, self._started, recorder, lanes, self.handler.output_cap)
+
+    @property
+    def stored(self) -> bytes:
+        return self.claimed.payload if not self.claimed.joined else msgspec.json.encode(self.payload())
+
+    def payload(self) -> Any:
+        if self._payload is NOT_DECODED:
+            try:
+                self._payload = self._folded()
+            except Exception as error:
+                raise PayloadMisfit(f"the payload does not fit {self.claimed.kind}: {error}") from error
+        return self._payload
+
+    def cancel(self) -> None:
+        assert self._task is not None
+        self._task.cancel()
 
     def start(self) -> None:
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
         self._task = asyncio.create_task(self._run())
+        if self.handler.deadlines is not NO_DEADLINES:
+            self._mind_deadlines()
+
+    def leaks(self) -> asyncio.Task[None] | None:
+        """What still runs although the attempt was abandoned."""
+        return self._task if self._abandoned and self._task is not None and not self._task.done() else None
 
     def interrupt(self, asked: Asked) -> None:
-        """Climb the ladder, once.  It is there for the handler: cleanup has a deadline of its own."""
-        if self._why is None and not self.ctx.ended:
+        """Climb the ladder, once.  It is there for the handler: cleanup has a deadline of its own.
+
+        Where a deadline is being enforced already, the climb goes on from its rung, for this reason instead.
+        """
+        if self._why in (None, Why.OVERDUE) and not self.ctx.ended:
             self._why = Why.INTERRUPT
             self.ctx.interrupted(asked.by, asked.reason)
-            if not self._handled:
-                self._rung = Rung.ASKED
-                self._climbing = asyncio.create_task(self._climb())
+            self._begin_to_climb()
+
+    def _begin_to_climb(self) -> None:
+        if not self._handled and self._climbing is None:
+            self._rung = Rung.ASKED
+            self._climbing = asyncio.create_task(self._climb())
+
+    def _deadlines(self) -> Deadlines:
+        # The one place for what a task asked for instead of its kind: override's `run` and `silence`.
+        return override(self.handler.deadlines)
+
+    def _mind_deadlines(self) -> None:
+        if self._why is not None or self._handled:
+            return
+        deadlines, now = self._deadlines(), self._recorder.now()
+        ran = now - self._started
+        silent = 0.0 if self.ctx.waits_for_the_store() else now - max(self._started, self.ctx.spoken_at)
+        self._overdue = overdue(deadlines, ran, silent)
+        if self._overdue:
+            self._why = Why.OVERDUE
+            self.ctx.told_to_end(self._overdue)
+            self._begin_to_climb()
+        elif (seconds := next_look(deadlines, ran, silent)) is not None:
+            self._alarm = asyncio.get_running_loop().call_later(seconds, self._mind_deadlines)
 
     def shut_down(self) -> None:
         """Raise in the handler; its attempt is handed back uncounted."""
@@ -106,7 +167,8 @@ class Execution:
 
     def _raise(self, why: Why) -> None:
         if not self.ctx.ended and self._task is not None:
-            self._why = why
+            if why is Why.FENCED or self._why is not Why.OVERDUE:
+                self._why = why  # an attempt whose time was over counts, also when a shutdown ends it
             self.ctx.cancelled.set()
             self._task.cancel()
             if not self._begun:
@@ -115,21 +177,25 @@ class Execution:
 
     async def _climb(self) -> None:
         assert self._task is not None
-        for rung, grace in ladder(self._kind.handler.graces):
+        executor = self._kind.executor
+        for rung, grace in ladder(self.handler.graces, executor.rungs):
             self._rung = rung
-            if rung is Rung.RAISED:
-                self._task.cancel()
             if rung is Rung.ABANDONED:
                 log.error("handler ignores its interrupt; abandoned", task=self.claimed.id, kind=self.claimed.kind)
-                await self.abandon(Decision(Verdict.CANCELED))
+                await self.abandon(self._made_to_end())
                 return
+            try:
+                executor.climb(self, rung)
+            except Exception:
+                log.exception("an executor failed to climb", task=self.claimed.id, rung=rung.value)
             await asyncio.wait((self._task,), timeout=grace)
             if self._task.done():
                 return
 
     async def _outlast(self) -> None:
         assert self._task is not None
-        await asyncio.wait((self._task,), timeout=self._kind.handler.graces.raise_)
+        seconds = patience(self.handler.graces, self._kind.executor.rungs)
+        await asyncio.wait((self._task,), timeout=seconds)
         if not self._task.done():
             log.error("handler ignores that its task is another's; abandoned", task=self.claimed.id)
             await self.abandon(Decision(Verdict.CANCELED))
@@ -155,7 +221,7 @@ class Execution:
             await self._end(decision)
         except BaseException as error:
             log.error("an attempt broke off", task=self.claimed.id, exc_info=error)
-            self._break_off(decision or decide(Retry("the attempt broke off"), self.claimed, self._kind.handler.retry))
+            self._break_off(decision or decide(Retry("the attempt broke off"), self.claimed, self.handler.retry))
 
     def _break_off(self, decision: Decision) -> None:
         self.ctx.leave_lane()
@@ -163,27 +229,32 @@ class Execution:
             self._on_end(self, None if self._fenced() else self._ended(decision))
 
     async def _attempt(self) -> Decision:
-        handler = self._kind.handler
-        try:
-            self._payload = self._decoded()
-        except Exception as error:  # noqa: BLE001 - the type may bring decoding of its own
-            misfit = Failed(f"the payload does not fit {self.claimed.kind}: {error}")
-            return decide(misfit, self.claimed, handler.retry)
         self._untidy = True
         try:
-            outcome: object = await handler.run(self.ctx, self._payload)
+            outcome: object = await self._kind.executor.run(self)
+        except PayloadMisfit as error:
+            self._untidy = False
+            outcome = Failed(str(error))
         except asyncio.CancelledError as error:
-            if self._why is None:
-                outcome = outcome_of(error)
-            elif self._why is Why.SHUTDOWN:
-                return Decision(Verdict.RETURNED, "handed back by a shutdown")
-            else:
-                return Decision(Verdict.CANCELED)
+            if self._why is not None:
+                return self._made_to_end()
+            outcome = outcome_of(error)
         except BaseException as error:  # noqa: BLE001 - a handler that exits must not take the node with it
             outcome = outcome_of(error)
-        return decide(outcome, self.claimed, handler.retry)
+        if self._why is Why.OVERDUE:
+            # Whatever it returned: who waits for it was told that it failed when its time was over.
+            return self._made_to_end()
+        return decide(outcome, self.claimed, self.handler.retry)
 
-    def _decoded(self) -> object:
+    def _made_to_end(self) -> Decision:
+        if self._why is Why.SHUTDOWN:
+            return Decision(Verdict.RETURNED, "handed back by a shutdown")
+        if self._why is Why.OVERDUE and self._rung is not None:
+            late = Retry(f"{self._overdue}; {HOW[self._rung]}")
+            return decide(late, self.claimed, self.handler.retry)
+        return Decision(Verdict.CANCELED)
+
+    def _folded(self) -> object:
         payload = self._kind.decode(self.claimed.payload)
         for joined in self.claimed.joined:
             payload = self._kind.handler.merge(payload, self._kind.decode(joined))
@@ -195,7 +266,7 @@ class Execution:
         self._untidy = False
         # A task of its own, so that one which ignores its deadline is left behind.
         cleaning = asyncio.create_task(self._tidy())
-        wrong = await _within(self._kind.handler.graces.cleanup, cleaning)
+        wrong = await _within(self.handler.graces.cleanup, cleaning)
         if wrong and not self._fenced():
             with suppress(AttemptSuperseded):
                 await self.ctx.step(f"cleanup failed: {wrong}")
@@ -206,7 +277,7 @@ class Execution:
     async def _tidy(self) -> str:
         """What went wrong, if anything."""
         try:
-            await self._kind.handler.cleanup(self.ctx, self._payload)
+            await self.handler.cleanup(self.ctx, self.payload())
         except BaseException as error:  # noqa: BLE001 - whatever cleanup does, the task has ended
             return f"{type(error).__name__}: {error}"
         return ""
@@ -230,6 +301,8 @@ class Execution:
         # While the words were flushed, the other of handler and ladder may have ended the attempt.
         first = not self.ctx.ended
         self.ctx.ended = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         return first
 
     async def _flush(self) -> None:
@@ -241,7 +314,7 @@ class Execution:
 
     def _ended(self, decision: Decision) -> Ended:
         message = decision.message
-        if self._rung is not None:
+        if self._rung is not None and self._why is not Why.OVERDUE:
             message = "; ".join(filter(None, (HOW[self._rung], message)))
         return Ended(
             task=self.claimed.id,

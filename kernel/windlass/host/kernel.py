@@ -145,6 +145,7 @@ class Kernel:
         """After `drain`: give up the epoch and end every service."""
         await self.node.leave()
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
+        await self._plugins.close_executors()
         self._plugins.shutdown()
 
 

@@ -63,6 +63,9 @@ class Node(Service):
         self._heartbeat: Pulse | None = None
         self._draining = False
         self._executions: dict[int, Execution] = {}
+        self._leaks: set[asyncio.Task[None]] = set()
+        self.worn_out = asyncio.Event()
+        """Set when too many abandoned handlers go on: only a new process is free of them."""
         self._all_ended = asyncio.Event()
         self._bell = Bell()
         self._on_news = on_news
@@ -227,7 +230,21 @@ class Node(Service):
             self.completer.add(execution.node, ended)
         if not self._executions:
             self._all_ended.set()
+        if (left := execution.leaks()) is not None:
+            self._count_leak(left)
         execution.dispatcher.freed()
+
+    @property
+    def leaks(self) -> int:
+        """Handlers that still run although their attempts were abandoned."""
+        return len(self._leaks)
+
+    def _count_leak(self, left: asyncio.Task[None]) -> None:
+        self._leaks.add(left)
+        left.add_done_callback(self._leaks.discard)
+        if self.leaks > self._config.leak_limit and not self.worn_out.is_set():
+            log.error("too many abandoned handlers still run; this process is worn out", leaks=self.leaks)
+            self.worn_out.set()
 
     def _settled(self, settled: Sequence[Settled]) -> None:
         self._on_news(one.task for one in settled)

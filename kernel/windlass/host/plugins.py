@@ -8,6 +8,7 @@ mistake.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 
@@ -20,42 +21,60 @@ from windlass.config import decode_section
 from windlass.core.residents import Resident, check_residents
 from windlass.core.schedules import Schedule
 from windlass.errors import BadHandler, BootError
+from windlass.executor import Executor, executor_of
 from windlass.handler import Handler, check_handler
+from windlass.host.executors import BuiltIn, Recipe
+from windlass.host.executors.inline import Inline
 from windlass.settings import Section, Settings
 
 log = structlog.get_logger()
 
 GROUP = "windlass.plugins"
+OURS = "windlass"
+"""The plugin of what the kernel brings itself."""
 R = TypeVar("R")
 
 
+INLINE = Inline()
+
+
 class Kind(msgspec.Struct, frozen=True):
-    """A handler with the decoder of its payload."""
+    """A handler with the decoder of its payload and with what runs it."""
 
     handler: Handler[Any]
     decode: Callable[[bytes], Any]
     has_cleanup: bool
+    executor: Executor = INLINE
 
 
 class Plugins:
-    """The loaded plugins: their hooks, the handler of each kind, each one's schedules, and all residents."""
+    """The loaded plugins: hooks, the handler of each kind, executors by name, each one's schedules, all residents."""
 
     def __init__(
         self,
         hooks: pluggy.PluginManager,
         kinds: Mapping[str, Kind],
+        executors: Mapping[str, Executor],
         quarantined: Mapping[str, str],
         schedules: Mapping[str, Sequence[Schedule]],
         residents: Sequence[Resident],
     ) -> None:
         self._hooks = hooks
         self.kinds = kinds
+        self.executors = executors
         self.quarantined = quarantined
         self.schedules = schedules
         self.residents = residents
 
     def startup(self) -> None:
         self._hooks.hook.windlass_startup()
+
+    async def close_executors(self) -> None:
+        for name, executor in self.executors.items():
+            try:
+                await executor.close()
+            except Exception:
+                log.exception("an executor failed in its shutdown", executor=name)
 
     def shutdown(self) -> None:
         try:
@@ -69,21 +88,27 @@ def load_plugins(
 ) -> Plugins:
     """Every installed plugin, and `extra` ones by name (tests, the bench).  `config` is the `[plugins]` table.
 
+    An extra plugin is an object, or the name of a module; worker processes know the installed ones and the modules.
     Raises `BootError` when a plugin breaks the contract.
     """
+    extra = extra or {}
+    modules = {name: plugin for name, plugin in extra.items() if isinstance(plugin, str)}
     hooks = pluggy.PluginManager("windlass")
     hooks.add_hookspecs(hookspecs)
+    hooks.register(BuiltIn(Recipe(config, modules, installed)), OURS)
     try:
         quarantined = _register_installed(hooks) if installed else {}
-        for name, plugin in (extra or {}).items():
-            hooks.register(plugin, name)
+        for name, plugin in extra.items():
+            hooks.register(import_module(plugin) if isinstance(plugin, str) else plugin, name)
         hooks.check_pending()
     except pluggy.PluginValidationError as error:
         raise BootError(f"{error}; the hooks there are stand in windlass/hookspecs.py") from error
     settings = _settings(hooks, config)
+    executors = _executors(hooks, settings)
     residents = [resident for _, resident in _registered(hooks, "residents", Resident, settings)]
     check_residents(residents)
-    return Plugins(hooks, _kinds(hooks, settings), quarantined, _schedules(hooks, settings), residents)
+    kinds, schedules = _kinds(hooks, settings, executors), _schedules(hooks, settings)
+    return Plugins(hooks, kinds, executors, quarantined, schedules, residents)
 
 
 def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
@@ -111,28 +136,43 @@ def _settings(hooks: pluggy.PluginManager, config: Mapping[str, Mapping[str, Any
     return Settings({s.type: decode_section(config.get(s.name, {}), s.type, f"plugins.{s.name}") for s in sections})
 
 
-def _kinds(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, Kind]:
+def _executors(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, Executor]:
+    executors: dict[str, Executor] = {}
+    for registered in hooks.hook.windlass_register_executors(settings=settings):
+        for name, executor in registered.items():
+            if not isinstance(executor, Executor):
+                raise BootError(f"the executor {name!r} is {executor!r}, no instance of a windlass.Executor")
+            if name in executors:
+                first, second = type(executors[name]).__qualname__, type(executor).__qualname__
+                raise BootError(f"two executors are named {name!r}: {first} and {second}")
+            executors[name] = executor
+    return executors
+
+
+def _kinds(hooks: pluggy.PluginManager, settings: Settings, executors: Mapping[str, Executor]) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
     for registered in hooks.hook.windlass_register_handlers(settings=settings):
         for handler in map(check_handler, registered):
             if handler.kind in kinds:
                 first = type(kinds[handler.kind].handler).__qualname__
                 raise BadHandler(f"two handlers for kind {handler.kind}: {first} and {type(handler).__qualname__}")
-            kinds[handler.kind] = _kind(handler)
+            kinds[handler.kind] = _kind(handler, executor_of(handler, executors))
     return kinds
 
 
-def _kind(handler: Handler[Any]) -> Kind:
+def _kind(handler: Handler[Any], executor: Executor) -> Kind:
     try:
         decoder = msgspec.json.Decoder(handler.payload_type)
     except TypeError as error:
         raise BadHandler(f"the payload type of kind {handler.kind} can't be decoded: {error}") from error
-    return Kind(handler, decoder.decode, type(handler).cleanup is not Handler.cleanup)
+    return Kind(handler, decoder.decode, type(handler).cleanup is not Handler.cleanup, executor)
 
 
 def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, list[Schedule]]:
     """By plugin; one that registers none is there too, because it may have registered some before."""
-    schedules: dict[str, list[Schedule]] = {name: [] for name, plugin in hooks.list_name_plugin() if plugin is not None}
+    schedules: dict[str, list[Schedule]] = {
+        name: [] for name, plugin in hooks.list_name_plugin() if plugin is not None and name != OURS
+    }
     owners: dict[str, str] = {}
     for owner, schedule in _registered(hooks, "schedules", Schedule, settings):
         if schedule.name in owners:

@@ -12,7 +12,7 @@ from windlass.errors import StoreUnavailable
 log = structlog.get_logger()
 
 PAUSE_AFTER_FAILURE = 1.0
-CANCEL_AGAIN = 0.5
+ASK_AGAIN = 0.5
 
 
 class Service(ABC):
@@ -32,7 +32,7 @@ class Service(ABC):
         # Again and again: before Python 3.12 a `wait_for` whose future is done at that instant swallows a cancellation.
         while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.wait((self._task,), timeout=CANCEL_AGAIN)
+            await asyncio.wait((self._task,), timeout=ASK_AGAIN)
 
     async def _run_always(self) -> None:
         while True:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from windlass.handler import Context, Handler
 from windlass.host.recorder import Recorder, Speaker
@@ -31,7 +31,7 @@ class WatchedHandler:
     async def _run(self, ctx: Context, payload: Any) -> Any:
         self._enter()
         try:
-            self.returned = await self._handler.run(ctx, payload)
+            self.returned = await cast("Awaitable[Any]", self._handler.run(ctx, payload))
         except BaseException as error:
             self.error = error
             raise

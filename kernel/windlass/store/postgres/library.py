@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.store.facts import (
@@ -23,6 +23,8 @@ from windlass.store.port import Library
 from windlass.store.postgres.connection import Connections, Row
 
 LARGEST_ID = 2**63 - 1
+FIRST_RANK = -(2**31)
+START = datetime(1970, 1, 1, tzinfo=UTC)
 STATE_COLUMN = TaskFacts.__struct_fields__.index("state")
 SECTION_COLUMN = len(TaskFacts.__struct_fields__)
 REQUEST_COLUMNS = (
@@ -43,8 +45,10 @@ class PostgresLibrary(Library):
         return _facts(rows[0]) if rows else None
 
     async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
-        section, id_, priority, next_try_at = after or (0, 0, 0, datetime.now(UTC))
-        facts = {"section": section, "id": id_, "priority": priority, "next_try_at": next_try_at, "limit": size + 1}
+        section, id_, priority, next_try_at = after or (0, 0, 0, START)
+        # Before everything that waits, as long as the page stands in what runs.
+        rank = -int(cast("int", priority)) if section else FIRST_RANK
+        facts = {"section": section, "id": id_, "rank": rank, "next_try_at": next_try_at, "limit": size + 1}
         rows = await self._db.rows("list_active", facts)
         if len(rows) <= size:
             return Page(tuple(_facts(row) for row in rows), None)

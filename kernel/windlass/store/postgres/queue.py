@@ -84,6 +84,8 @@ class PostgresQueue(Queue):
         repeated = [task.request_id for task, id_ in zip(tasks, made, strict=True) if id_ is None]
         rows = await read("read_requests", {"ids": repeated}) if repeated else ()
         earlier = {row[0]: (row[2], row[1]) for row in rows}
+        if any(request not in earlier for request in repeated):
+            raise StoreUnavailable("a request id was forgotten while it was looked up; try again")
         return [
             Receipt(id_) if id_ is not None else _repeated(task, *earlier[task.request_id])
             for task, id_ in zip(tasks, made, strict=True)

@@ -53,7 +53,8 @@ create unique index ready_id on windlass.ready (id);
 create index ready_claim on windlass.ready (pool, priority desc, next_try_at, id);
 -- For the look that corrects the claim's frontiers: rows commit out of order, so some arrive behind them.
 create index ready_arrived on windlass.ready (arrived);
-create index ready_order on windlass.ready (priority desc, next_try_at, id);
+-- For lists. Not on the bare column: a claim with stale statistics took this one and walked over other pools' tasks.
+create index ready_order on windlass.ready ((0 - priority), next_try_at, id);
 create index ready_carded on windlass.ready (id) where attempt > 0;
 create index ready_coalesced on windlass.ready (kind, coalesce_key) where coalesce_key is not null;
 create index ready_slot on windlass.ready (slot_key) where slot_key is not null;
@@ -76,7 +77,7 @@ create table windlass.deferred (
         vacuum_truncate = off);
 create unique index deferred_id on windlass.deferred (id);
 create index deferred_due on windlass.deferred (next_try_at);
-create index deferred_order on windlass.deferred (priority desc, next_try_at, id);
+create index deferred_order on windlass.deferred ((0 - priority), next_try_at, id);
 create index deferred_carded on windlass.deferred (id) where attempt > 0;
 create index deferred_coalesced on windlass.deferred (kind, coalesce_key) where coalesce_key is not null;
 create index deferred_start_by on windlass.deferred (start_by) where start_by is not null;
@@ -101,7 +102,7 @@ create table windlass.blocked (
   waits       smallint    not null
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0,
         vacuum_truncate = off);
-create index blocked_order on windlass.blocked (priority desc, next_try_at, id);
+create index blocked_order on windlass.blocked ((0 - priority), next_try_at, id);
 create index blocked_carded on windlass.blocked (id) where attempt > 0;
 create index blocked_slot on windlass.blocked (slot_key, priority desc, next_try_at, id) where waits = 1;
 create index blocked_dependent on windlass.blocked (id) where waits = 2;

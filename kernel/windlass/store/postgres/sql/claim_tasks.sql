@@ -11,7 +11,8 @@ with gate as materialized (
     and not exists (select from windlass.pool where name = %(pool)s and paused_at is not null)
 ), seen as materialized (
   select priority, min(next_try_at) as at from windlass.ready
-  where pool = %(pool)s and arrived >= %(since)s::text::xid8
+  -- Not the bare column: with stale statistics the planner walked over all of the pool in the claim's index.
+  where pool || '' = %(pool)s and arrived >= %(since)s::text::xid8
   group by priority
 ), frontier as materialized (
   select coalesce(f.priority, seen.priority) as priority, case when f.at < seen.at then f.at else coalesce(seen.at, f.at) end as at,

@@ -5,19 +5,16 @@ with running as (
   where %(section)s = 0 and id > %(id)s order by id limit %(limit)s
 ), ready as (
   select 1, id, priority, next_try_at from windlass.ready
-  where %(section)s = 0 or (priority <= %(priority)s
-    and (priority < %(priority)s or (next_try_at, id) > (%(next_try_at)s::timestamptz, %(id)s)))
-  order by priority desc, next_try_at, id limit %(limit)s
+  where (0 - priority, next_try_at, id) > (%(rank)s, %(next_try_at)s::timestamptz, %(id)s)
+  order by 0 - priority, next_try_at, id limit %(limit)s
 ), deferred as (
   select 1, id, priority, next_try_at from windlass.deferred
-  where %(section)s = 0 or (priority <= %(priority)s
-    and (priority < %(priority)s or (next_try_at, id) > (%(next_try_at)s::timestamptz, %(id)s)))
-  order by priority desc, next_try_at, id limit %(limit)s
+  where (0 - priority, next_try_at, id) > (%(rank)s, %(next_try_at)s::timestamptz, %(id)s)
+  order by 0 - priority, next_try_at, id limit %(limit)s
 ), blocked as (
   select 1, id, priority, next_try_at from windlass.blocked
-  where %(section)s = 0 or (priority <= %(priority)s
-    and (priority < %(priority)s or (next_try_at, id) > (%(next_try_at)s::timestamptz, %(id)s)))
-  order by priority desc, next_try_at, id limit %(limit)s
+  where (0 - priority, next_try_at, id) > (%(rank)s, %(next_try_at)s::timestamptz, %(id)s)
+  order by 0 - priority, next_try_at, id limit %(limit)s
 ), listed as (
   select * from (select * from running union all select * from ready union all select * from deferred union all select * from blocked) as every
   order by section, case when section = 0 then 0 else -priority end, case when section = 0 then null else next_try_at end, id
