@@ -8,6 +8,7 @@ Everything not named here is the kernel's own and may change without notice.
 
 from windlass.core.interrupts import Graces
 from windlass.core.retry import RetryPolicy
+from windlass.failpoints import place
 from windlass.handler import Context, Failed, Handler, Outcome, Rejected, Retry, Success, TaskInfo
 from windlass.hookspecs import hookimpl
 from windlass.settings import Section, Settings
@@ -26,4 +27,5 @@ __all__ = [
     "Success",
     "TaskInfo",
     "hookimpl",
+    "place",
 ]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from windlass import embedded
+from windlass import embedded, failpoints
 from windlass.config import Config, LogConfig, ServerConfig
 from windlass.control.guard import write_token
 from windlass.control.server import Server, check_loopback
@@ -39,6 +39,7 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
     stop = _stop_on_signals()
     check_loopback(config.server.listen)
     plugins = load_plugins(config.plugins)
+    failpoints.refuse_unknown()
     home = Path(config.home)
     _make_home(home)
     token = write_token(home / "token")

@@ -12,6 +12,7 @@ import psycopg_pool
 from psycopg.types.json import set_json_loads
 
 from windlass.errors import InvalidArgument, StoreUnavailable
+from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
 
 STATEMENT_SECONDS = 30
@@ -59,6 +60,15 @@ async def prepare(connection: psycopg.AsyncConnection[Row]) -> None:
     connection.prepare_threshold = 2
 
 
+async def fetch(cursor: psycopg.AsyncCursor[Row], statement: str, parameters: dict[str, Any]) -> list[Row]:
+    """One statement; its rows."""
+    if faulty.ARMED:
+        await faulty.execute(cursor, statement, parameters)
+    else:
+        await cursor.execute(sql(statement), parameters)
+    return await cursor.fetchall() if cursor.description else []
+
+
 class Connections:
     """The pool every statement goes through."""
 
@@ -92,12 +102,12 @@ class Connections:
         """One statement, one transaction; its rows."""
         with translated():
             async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
-                await cursor.execute(sql(statement), parameters)
-                return await cursor.fetchall() if cursor.description else []
+                return await fetch(cursor, statement, parameters)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Callable[[str, dict[str, Any]], Awaitable[list[Row]]]]:
         """Several statements in one transaction: gives what `rows` is outside of one."""
+        done: list[str] = []
         with translated():
             async with (
                 self._pool.connection() as connection,
@@ -106,7 +116,8 @@ class Connections:
             ):
 
                 async def rows(statement: str, parameters: dict[str, Any]) -> list[Row]:
-                    await cursor.execute(sql(statement), parameters)
-                    return await cursor.fetchall() if cursor.description else []
+                    done.append(statement)
+                    return await fetch(cursor, statement, parameters)
 
                 yield rows
+            faulty.committed(done)

@@ -11,8 +11,7 @@ from typing import Any
 
 import psycopg
 
-from windlass.store.postgres.connection import DIALLING, SETTINGS, Row, prepare, translated
-from windlass.store.postgres.statements import sql
+from windlass.store.postgres.connection import DIALLING, SETTINGS, Row, fetch, prepare, translated
 
 
 class Line:
@@ -62,5 +61,4 @@ class Line:
             self._connection = await psycopg.AsyncConnection.connect(self._dsn, **DIALLING | {"options": self._options})
             await prepare(self._connection)
         async with self._connection.cursor(binary=True) as cursor:
-            await cursor.execute(sql(statement), parameters)
-            return await cursor.fetchall() if cursor.description else []
+            return await fetch(cursor, statement, parameters)
