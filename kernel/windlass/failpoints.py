@@ -9,6 +9,7 @@
 
 - ACTION: `exit` (at once, as kill -9 would), `pause:SECONDS` (the whole process stops, heartbeat and all, as under
   SIGSTOP), `lost` (`StoreUnavailable`: after a commit a lost reply, before it an error), `note` (only the log).
+  A place may be named several times; its orders are followed one after the other.
 - WHEN: `#3` the third hit, `0.02` a chance at each hit; left out: every hit.
 
 `WINDLASS_FAILPOINTS_LOG` names a file that gets one line of JSON for each time a place acted, before it acts: a run in
@@ -40,7 +41,7 @@ PLACES: dict[str, str] = {}
 """Every place there is, and what it means."""
 
 
-class Orders(msgspec.Struct, frozen=True):
+class Order(msgspec.Struct, frozen=True):
     """What is to happen at one place: `nth` hit only (0: any), with `chance`."""
 
     action: str
@@ -52,8 +53,7 @@ class Orders(msgspec.Struct, frozen=True):
 def place(name: str, meaning: str) -> Place | None:
     """Declare a place.  What to call there, with facts for the log; None, which costs nothing, unless it is armed."""
     PLACES[name] = meaning
-    orders = ARMED.get(name)
-    return None if orders is None else _Armed(name, orders)
+    return _Armed(name, ARMED[name]) if name in ARMED else None
 
 
 def refuse_unknown() -> None:
@@ -66,13 +66,16 @@ def refuse_unknown() -> None:
             raise ConfigError(f"{VARIABLE}: there is no place {name!r}; did you mean {near[0]!r}?")
 
 
-def read(text: str) -> dict[str, Orders]:
+def read(text: str) -> dict[str, list[Order]]:
     """The orders by place.  Raises ValueError."""
-    items = [item.strip() for item in text.split(",") if item.strip()]
-    return dict(_read_one(item) for item in items)
+    orders: dict[str, list[Order]] = {}
+    for item in filter(None, map(str.strip, text.split(","))):
+        name, order = _read_one(item)
+        orders.setdefault(name, []).append(order)
+    return orders
 
 
-def _read_one(item: str) -> tuple[str, Orders]:
+def _read_one(item: str) -> tuple[str, Order]:
     name, equals, rest = item.partition("=")
     what, _, when = rest.partition("@")
     action, _, seconds = what.partition(":")
@@ -80,26 +83,28 @@ def _read_one(item: str) -> tuple[str, Orders]:
         raise ValueError(f"{item!r} is not NAME=ACTION[@WHEN] with an ACTION of exit, pause:SECONDS, lost, note")
     nth = int(when[1:]) if when.startswith("#") else 0
     chance = float(when) if when and not nth else 1.0
-    return name, Orders(action, float(seconds or 0), nth, chance)
+    return name, Order(action, float(seconds or 0), nth, chance)
 
 
 class _Armed:
-    def __init__(self, name: str, orders: Orders) -> None:
+    def __init__(self, name: str, orders: list[Order]) -> None:
         self._name = name
         self._orders = orders
         self._hits = 0
 
     def __call__(self, **facts: object) -> None:
         self._hits += 1
-        orders = self._orders
-        if orders.nth not in (0, self._hits) or random.random() >= orders.chance:  # noqa: S311 - no secret
-            return
-        _log({"place": self._name, "action": orders.action, "pid": os.getpid(), "at": time.time(), **facts})
-        if orders.action == "exit":
+        for order in self._orders:
+            if order.nth in (0, self._hits) and random.random() < order.chance:  # noqa: S311 - no secret
+                self._act(order, facts)
+
+    def _act(self, order: Order, facts: dict[str, object]) -> None:
+        _log({"place": self._name, "action": order.action, "pid": os.getpid(), "at": time.time(), **facts})
+        if order.action == "exit":
             os._exit(EXIT_CODE)
-        if orders.action == "pause":
-            _pause(orders.seconds)
-        if orders.action == "lost":
+        if order.action == "pause":
+            _pause(order.seconds)
+        if order.action == "lost":
             raise StoreUnavailable(f"failpoint {self._name}: the answer is lost")
 
 
@@ -120,7 +125,7 @@ def _log(facts: dict[str, object]) -> None:
             os.close(descriptor)
 
 
-def _from(environ: Mapping[str, str]) -> tuple[dict[str, Orders], str]:
+def _from(environ: Mapping[str, str]) -> tuple[dict[str, list[Order]], str]:
     try:
         return read(environ.get(VARIABLE, "")), ""
     except ValueError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from windlass import failpoints
-from windlass.failpoints import Orders, read
+from windlass.failpoints import Order, read
 
 PROGRAM = """
 from windlass import failpoints
@@ -42,10 +42,10 @@ def test_a_place_nobody_armed_is_none() -> None:
 
 
 def test_orders_are_read() -> None:
-    assert read(" a=exit, b.c=pause:8@#3 ,d=lost@0.02,,") == {
-        "a": Orders("exit"),
-        "b.c": Orders("pause", seconds=8.0, nth=3),
-        "d": Orders("lost", chance=0.02),
+    assert read(" a=note, b.c=pause:8@#3 ,d=lost@0.02,,a=exit") == {
+        "a": [Order("note"), Order("exit")],
+        "b.c": [Order("pause", seconds=8.0, nth=3)],
+        "d": [Order("lost", chance=0.02)],
     }
 
 

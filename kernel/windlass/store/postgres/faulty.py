@@ -6,6 +6,7 @@ gets its three places by a line in `STATEMENTS`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ ARMED = bool(UNSENT or UNCOMMITTED or COMMITTED)
 
 async def execute(cursor: psycopg.AsyncCursor[Any], statement: str, parameters: Mapping[str, Any]) -> None:
     """As `cursor.execute`, and past this statement's places.  In a transaction of the caller's it stays uncommitted."""
-    facts = {name: parameters[name] for name in _LOGGED if name in parameters}
+    facts = {name: parameters[name] for name in _LOGGED if name in parameters} | {"asked": time.time()}
     if point := UNSENT.get(statement):
         point(**facts)
     connection, point = cursor.connection, UNCOMMITTED.get(statement)
