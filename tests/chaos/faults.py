@@ -17,7 +17,7 @@ from tests.chaos.database import Database
 from tests.chaos.nodes import Node, Times, thaw
 from tests.chaos.proxy import Proxy
 
-WRITES = ("enqueue", "claim", "say", "finish")
+WRITES = ("enqueue", "claim", "say", "finish", "commit")
 SCAN = 5.0
 HALF_OPEN_SECONDS = 22.0
 

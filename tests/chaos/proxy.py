@@ -18,8 +18,9 @@ from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
 
 PLEA = (80877103, 80877104)  # for TLS and for GSS; the start-up follows
-ANSWERED = b"Z\0\0\0\5I"  # ReadyForQuery, outside a transaction: it has committed
+READY = (b"Z\0\0\0\5I", b"Z\0\0\0\5T", b"Z\0\0\0\5E")  # ReadyForQuery: the answer is complete
 PIECE = 1 << 16
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @cache
@@ -28,10 +29,13 @@ def _first_lines() -> dict[bytes, str]:
 
 
 class Proxy:
-    """One port of the loopback in front of a server.  `cuts` counts the cut writes by what they did."""
+    """One port of the loopback in front of a server (a port, or the path of a socket).
 
-    def __init__(self, port: int) -> None:
-        self._upstream = port
+    `cuts` counts the cut writes by what they did.
+    """
+
+    def __init__(self, upstream: int | str) -> None:
+        self._upstream = upstream
         self._server: asyncio.Server | None = None
         self._links: set[Link] = set()
         self._flowing = asyncio.Event()
@@ -84,7 +88,7 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._flowing.wait()
         try:
-            ours = await asyncio.open_connection("127.0.0.1", self._upstream)
+            ours = await self._dial()
         except OSError:
             writer.close()
             return
@@ -95,8 +99,10 @@ class Proxy:
         finally:
             self._links.discard(link)
 
-
-Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+    async def _dial(self) -> Ends:
+        if isinstance(self._upstream, str):
+            return await asyncio.open_unix_connection(self._upstream)
+        return await asyncio.open_connection("127.0.0.1", self._upstream)
 
 
 class Link:
@@ -139,7 +145,7 @@ class Link:
             while piece := await self._server[0].read(PIECE):
                 await self._proxy.passes()
                 if self._doomed:
-                    if piece.endswith(ANSWERED):
+                    if piece.endswith(READY):
                         return
                     continue
                 self._client[1].write(piece)
@@ -174,9 +180,11 @@ class Asked:
     def _read(self, kind: bytes, body: bytes) -> str:
         if kind == b"P":
             name, text = body.split(b"\0", 2)[:2]
-            self._prepared[name] = _first_lines().get(text.split(b"\n", 1)[0], "")
+            self._prepared[name] = "commit" if text == b"COMMIT" else _first_lines().get(text.split(b"\n", 1)[0], "")
         if kind == b"B":
             self._bound = self._prepared.get(body.split(b"\0", 2)[1], "")
+        if kind == b"Q":
+            return "commit" if body == b"COMMIT\0" else ""
         if kind == b"S":
             verb, self._bound = self._bound, ""
             return verb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import psycopg
 from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS
 from windlass.store.facts import Beat, NodeFacts
 from windlass.store.port import Cluster
-from windlass.store.postgres.connection import DIALLING, Connections, Row, translated
+from windlass.store.postgres.connection import ANSWER_SECONDS, DIALLING, Connections, Row, break_off, translated
 from windlass.store.postgres.statements import sql
 
 RECOVER_AT_ONCE = 1_000
@@ -33,7 +34,13 @@ class PostgresCluster(Cluster):
             try:
                 if self._heart is None or self._heart.closed:
                     self._heart = psycopg.connect(self._db.dsn, **DIALLING)
-                return bool(self._heart.execute(sql("renew_node"), {"node": node, "lease": lease}).fetchall())
+                # A silent link must be given up while the lease can still be kept over a new one.
+                alarm = threading.Timer(min(ANSWER_SECONDS, lease / 4), break_off, (self._heart,))
+                alarm.start()
+                try:
+                    return bool(self._heart.execute(sql("renew_node"), {"node": node, "lease": lease}).fetchall())
+                finally:
+                    alarm.cancel()
             except psycopg.Error:
                 self.stop_renewing()
                 raise

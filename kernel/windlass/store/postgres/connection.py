@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, cast
 
 import psycopg
@@ -16,6 +19,8 @@ from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
 
 STATEMENT_SECONDS = 30
+ANSWER_SECONDS = 15.0
+"""A link may go silent without breaking (a middlebox forgot it): TCP's own timers see nothing wrong with that."""
 
 # A generic plan made while a table was empty scans it for ever: a claim of 500 took 340-527 ms in place of 3 ms.
 SETTINGS = (
@@ -60,6 +65,26 @@ async def prepare(connection: psycopg.AsyncConnection[Row]) -> None:
     connection.prepare_threshold = 2
 
 
+@contextmanager
+def answer_due(connection: psycopg.AsyncConnection[Row], seconds: float | None = None) -> Iterator[None]:
+    """Break the connection when the block is not done in time: its statement fails as if the server had gone.
+
+    Not by cancelling: psycopg would first ask the silent server to cancel, and wait for that too.
+    """
+    due = ANSWER_SECONDS if seconds is None else seconds
+    alarm = asyncio.get_running_loop().call_later(due, break_off, connection)
+    try:
+        yield
+    finally:
+        alarm.cancel()
+
+
+def break_off(connection: psycopg.AsyncConnection[Row] | psycopg.Connection[Row]) -> None:
+    """End both directions of the connection's socket; whoever waits for an answer is told at once."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
+
+
 async def fetch(cursor: psycopg.AsyncCursor[Row], statement: str, parameters: dict[str, Any]) -> list[Row]:
     """One statement; its rows."""
     if faulty.ARMED:
@@ -101,7 +126,7 @@ class Connections:
     async def rows(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
         """One statement, one transaction; its rows."""
         with translated():
-            async with self._pool.connection() as connection, connection.cursor(binary=True) as cursor:
+            async with self._connection() as connection, connection.cursor(binary=True) as cursor:
                 return await fetch(cursor, statement, parameters)
 
     @asynccontextmanager
@@ -110,7 +135,7 @@ class Connections:
         done: list[str] = []
         with translated():
             async with (
-                self._pool.connection() as connection,
+                self._connection() as connection,
                 connection.transaction(),
                 connection.cursor(binary=True) as cursor,
             ):
@@ -121,3 +146,9 @@ class Connections:
 
                 yield rows
             faulty.committed(done)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
+        async with self._pool.connection() as connection:
+            with answer_due(connection):
+                yield connection

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from windlass.store.postgres.connection import DIALLING, SETTINGS, Row, fetch, prepare, translated
+from windlass.store.postgres.connection import DIALLING, SETTINGS, Row, answer_due, fetch, prepare, translated
 
 
 class Line:
@@ -60,5 +60,6 @@ class Line:
         if self._connection is None:
             self._connection = await psycopg.AsyncConnection.connect(self._dsn, **DIALLING | {"options": self._options})
             await prepare(self._connection)
-        async with self._connection.cursor(binary=True) as cursor:
-            return await fetch(cursor, statement, parameters)
+        with answer_due(self._connection):
+            async with self._connection.cursor(binary=True) as cursor:
+                return await fetch(cursor, statement, parameters)
