@@ -28,6 +28,7 @@ from windlass.store.postgres import open_store
 log = structlog.get_logger()
 
 CALLS_GRACE = 2.0
+LAST_TURN = 0.2
 SERVERS_CHECK = 1.0
 
 
@@ -52,6 +53,18 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
             log.info("stopping")
             await kernel.drain()
             await server.stop(CALLS_GRACE)
+    await _leave_behind()
+
+
+async def _leave_behind() -> None:
+    """End the process although handlers ignore being cancelled: the loop's own end would wait for them for ever."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left and (stubborn := (await asyncio.wait(left, timeout=LAST_TURN))[1]):
+        log.warning("leaving although some tasks ignore being cancelled", tasks=len(stubborn))
+        sys.stdout.flush()
+        os._exit(0)
 
 
 @asynccontextmanager
