@@ -24,7 +24,7 @@ LEDGER = os.open(
 
 
 class Act(msgspec.Struct):
-    """`key` is the request's id; `how` one of quick, slow, retry, fail, burst, long, stubborn."""
+    """`key` is the request's id; `how` one of quick, nap, slow, retry, fail, burst, long, stubborn."""
 
     key: str
     how: str = "quick"
@@ -48,6 +48,8 @@ class Perform(Handler[Act]):
             note("end", ctx, payload)
 
     async def _play(self, ctx: Context, act: Act) -> Outcome:
+        if act.how == "nap":
+            await asyncio.sleep(act.seconds)
         if act.how == "slow":
             await slowly(ctx, act.seconds)
         if act.how == "long":

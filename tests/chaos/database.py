@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from windlass import embedded
+
+
+def rows(dsn: str, query: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
+        return connection.execute(query, values).fetchall()
 
 
 class Database:
@@ -27,16 +33,18 @@ class Database:
     def close(self) -> None:
         self._lease.close()
 
-    def rows(self, query: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.dsn, autocommit=True, connect_timeout=5) as connection:
-            return connection.execute(query, values).fetchall()
+    def fresh(self, name: str) -> str:
+        """The DSN of a new, empty database beside it."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        return make_conninfo(self.dsn, dbname=name)
 
     def patiently(self, query: LiteralString, *values: Any, within: float = 15.0) -> list[tuple[Any, ...]]:
         """The same for a server that may be away for a while."""
         deadline = time.monotonic() + within
         while True:
             try:
-                return self.rows(query, *values)
+                return rows(self.dsn, query, *values)
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:
                     raise

@@ -117,8 +117,13 @@ class Node:
         return Client.connect(f"127.0.0.1:{self.port}", token.read_text().strip(), timeout=timeout)
 
     def end(self) -> None:
+        """Whatever state it is in; one that still ran leaves its threads' stacks in its log."""
         self.is_wanted = False
         if self.process is not None and self.is_alive:
+            self.process.send_signal(signal.SIGABRT)
+            thaw(self)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(2.0)
             self.process.kill()
             self.process.wait()
 
@@ -149,6 +154,7 @@ def environment(place: Place, home: Path, dsn: str) -> dict[str, str]:
         "CHAOS_LEDGER": str(place.ledger),
         "PYTHONPATH": str(place.folder / "site"),
         "NO_COLOR": "1",
+        "PYTHONFAULTHANDLER": "1",
     }
     return kept | own
 
