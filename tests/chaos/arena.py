@@ -69,7 +69,13 @@ class Arena:
         profile, chance = self.profile, random.Random(self.profile.seed)
         submitter = Submitter(self.nodes, self.ledger, random.Random(chance.random()), rate=profile.rate)
         self.faults = faults = Faults(
-            self.nodes, self.database, self.proxy, profile.times, random.Random(chance.random()), self.journal.write
+            self.nodes,
+            self.database,
+            self.proxy,
+            profile.times,
+            random.Random(chance.random()),
+            self.journal.write,
+            self.hits,
         )
         keeper = Keeper(self.nodes, faults.orders)
         submitting = asyncio.create_task(submitter.run())
@@ -82,6 +88,7 @@ class Arena:
         await asyncio.gather(*tasks, return_exceptions=True)
         for broken in done:
             broken.result()
+        faults.wrong += keeper.strange
         await self._heal()
         await submitting
         await submitter.close()

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from tests.chaos.database import Database
-from tests.chaos.nodes import Node, Times, thaw
+from tests.chaos.ledger import Line
+from tests.chaos.nodes import OUR_ENDS, Node, Times, thaw
 from tests.chaos.proxy import Proxy
 
 WRITES = ("enqueue", "claim", "say", "finish", "commit")
@@ -40,7 +41,7 @@ WITNESS = "finish.committed=note,say.committed=note"
 
 
 class Faults:
-    """`log` is told of each fault: (name, facts)."""
+    """`log` is told of each fault: (name, facts).  `hits` are those of the failpoints so far."""
 
     def __init__(
         self,
@@ -50,7 +51,9 @@ class Faults:
         times: Times,
         chance: random.Random,
         log: Callable[..., None],
+        hits: Callable[[], list[Line]],
     ) -> None:
+        self._hits = hits
         self._nodes = nodes
         self._database = database
         self._proxy = proxy
@@ -116,11 +119,18 @@ class Faults:
             self._tell("stop", node)
             node.signal(signal.SIGTERM)
             took = await node.ended(self._times.grace + 30.0)
-            if took is None or took > self._times.grace + 3.0:
+            if self._paused(node):
+                pass  # by a failpoint of its own: it could not stop meanwhile
+            elif took is None or took > self._times.grace + 3.0:
                 self.wrong.append(f"{node.name} took {took or 'more than 30'} s to stop: see {node.log}")
             elif node.process is not None and node.process.returncode == 0:
                 await self._nothing_is_left(node)
+            elif node.process is not None and node.process.returncode not in OUR_ENDS:
+                self.wrong.append(f"{node.name} stopped with code {node.process.returncode}: see {node.log}")
             node.is_wanted = True
+
+    def _paused(self, node: Node) -> bool:
+        return any(hit["action"] == "pause" and hit["pid"] == node.pid for hit in self._hits())
 
     async def _nothing_is_left(self, node: Node) -> None:
         left = await asyncio.to_thread(

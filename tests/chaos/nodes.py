@@ -15,11 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from windlass.failpoints import EXIT_CODE
 from windlass_client import Client
 
 WINDLASS = str(Path(sys.executable).with_name("windlass"))
 READY = "is ready on"
 RESTART_PAUSE = 0.3
+OUR_ENDS = (-signal.SIGKILL, EXIT_CODE)
 ENTRY_POINTS = "[windlass.plugins]\nchaos = chaos_acts\n"
 
 
@@ -89,7 +91,10 @@ class Node:
             self.process = subprocess.Popen(command, env=environ, stdout=out, stderr=out)
 
     def is_ready(self) -> bool:
-        return self.is_alive and READY in self.log.read_text(errors="replace")
+        return self.is_alive and self.was_ready()
+
+    def was_ready(self) -> bool:
+        return READY in self.log.read_text(errors="replace")
 
     async def ready(self, within: float = 40.0) -> None:
         deadline = time.monotonic() + within
@@ -129,20 +134,29 @@ class Node:
 
 
 class Keeper:
-    """Starts a node again whose process ended although it is wanted; `orders` draws the failpoints of each start."""
+    """Starts a node again whose process ended although it is wanted; `orders` draws the failpoints of each start.
+
+    `strange` are ends that no signal and no failpoint of ours explains.
+    """
 
     def __init__(self, nodes: list[Node], orders: Callable[[], str]) -> None:
         self._nodes = nodes
         self._orders = orders
-        self.restarts = 0
+        self.strange: list[str] = []
 
     async def run(self) -> None:
         while True:
             for node in self._nodes:
                 if node.is_wanted and not node.is_alive:
-                    self.restarts += 1
+                    self._look_at_end_of(node)
                     node.start(self._orders())
             await asyncio.sleep(RESTART_PAUSE)
+
+    def _look_at_end_of(self, node: Node) -> None:
+        # One that never was ready may have found the database away.
+        assert node.process is not None
+        if node.process.returncode not in OUR_ENDS and node.was_ready():
+            self.strange.append(f"{node.name} ended by itself ({node.process.returncode}): see {node.log}")
 
 
 def environment(place: Place, home: Path, dsn: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from windlass.store.postgres.connection import ANSWER_SECONDS, DIALLING, Connect
 from windlass.store.postgres.statements import sql
 
 RECOVER_AT_ONCE = 1_000
+SHORTEST_PATIENCE = 0.5
 
 
 class PostgresCluster(Cluster):
@@ -35,7 +36,9 @@ class PostgresCluster(Cluster):
                 if self._heart is None or self._heart.closed:
                     self._heart = psycopg.connect(self._db.dsn, **DIALLING)
                 # A silent link must be given up while the lease can still be kept over a new one.
-                alarm = threading.Timer(min(ANSWER_SECONDS, lease / 4), break_off, (self._heart,))
+                alarm = threading.Timer(
+                    min(ANSWER_SECONDS, max(lease / 4, SHORTEST_PATIENCE)), break_off, (self._heart,)
+                )
                 alarm.start()
                 try:
                     return bool(self._heart.execute(sql("renew_node"), {"node": node, "lease": lease}).fetchall())
