@@ -22,9 +22,10 @@ WRITES = ("enqueue", "claim", "say", "finish", "commit")
 SCAN = 5.0
 HALF_OPEN_SECONDS = 22.0
 
-# Failpoints by start of a node; N is a number of hits, P twice the lease.  The first of them is for most starts.
+# Every start of a node has these failpoints, and one of ORDERS: N is a number of hits, P twice the lease.
+WITNESS = "finish.committed=note,say.committed=note"
+ALWAYS = ",".join(f"{verb}.committed=lost@0.01" for verb in ("enqueue", "claim", "say", "finish"))
 ORDERS = (
-    "finish.committed=lost@0.02,claim.committed=lost@0.02,enqueue.committed=lost@0.02,say.committed=lost@0.02",
     "finish.unsent=pause:P@#N",
     "finish.committed=exit@#N",
     "finish.uncommitted=exit@#N",
@@ -37,7 +38,6 @@ ORDERS = (
     "recover.uncommitted=exit@#2",
     "interrupt.committed=exit@#5",
 )
-WITNESS = "finish.committed=note,say.committed=note"
 
 
 class Faults:
@@ -66,10 +66,10 @@ class Faults:
         self.wrong: list[str] = []
 
     def orders(self) -> str:
-        """The failpoints of one start: the witness always, and one of the lists in turn."""
+        """The failpoints of one start."""
         drawn = next(self._drawn)
         hits = str(self._chance.randint(15, 120))
-        return f"{WITNESS},{drawn.replace('P', str(2 * self._times.lease)).replace('#N', '#' + hits)}"
+        return f"{WITNESS},{ALWAYS},{drawn.replace('P', str(2 * self._times.lease)).replace('#N', '#' + hits)}"
 
     async def hurt_processes(self) -> None:
         await self._go_on([self.kill, self.freeze, self.stop, self.kill, self.freeze])
@@ -127,7 +127,7 @@ class Faults:
                 await self._nothing_is_left(node)
             elif node.process is not None and node.process.returncode not in OUR_ENDS:
                 self.wrong.append(f"{node.name} stopped with code {node.process.returncode}: see {node.log}")
-            node.is_wanted = True
+            node.start(self.orders())
 
     def _paused(self, node: Node) -> bool:
         return any(hit["action"] == "pause" and hit["pid"] == node.pid for hit in self._hits())
