@@ -123,7 +123,17 @@ class Judge:
     def _inventions(self) -> int:
         unknown = [key for key in self._places if key not in self._how]
         strangers = [line for line in self._executions if line["task"] != self._places.get(line["key"], (0,))[0]]
-        return self._blame("I2: tasks nobody asked for", unknown) + self._blame("I2: executions of no task", strangers)
+        effects = {(line["task"], line["attempt"]) for line in self._executions if line["what"] == "effect"}
+        hollow = [
+            (task, facts[1])
+            for task, facts in self._outcomes.items()
+            if facts[0] in (COMPLETED, FAILED) and (task, facts[1]) not in effects
+        ]
+        return (
+            self._blame("I2: tasks nobody asked for", unknown)
+            + self._blame("I2: executions of no task", strangers)
+            + self._blame("I2: results without the effect of their attempt", hollow)
+        )
 
     def _repeats(self) -> tuple[int, int]:
         """Executions too many without and with a recorded reason."""

@@ -95,7 +95,7 @@ async def test_a_node_stopped_beyond_its_lease_loses_its_work_and_what_it_then_w
     # SIGSTOP in front of its first results; they are sent when it wakes up.
     zombie = await field.node(f"finish.unsent=pause:{pause}@#1,finish.committed=note")
     client = await field.client(zombie)
-    await acts(client, "nap", 30, seconds=0.5)
+    await acts(client, "nap", 30, seconds=1.5)
     other = await field.node()
     await field.ended(30, within=pause)
     stopped = next(hit["at"] for hit in field.hits() if hit["action"] == "pause")
@@ -120,9 +120,9 @@ async def test_a_node_stopped_beyond_its_lease_loses_its_work_and_what_it_then_w
 async def test_a_stop_under_load_ends_within_the_grace_and_3_seconds_and_strands_nothing(field: Field) -> None:
     first = await field.node()
     client = await field.client(first)
-    await acts(client, "nap", 100, seconds=0.7)
     # Handlers that swallow every cancellation, and would go on for minutes.
     await acts(client, "stubborn", 5, seconds=300.0)
+    await acts(client, "nap", 100, seconds=0.7)
     await eventually(lambda: len(field.starts()) >= 60)
     first.signal(signal.SIGTERM)
     took = await first.ended(within=30.0)
