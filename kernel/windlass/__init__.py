@@ -8,7 +8,7 @@ Everything not named here is the kernel's own and may change without notice.
 
 from windlass.core.interrupts import Graces
 from windlass.core.retry import RetryPolicy
-from windlass.failpoints import place
+from windlass.failpoints import failpoint
 from windlass.handler import Context, Failed, Handler, Outcome, Rejected, Retry, Success, TaskInfo
 from windlass.hookspecs import hookimpl
 from windlass.settings import Section, Settings
@@ -26,6 +26,6 @@ __all__ = [
     "Settings",
     "Success",
     "TaskInfo",
+    "failpoint",
     "hookimpl",
-    "place",
 ]

@@ -1,6 +1,6 @@
 """Failpoints: named places where a test makes this process exit, stall, or lose an answer.  Off, a place is None.
 
-    TAKEN = place("buffer.taken", "after the take, before it is applied")
+    TAKEN = failpoint("buffer.taken", "after the take, before it is applied")
     …
     if TAKEN:
         TAKEN()
@@ -50,7 +50,7 @@ class Order(msgspec.Struct, frozen=True):
     chance: float = 1.0
 
 
-def place(name: str, meaning: str) -> Place | None:
+def failpoint(name: str, meaning: str) -> Place | None:
     """Declare a place.  What to call there, with facts for the log; None, which costs nothing, unless it is armed."""
     PLACES[name] = meaning
     return _Armed(name, ARMED[name]) if name in ARMED else None

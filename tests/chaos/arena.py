@@ -20,6 +20,7 @@ from tests.chaos.proxy import Proxy
 from tests.chaos.submitter import Submitter
 
 LOOK_SECONDS = 10.0
+RECENT = f"{OUTCOMES} where id > (select coalesce(max(id), 0) - 10000 from windlass.task)"
 DRAIN_SECONDS = 75.0
 WAITING = (
     "select (select count(*) from windlass.ready) + (select count(*) from windlass.deferred)"
@@ -75,7 +76,7 @@ class Arena:
             profile.times,
             random.Random(chance.random()),
             self.journal.write,
-            self.hits,
+            lambda: list(self.ledger.lines("hits", b'"pause"')),
         )
         keeper = Keeper(self.nodes, faults.orders)
         submitting = asyncio.create_task(submitter.run())
@@ -111,7 +112,7 @@ class Arena:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self.seen |= {row[0]: row[1:] for row in await asyncio.to_thread(self.database.patiently, OUTCOMES)}
+            self.seen |= {row[0]: row[1:] for row in await asyncio.to_thread(self.database.patiently, RECENT)}
 
     async def _drain(self) -> None:
         began = time.monotonic()

@@ -41,7 +41,7 @@ ORDERS = (
 
 
 class Faults:
-    """`log` is told of each fault: (name, facts).  `hits` are those of the failpoints so far."""
+    """`log` is told of each fault: (name, facts).  `pauses`: those that failpoints made so far."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class Faults:
         times: Times,
         chance: random.Random,
         log: Callable[..., None],
-        hits: Callable[[], list[Line]],
+        pauses: Callable[[], list[Line]],
     ) -> None:
-        self._hits = hits
+        self._pauses = pauses
         self._nodes = nodes
         self._database = database
         self._proxy = proxy
@@ -68,7 +68,7 @@ class Faults:
     def orders(self) -> str:
         """The failpoints of one start."""
         drawn = next(self._drawn)
-        hits = str(self._chance.randint(15, 120))
+        hits = str(self._chance.randint(5, 60))
         return f"{WITNESS},{ALWAYS},{drawn.replace('P', str(2 * self._times.lease)).replace('#N', '#' + hits)}"
 
     async def hurt_processes(self) -> None:
@@ -130,7 +130,7 @@ class Faults:
             node.start(self.orders())
 
     def _paused(self, node: Node) -> bool:
-        return any(hit["action"] == "pause" and hit["pid"] == node.pid for hit in self._hits())
+        return any(hit["pid"] == node.pid for hit in self._pauses())
 
     async def _nothing_is_left(self, node: Node) -> None:
         left = await asyncio.to_thread(

@@ -26,11 +26,11 @@ class Ledger:
     def close(self) -> None:
         os.close(self._descriptor)
 
-    def lines(self, pattern: str = "submitter") -> Iterator[Line]:
-        """What these files say.  The last line of a killed process may be torn, and then says nothing."""
+    def lines(self, pattern: str = "submitter", holding: bytes = b"") -> Iterator[Line]:
+        """What these files say, in lines that hold this.  The last line of a killed process may be torn: left out."""
         for file in sorted(self.folder.glob(pattern)):
             for line in file.read_bytes().split(b"\n"):
-                if line.endswith(b"}"):
+                if line.endswith(b"}") and holding in line:
                     yield json.loads(line)
 
     def executions(self) -> Iterator[Line]:

@@ -16,8 +16,8 @@ from windlass.failpoints import Order, read
 PROGRAM = """
 from windlass import failpoints
 from windlass.errors import WindlassError
-here = failpoints.place("here", "a place of this test")
-there = failpoints.place("there", "another")
+here = failpoints.failpoint("here", "a place of this test")
+there = failpoints.failpoint("there", "another")
 try:
     failpoints.refuse_unknown()
     for n in range(1, 4):
@@ -37,7 +37,7 @@ def run(orders: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_place_nobody_armed_is_none() -> None:
-    assert failpoints.place("test.nowhere", "only here") is None
+    assert failpoints.failpoint("test.nowhere", "only here") is None
     del failpoints.PLACES["test.nowhere"]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 
-from windlass.failpoints import Place, place
+from windlass.failpoints import Place, failpoint
 from windlass.store.postgres.statements import sql
 
 STATEMENTS = {
@@ -27,7 +27,7 @@ _LOGGED = ("node", "tasks", "attempts")
 
 
 def _places(when: str, meaning: str) -> dict[str, Place]:
-    declared = {name: place(f"{verb}.{when}", f"{verb}: {meaning}") for name, verb in STATEMENTS.items()}
+    declared = {name: failpoint(f"{verb}.{when}", f"{verb}: {meaning}") for name, verb in STATEMENTS.items()}
     return {name: armed for name, armed in declared.items() if armed}
 
 
