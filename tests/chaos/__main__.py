@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -28,18 +29,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=0.0, help="of faults; default: the CI profile")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # through every `finally`: no process is left behind
     seed = asked.seed or int(time.time())
     profile = unbounded(seed, asked.minutes) if asked.minutes else ci(seed)
     folder = Path(tempfile.mkdtemp(prefix="windlass-chaos-"))
     print(f"chaos: {profile.minutes:g} min of faults, {profile.nodes} nodes, seed {seed}, in {folder}", flush=True)
     arena = Arena(folder, profile)
     try:
-        asyncio.run(arena.run())
-        trouble = []
-    except AssertionError as error:
-        trouble = [str(error)]
-    try:
-        verdict = report(arena, trouble)
+        verdict = report(arena, _run(arena))
     finally:
         arena.database.close()
     if verdict == "PASSED":
@@ -47,12 +45,24 @@ def main() -> int:
     return 0 if verdict == "PASSED" else 1
 
 
+def _run(arena: Arena) -> list[str]:
+    """What kept the run from its end."""
+    try:
+        asyncio.run(arena.run())
+    except AssertionError as error:
+        return [str(error)]
+    return []
+
+
 def report(arena: Arena, trouble: list[str]) -> str:
     """Prints what was found; the verdict."""
+    if arena.faults is None:
+        print(f"WRONG {'; '.join(trouble)}\nlogs: {arena.ledger.folder.parent}")
+        print(_last_line(Counts(*[0] * len(Counts._fields)), [], "FAILED"), flush=True)
+        return "FAILED"
     hits = arena.hits()
     judge = Judge(arena.ledger, arena.database, hits)
     counts = judge.judge(arena.seen)
-    assert arena.faults is not None
     wrong = trouble + arena.faults.wrong + judge.wrong
     happened = _happened(arena, counts, judge, hits)
     rare = [f"{name}: {happened[name]} of {least}" for name, least in _least(arena.profile) if happened[name] < least]
@@ -68,10 +78,14 @@ def report(arena: Arena, trouble: list[str]) -> str:
     print(
         " ".join(f"{name.replace(' ', '_')}={count}" for name, count in happened.items() if name not in counts._fields)
     )
-    p50, p99 = _percentiles(_recoveries(arena, judge, hits))
-    numbers = " ".join(f"{name}={count}" for name, count in counts._asdict().items())
-    print(f"{numbers} p50/p99={p50:.1f}/{p99:.1f}s {verdict}", flush=True)
+    print(_last_line(counts, _recoveries(arena, judge, hits), verdict), flush=True)
     return verdict
+
+
+def _last_line(counts: Counts, recoveries: list[float], verdict: str) -> str:
+    p50, p99 = _percentiles(recoveries)
+    numbers = " ".join(f"{name}={count}" for name, count in counts._asdict().items())
+    return f"{numbers} p50/p99={p50:.1f}/{p99:.1f}s {verdict}"
 
 
 def _least(profile: Profile) -> list[tuple[str, int]]:
