@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STRICT := kernel plugins clients proto/generate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim bench ci system-packages clean venv
+.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim chaos bench ci system-packages clean venv
 .DELETE_ON_ERROR:
 
 help:  ## list what there is
@@ -62,6 +62,9 @@ lock: .venv/.installed  ## write requirements.lock anew from the pyproject files
 
 sim: .venv/.installed  ## simulated histories with faults (SEEDS=300, FIRST_SEED=1)
 	@SEEDS=$(or $(SEEDS),300) FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/sim --timeout 0
+
+chaos: .venv/.installed  ## real processes under faults, against a ledger (CI profile, at most 4 min; MINUTES=60, SEED=1)
+	@$(BIN)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 bench: .venv/.installed  ## measure this machine (options in ARGS)
 	@$(BIN)/python -m bench $(ARGS)

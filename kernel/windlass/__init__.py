@@ -12,6 +12,7 @@ from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
 from windlass.executor import Attempt, Executor, PayloadMisfit
+from windlass.failpoints import failpoint
 from windlass.handler import (
     BlockingContext,
     Concurrency,
@@ -57,5 +58,6 @@ __all__ = [
     "Success",
     "TaskInfo",
     "Twin",
+    "failpoint",
     "hookimpl",
 ]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from windlass import embedded
+from windlass import embedded, failpoints
 from windlass.config import Config, LogConfig, ServerConfig
 from windlass.control.guard import write_token
 from windlass.control.server import Server, check_loopback
@@ -28,6 +28,7 @@ from windlass.store.postgres import open_store
 log = structlog.get_logger()
 
 CALLS_GRACE = 2.0
+LAST_TURN = 0.2
 SERVERS_CHECK = 1.0
 
 
@@ -42,16 +43,14 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
     if leaks and not stop.is_set():
         log.warning("starting anew, without the handlers that were abandoned", leaks=leaks)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    if leaks:
-        # The event loop would wait for its tasks, and they have shown that they do not end.
-        logging.shutdown()
-        os._exit(0)
+    await _leave_behind()
 
 
 async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.Event) -> int:
     """Until a signal, or until the node is worn out; how many abandoned handlers still run."""
     check_loopback(config.server.listen)
     plugins = load_plugins(config.plugins)
+    failpoints.refuse_unknown()
     home = Path(config.home)
     _make_home(home)
     token = write_token(home / "token")
@@ -72,6 +71,18 @@ async def _first(*events: asyncio.Event) -> None:
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
+
+
+async def _leave_behind() -> None:
+    """End the process although handlers ignore being cancelled: the loop's own end would wait for them for ever."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left and (stubborn := (await asyncio.wait(left, timeout=LAST_TURN))[1]):
+        log.warning("leaving although some tasks ignore being cancelled", tasks=len(stubborn))
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)
 
 
 @asynccontextmanager

@@ -22,14 +22,16 @@ LEADER_LEASE = 6.0
 
 
 class Leadership(Service):
-    """`node` gives the present epoch, `recover` takes back what a dead node holds, `on_recovered` is told so."""
+    """`node` gives the present epoch; `recover` takes back what this dead node holds, or with None what any lost one
+    does; `on_recovered` is told so.
+    """
 
     def __init__(
         self,
         cluster: Cluster,
         node: Callable[[], int | None],
         is_gone: Callable[[NodeFacts], bool],
-        recover: Callable[[int], Awaitable[int]],
+        recover: Callable[[int | None], Awaitable[int]],
         on_recovered: Callable[[], None],
     ) -> None:
         self._is_gone = is_gone
@@ -55,9 +57,13 @@ class Leadership(Service):
             self._membership = None
             return
         beat = await self._cluster.beat(node, LEADER_LEASE)
-        self._membership = None if beat.term is None else Membership(node, beat.term)
+        before, self._membership = self._membership, None if beat.term is None else Membership(node, beat.term)
         for neighbour in beat.neighbours:
             if self._is_gone(neighbour):
                 recovered = await self._recover(neighbour.id)
                 log.warning("a node's process is gone; its tasks are back", node=neighbour.name, tasks=recovered)
                 self._on_recovered()
+        if self._membership not in (None, before) and (recovered := await self._recover(None)):
+            # Nobody swept while nobody led: with the wait for the next sweep, a lost leader's work took too long.
+            log.warning("a new leader takes back what was lost", tasks=recovered)
+            self._on_recovered()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -11,10 +12,11 @@ import psycopg
 from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS
 from windlass.store.facts import Beat, NodeFacts
 from windlass.store.port import Cluster
-from windlass.store.postgres.connection import SETTLED, Connections, Row, translated
+from windlass.store.postgres.connection import ANSWER_SECONDS, SETTLED, Connections, Row, break_off, translated
 from windlass.store.postgres.statements import sql
 
 RECOVER_AT_ONCE = 1_000
+SHORTEST_PATIENCE = 0.5
 
 
 class PostgresCluster(Cluster):
@@ -35,7 +37,14 @@ class PostgresCluster(Cluster):
                 if self._heart is None or self._heart.closed:
                     address = self._db.address
                     self._heart = psycopg.connect(address.dsn, **address.dialling())
-                return self._renew(self._heart, {"node": node, "lease": lease})
+                # A silent link must be given up while the lease can still be kept over a new one.
+                patience = min(ANSWER_SECONDS, max(lease / 4, SHORTEST_PATIENCE))
+                alarm = threading.Timer(patience, break_off, (self._heart,))
+                alarm.start()
+                try:
+                    return self._renew(self._heart, {"node": node, "lease": lease})
+                finally:
+                    alarm.cancel()
             except psycopg.Error:
                 self.stop_renewing()
                 raise

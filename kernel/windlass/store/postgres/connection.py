@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple, cast
 
 import psycopg
@@ -13,10 +16,13 @@ from psycopg import sql as sql_text
 from psycopg.types.json import set_json_loads
 
 from windlass.errors import InvalidArgument, StoreUnavailable
+from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
 
 STATEMENT_SECONDS = 30
 POOLER_ADVICE = "; is a transaction pooler between here and PostgreSQL? Then set store.pooler = true"
+ANSWER_SECONDS = 15.0
+"""A link may go silent without breaking (a middlebox forgot it): TCP's own timers see nothing wrong with that."""
 
 # A generic plan made while a table was empty scans it for ever: a claim of 500 took 340-527 ms in place of 3 ms.
 SETTINGS = {
@@ -106,9 +112,37 @@ async def perform(
             async with connection.pipeline():
                 await connection.execute(sql("settle"), SETTLED)
                 await cursor.execute(sql(statement), parameters)
-        else:
-            await cursor.execute(sql(statement), parameters)
-        return await cursor.fetchall() if cursor.description else []
+            return await cursor.fetchall() if cursor.description else []
+        return await fetch(cursor, statement, parameters)
+
+
+@contextmanager
+def answer_due(connection: psycopg.AsyncConnection[Row], seconds: float | None = None) -> Iterator[None]:
+    """Break the connection when the block is not done in time: its statement fails as if the server had gone.
+
+    Not by cancelling: psycopg would first ask the silent server to cancel, and wait for that too.
+    """
+    due = ANSWER_SECONDS if seconds is None else seconds
+    alarm = asyncio.get_running_loop().call_later(due, break_off, connection)
+    try:
+        yield
+    finally:
+        alarm.cancel()
+
+
+def break_off(connection: psycopg.AsyncConnection[Row] | psycopg.Connection[Row]) -> None:
+    """End both directions of the connection's socket; whoever waits for an answer is told at once."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
+
+
+async def fetch(cursor: psycopg.AsyncCursor[Row], statement: str, parameters: dict[str, Any]) -> list[Row]:
+    """One statement; its rows."""
+    if faulty.ARMED:
+        await faulty.execute(cursor, statement, parameters)
+    else:
+        await cursor.execute(sql(statement), parameters)
+    return await cursor.fetchall() if cursor.description else []
 
 
 class Connections:
@@ -140,10 +174,12 @@ class Connections:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def rows(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
-        """One statement, one transaction; its rows."""
+    async def rows(
+        self, statement: str, parameters: dict[str, Any], *, patience: float | None = None
+    ) -> list[Row]:
+        """One statement, one transaction; its rows.  `patience`: seconds to wait for the answer, if it may take long."""
         with translated():
-            async with self._pool.connection() as connection:
+            async with self._connection(patience) as connection:
                 return await perform(connection, statement, parameters, pooled=self.address.pooled)
 
     async def alone(self, statement: sql_text.Composed) -> None:
@@ -162,9 +198,10 @@ class Connections:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Run]:
         """Several statements in one transaction: gives what `rows` is outside of one."""
+        done: list[str] = []
         with translated():
             async with (
-                self._pool.connection() as connection,
+                self._connection() as connection,
                 connection.transaction(),
                 connection.cursor(binary=True) as cursor,
             ):
@@ -172,7 +209,14 @@ class Connections:
                     await cursor.execute(sql("settle"), SETTLED)
 
                 async def rows(statement: str, parameters: dict[str, Any]) -> list[Row]:
-                    await cursor.execute(sql(statement), parameters)
-                    return await cursor.fetchall() if cursor.description else []
+                    done.append(statement)
+                    return await fetch(cursor, statement, parameters)
 
                 yield rows
+            faulty.committed(done)
+
+    @asynccontextmanager
+    async def _connection(self, patience: float | None = None) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
+        async with self._pool.connection() as connection:
+            with answer_due(connection, patience):
+                yield connection

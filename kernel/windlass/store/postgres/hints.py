@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator
 
 import psycopg
 
-from windlass.store.postgres.connection import Address
+from windlass.store.postgres.connection import Address, answer_due
 
 RETRY_SECONDS = 0.5
-PROBE_SECONDS = 20.0
+PROBE_SECONDS = 10.0
+PROBE_ANSWER_SECONDS = 5.0
 
 
 async def listen(address: Address, own_mark: str) -> AsyncIterator[str]:
@@ -28,13 +29,15 @@ async def listen(address: Address, own_mark: str) -> AsyncIterator[str]:
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(direct.dsn, **direct.dialling()) as connection:
-                await connection.execute("listen windlass")
+                with answer_due(connection, PROBE_ANSWER_SECONDS):
+                    await connection.execute("listen windlass")
                 yield ""
                 while True:
                     async for word in connection.notifies(timeout=PROBE_SECONDS):
                         said, _, mark = word.payload.partition(" ")
                         if mark != own_mark:
                             yield said
-                    await connection.execute("select 1")
+                    with answer_due(connection, PROBE_ANSWER_SECONDS):
+                        await connection.execute("select 1")
         except psycopg.Error:
             await asyncio.sleep(RETRY_SECONDS)

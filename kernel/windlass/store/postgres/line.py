@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from windlass.store.postgres.connection import Address, Row, perform, prepare, translated
+from windlass.store.postgres.connection import Address, Row, answer_due, perform, prepare, translated
 
 
 class Line:
@@ -60,4 +60,5 @@ class Line:
         if self._connection is None:
             self._connection = await psycopg.AsyncConnection.connect(self._address.dsn, **self._dialling)
             await prepare(self._connection)
-        return await perform(self._connection, statement, parameters, pooled=self._address.pooled)
+        with answer_due(self._connection):
+            return await perform(self._connection, statement, parameters, pooled=self._address.pooled)
