@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from windlass.host.admission import LARGEST_PAYLOAD
 from windlass_proto.v1 import task_pb2
@@ -70,6 +71,10 @@ def _retry(**fields: Any) -> task_pb2.RetryPolicy:
     return policy
 
 
+def _many(limit: int) -> task_pb2.Concurrency:
+    return task_pb2.Concurrency(key="k", limit=limit)
+
+
 REFUSED: dict[str, tuple[pb.EnqueueRequest, str, str]] = {
     "unknown kind": (asking(new("Ecko")), "KIND_UNKNOWN", "task.kind"),
     "no kind": (asking(new("")), "KIND_UNKNOWN", "task.kind"),
@@ -97,6 +102,13 @@ REFUSED: dict[str, tuple[pb.EnqueueRequest, str, str]] = {
     "pause out of range": (asking(new(retry=_retry(seconds=2**62))), "INVALID_ARGUMENT", "task.retry.pause"),
     "due too late": (asking(new(due_time=Timestamp(seconds=10**11))), "INVALID_ARGUMENT", "task.due_time"),
     "due out of range": (asking(new(due_time=Timestamp(seconds=2**62))), "INVALID_ARGUMENT", "task.due_time"),
+    "unknown pool": (asking(new(pool="defualt")), "INVALID_ARGUMENT", "task.pool"),
+    "endless coalesce_key": (asking(new(coalesce_key="k" * 501)), "INVALID_ARGUMENT", "task.coalesce_key"),
+    "NUL in the coalesce_key": (asking(new(coalesce_key="\0")), "INVALID_ARGUMENT", "task.coalesce_key"),
+    "concurrency": (asking(new(concurrency=_many(1_001))), "INVALID_ARGUMENT", "task.concurrency.limit"),
+    "after": (asking(new(after=["cards/1"])), "INVALID_ARGUMENT", "task.after"),
+    "start_within": (asking(new(start_within=Duration(seconds=-1))), "INVALID_ARGUMENT", "task.start_within"),
+    "run_limit": (asking(new(run_limit=Duration(seconds=2**62))), "INVALID_ARGUMENT", "task.run_limit"),
     "request_id": (asking(new(), request_id="mine"), "INVALID_ARGUMENT", "request_id"),
     "content_type": (
         asking(pb.NewTask(kind="Echo", payload=task_pb2.Payload(content_type="text/plain", data=b"x"))),

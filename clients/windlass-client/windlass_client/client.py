@@ -16,7 +16,7 @@ from windlass_client.connection import Connection
 from windlass_client.discovery import find_server
 from windlass_client.errors import DeadlineExceeded, TaskCanceled, TaskFailed, WindlassError
 from windlass_client.events import Event, StateChanged
-from windlass_client.resources import Card, NewTask, Origin, Page, Receipt, State, Step, Task, TaskOptions
+from windlass_client.resources import Card, Gate, NewTask, Origin, Page, Receipt, State, Step, Task, TaskOptions
 from windlass_client.watching import watch
 
 T = TypeVar("T")
@@ -94,6 +94,22 @@ class Client:
         """Ends a task: a waiting one at once, a running one soon.  FailedPrecondition when it has ended already."""
         request = tasks_service_pb2.InterruptRequest(name=f"tasks/{id}", reason=reason)
         return convert.task(await self._connection.call(self._tasks.Interrupt, request))
+
+    async def retry(self, id: int, request_id: str | None = None) -> Handle:
+        """Asks again for what a task that is over was asked: a new task.  FailedPrecondition while it is not over."""
+        request = tasks_service_pb2.RetryTaskRequest(name=f"tasks/{id}", request_id=request_id or str(uuid4()))
+        return Handle(self, convert.receipt(await self._connection.call(self._tasks.Retry, request)))
+
+    async def reprioritize(self, id: int, priority: int) -> Task:
+        """A new priority for a task in the queue; FailedPrecondition when it is over."""
+        request = tasks_service_pb2.ReprioritizeRequest(name=f"tasks/{id}", priority=priority)
+        return convert.task(await self._connection.call(self._tasks.Reprioritize, request))
+
+    async def explain(self, id: int) -> list[Gate]:
+        """What holds a waiting task back, the nearest first; empty when it runs, is over, or is about to start."""
+        request = tasks_service_pb2.ExplainRequest(name=f"tasks/{id}")
+        reply = await self._connection.call(self._tasks.Explain, request)
+        return [convert.gate(each) for each in reply.gates]
 
     def watch(
         self, id: int, after_sequence: int = 0, *, on_outage: Callable[[WindlassError], None] | None = None
@@ -176,6 +192,10 @@ class Handle:
     async def interrupt(self, reason: str = "") -> Task:
         """As Client.interrupt."""
         return await self.client.interrupt(self.id, reason)
+
+    async def explain(self) -> list[Gate]:
+        """As Client.explain."""
+        return await self.client.explain(self.id)
 
 
 def _request(task: NewTask) -> tasks_service_pb2.EnqueueRequest:

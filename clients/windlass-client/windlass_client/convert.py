@@ -27,6 +27,9 @@ from windlass_client.resources import (
     Attempt,
     Card,
     CardState,
+    Gate,
+    GateKind,
+    Joined,
     NewTask,
     Origin,
     Outcome,
@@ -73,7 +76,20 @@ def _new_task(new: NewTask) -> tasks_service_pb2.NewTask:
         task.retry.pause.FromNanoseconds(round(new.retry_pause * 1e9))
     if new.due is not None:
         task.due_time.CopyFrom(_timestamp(new.due))
+    _add_gates(task, new)
     return task
+
+
+def _add_gates(task: tasks_service_pb2.NewTask, new: NewTask) -> None:
+    if new.coalesce_key is not None:
+        task.coalesce_key = new.coalesce_key
+    if new.concurrency_key is not None:
+        task.concurrency.key, task.concurrency.limit = new.concurrency_key, new.concurrency_limit
+    task.after.extend(f"tasks/{id}" for id in new.after)
+    task.after_success = new.after_success
+    for name in ("start_within", "run_limit", "silence_limit"):
+        if (seconds := getattr(new, name)) is not None:
+            getattr(task, name).FromNanoseconds(round(seconds * 1e9))
 
 
 def _payload(value: object) -> task_pb2.Payload:
@@ -91,7 +107,13 @@ def _timestamp(time: datetime) -> Timestamp:
 
 def receipt(message: tasks_service_pb2.EnqueueResponse) -> Receipt:
     status = _word(tasks_service_pb2.EnqueueResponse.Receipt.Name, message.receipt, ReceiptStatus)
-    return Receipt(id=id_of(message.task), status=status)
+    state = _word(task_pb2.Task.State.Name, message.state, State)
+    return Receipt(id=id_of(message.task), status=status, state=state, joined=message.joined)
+
+
+def gate(message: tasks_service_pb2.Gate) -> Gate:
+    kind = _word(tasks_service_pb2.Gate.Kind.Name, message.kind, GateKind)
+    return Gate(kind, message.why, message.clears, tuple(map(id_of, message.tasks)))
 
 
 def task(message: task_pb2.Task) -> Task:
@@ -120,6 +142,9 @@ def task(message: task_pb2.Task) -> Task:
         progress=_progress(message.progress) if message.HasField("progress") else None,
         message=message.message,
         result=_json(message, "result"),
+        parent=id_of(message.parent) or None,
+        retry_of=id_of(message.retry_of) or None,
+        coalesce_key=message.coalesce_key,
     )
 
 
@@ -129,7 +154,13 @@ def card(message: history_service_pb2.Card) -> Card:
         state=_word(history_service_pb2.Card.State.Name, message.state, CardState),
         task=task(message.task),
         attempts=tuple(_attempt(each) for each in message.attempts),
+        joined=tuple(_joined(each) for each in message.joined),
     )
+
+
+def _joined(message: history_service_pb2.Joined) -> Joined:
+    origin = _word(task_pb2.Origin.Name, message.origin, Origin)
+    return Joined(_time(message, "time"), message.running, message.trigger, origin, message.initiator)
 
 
 def _attempt(message: history_service_pb2.Attempt) -> Attempt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,11 +69,32 @@ class StepType(StrEnum):
 
 
 class ReceiptStatus(StrEnum):
-    """What became of an enqueue.  REPEATED: an earlier call with the same request id had made the task."""
+    """What became of an enqueue.
+
+    REPEATED: an earlier call with the same request id had made the task.  JOINED: it joined one with the same coalesce
+    key.
+    """
 
     UNSPECIFIED = "UNSPECIFIED"
     CREATED = "CREATED"
     REPEATED = "REPEATED"
+    JOINED = "JOINED"
+
+
+class GateKind(StrEnum):
+    """What may hold a waiting task back."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    DEPENDENCIES = "DEPENDENCIES"
+    TWIN = "TWIN"
+    NOT_DUE = "NOT_DUE"
+    KIND_PAUSED = "KIND_PAUSED"
+    POOL_PAUSED = "POOL_PAUSED"
+    NO_NODE = "NO_NODE"
+    KEY_BUSY = "KEY_BUSY"
+    POOL_FULL = "POOL_FULL"
+    AHEAD = "AHEAD"
+    CLAIMED = "CLAIMED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +133,19 @@ class Task:
     progress: Progress | None
     message: str
     result: Any
+    parent: int | None = None
+    retry_of: int | None = None
+    coalesce_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Something that holds a waiting task back: in words, with what would clear it, and the first tasks in the way."""
+
+    kind: GateKind
+    why: str
+    clears: str
+    tasks: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +162,24 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What history shows of a task; `attempts`, oldest first, are left out of lists."""
+    """What history shows of a task; `attempts` and who `joined` it, oldest first, are left out of lists."""
 
     id: int
     state: CardState
     task: Task
     attempts: tuple[Attempt, ...]
+    joined: tuple[Joined, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A request that joined a task; `running`: when it was already under way."""
+
+    time: datetime | None
+    running: bool
+    trigger: str
+    origin: Origin
+    initiator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +196,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The server's answer to an enqueue: the task is stored."""
+    """The server's answer to an enqueue: the task is stored.
+
+    JOINED: `id` and `state` are those of the task it joined, and `joined` is how many have (up to 10,000).
+    """
 
     id: int
     status: ReceiptStatus
+    state: State = State.UNSPECIFIED
+    joined: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +227,14 @@ class TaskOptions(TypedDict, total=False):
     retry_pause: float | None
     due: datetime | None
     request_id: str | None
+    coalesce_key: str | None
+    concurrency_key: str | None
+    concurrency_limit: int
+    after: Sequence[int]
+    after_success: bool
+    start_within: float | None
+    run_limit: float | None
+    silence_limit: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +245,11 @@ class NewTask:
     retry_attempts: how often it is tried in all.  retry_pause: seconds between attempts.
     due: not to be started before (an aware datetime).
     request_id: a UUID.  A repeated enqueue with the same id and the same task is answered with the first one's task.
+    coalesce_key: requests with the same kind and key fold into one task ("": none, whatever the kind says).
+    concurrency_key, concurrency_limit: no more than so many tasks with the key run at once.
+    after: ids of tasks that must have ended first; after_success: and completed, else this one is canceled.
+    start_within: seconds after it is due in which it must be started.
+    run_limit, silence_limit: seconds after which an attempt that runs, or says nothing, is ended and tried again.
     """
 
     kind: str
@@ -199,3 +263,11 @@ class NewTask:
     retry_pause: float | None = field(default=None, kw_only=True)
     due: datetime | None = field(default=None, kw_only=True)
     request_id: str | None = field(default=None, kw_only=True)
+    coalesce_key: str | None = field(default=None, kw_only=True)
+    concurrency_key: str | None = field(default=None, kw_only=True)
+    concurrency_limit: int = field(default=1, kw_only=True)
+    after: Sequence[int] = field(default=(), kw_only=True)
+    after_success: bool = field(default=False, kw_only=True)
+    start_within: float | None = field(default=None, kw_only=True)
+    run_limit: float | None = field(default=None, kw_only=True)
+    silence_limit: float | None = field(default=None, kw_only=True)

@@ -102,6 +102,7 @@ class SyncHandle(Blocking[Handle]):
     result = waits(Handle.result)
     task = waits(Handle.task)
     interrupt = waits(Handle.interrupt)
+    explain = waits(Handle.explain)
 
 
 class SyncClient(Blocking[Client]):
@@ -140,11 +141,17 @@ class SyncClient(Blocking[Client]):
         """As Client.enqueue_batch."""
         return [SyncHandle(self._portal, each) for each in self._portal.call(self._wrapped.enqueue_batch(tasks))]
 
+    def retry(self, id: int, request_id: str | None = None) -> SyncHandle:
+        """As Client.retry."""
+        return SyncHandle(self._portal, self._portal.call(self._wrapped.retry(id, request_id)))
+
     ready = waits(Client.ready)
     get_task = waits(Client.get_task)
     list_tasks = iterates(Client.list_tasks)
     task_page = waits(Client.task_page)
     interrupt = waits(Client.interrupt)
+    reprioritize = waits(Client.reprioritize)
+    explain = waits(Client.explain)
     watch = iterates(Client.watch)
     result = waits(Client.result)
     get_card = waits(Client.get_card)

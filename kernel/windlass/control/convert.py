@@ -11,11 +11,13 @@ import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
+from windlass.core.explain import Gate
 from windlass.core.lifecycle import State, card_state
 from windlass.core.sequence import attempt_of
 from windlass.errors import InvalidArgument
+from windlass.handler import Concurrency
 from windlass.host.admission import Request
-from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, Receipt, TaskFacts
+from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, TaskFacts
 
 JSON = "application/json"
 STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
@@ -50,7 +52,20 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
         pause=_seconds(task.retry.pause, "task.retry.pause") if task.retry.HasField("pause") else None,
         delay=_delay(task.due_time, now) if task.HasField("due_time") else 0.0,
         request_id=message.request_id,
+        coalesce_key=task.coalesce_key if task.HasField("coalesce_key") else None,
+        concurrency=Concurrency(task.concurrency.key, task.concurrency.limit or 1)
+        if task.HasField("concurrency")
+        else None,
+        start_within=_span(task, "start_within"),
+        run_limit=_span(task, "run_limit"),
+        silence_limit=_span(task, "silence_limit"),
+        after=tuple(read_id(name, "tasks", "task.after") for name in task.after),
+        after_success=task.after_success,
     )
+
+
+def _span(task: tasks_service_pb2.NewTask, field: str) -> float | None:
+    return _seconds(getattr(task, field), f"task.{field}") if task.HasField(field) else None  # type: ignore[arg-type]
 
 
 def _seconds(duration: Any, field: str) -> float:
@@ -68,9 +83,20 @@ def _delay(due: Timestamp, now: datetime) -> float:
 
 
 def receipt(stored: Receipt) -> tasks_service_pb2.EnqueueResponse:
-    kinds = tasks_service_pb2.EnqueueResponse
-    word = kinds.RECEIPT_REPEATED if stored.repeated else kinds.RECEIPT_CREATED
-    return kinds(task=f"tasks/{stored.task}", receipt=word)
+    word = tasks_service_pb2.EnqueueResponse.Receipt.Value(f"RECEIPT_{stored.sort.name}")
+    message = tasks_service_pb2.EnqueueResponse(task=f"tasks/{stored.task}", receipt=word, joined=stored.joined)
+    if not stored.repeated:
+        message.state = int(stored.state)  # type: ignore[assignment]
+    return message
+
+
+def gate(found: Gate) -> tasks_service_pb2.Gate:
+    return tasks_service_pb2.Gate(
+        kind=tasks_service_pb2.Gate.Kind.Value(f"KIND_{found.kind.name}"),
+        why=found.why,
+        clears=found.clears,
+        tasks=[f"tasks/{task}" for task in found.tasks],
+    )
 
 
 def task(facts: TaskFacts) -> task_pb2.Task:
@@ -96,6 +122,9 @@ def task(facts: TaskFacts) -> task_pb2.Task:
         next_try_time=_time(facts.next_try_at if facts.state is State.PENDING else None),
         start_time=_time(facts.started_at),
         end_time=_time(facts.ended_at),
+        parent=_name(facts.parent),
+        retry_of=_name(facts.retry_of),
+        coalesce_key=facts.coalesce_key or "",
     )
     if facts.attempt_limit is not None:
         message.retry.attempts = facts.attempt_limit
@@ -105,6 +134,10 @@ def task(facts: TaskFacts) -> task_pb2.Task:
         message.progress.current = facts.progress_current
         message.progress.total = facts.progress_total or 0
     return message
+
+
+def _name(task: int | None) -> str:
+    return "" if task is None else f"tasks/{task}"
 
 
 def card(facts: TaskFacts, attempts: Iterable[AttemptFacts] = ()) -> history_service_pb2.Card:
@@ -117,7 +150,19 @@ def card(facts: TaskFacts, attempts: Iterable[AttemptFacts] = ()) -> history_ser
 
 
 def full_card(facts: CardFacts) -> history_service_pb2.Card:
-    return card(facts.task, facts.attempts)
+    message = card(facts.task, facts.attempts)
+    message.joined.extend(map(joined, facts.joined))
+    return message
+
+
+def joined(facts: JoinedFacts) -> history_service_pb2.Joined:
+    return history_service_pb2.Joined(
+        time=_time(facts.at),
+        running=facts.running,
+        trigger=facts.trigger,
+        origin=facts.origin,  # type: ignore[arg-type]
+        initiator=facts.initiator,
+    )
 
 
 def attempt(facts: AttemptFacts) -> history_service_pb2.Attempt:

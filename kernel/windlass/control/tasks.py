@@ -75,6 +75,26 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         await self._kernel.interrupt(Asked(task, caller.get().name, request.reason))
         return await self._task(task)
 
+    @answers
+    async def Retry(
+        self, request: tasks_service_pb2.RetryTaskRequest, context: Any
+    ) -> tasks_service_pb2.EnqueueResponse:
+        task = convert.read_id(request.name, "tasks")
+        return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id))
+
+    @answers
+    async def Reprioritize(self, request: tasks_service_pb2.ReprioritizeRequest, context: Any) -> task_pb2.Task:
+        task = convert.read_id(request.name, "tasks")
+        await self._kernel.reprioritize(task, request.priority)
+        return await self._task(task)
+
+    @answers
+    async def Explain(
+        self, request: tasks_service_pb2.ExplainRequest, context: Any
+    ) -> tasks_service_pb2.ExplainResponse:
+        gates = await self._kernel.explain(convert.read_id(request.name, "tasks"))
+        return tasks_service_pb2.ExplainResponse(gates=map(convert.gate, gates))
+
     @streams
     async def Watch(self, request: tasks_service_pb2.WatchRequest, context: Any) -> AsyncIterator[event_pb2.Event]:
         task = convert.read_id(request.name, "tasks")

@@ -95,7 +95,7 @@ class Admission:
             attempt_limit=policy.attempts if request.attempts is None else request.attempts,
             retry_pause=policy.pause if request.pause is None else request.pause,
             delay=request.delay,
-            request_id=_request_id(request.request_id),
+            request_id=read_request_id(request.request_id),
             body_hash=_body_hash(request, labels) if request.request_id else b"",
             start_within=request.start_within,
             run_limit=request.run_limit,
@@ -164,7 +164,7 @@ class Admission:
             _within(getattr(request, field), 0.001, LONGEST_DELAY, field, f"task.{field}")
         _within(len(request.after), 0, MOST_DEPENDENCIES, "the number of tasks to wait for", "task.after")
         _within(len(request.labels), 0, MOST_LABELS, "the number of labels", "task.labels")
-        _within(request.priority, 0, HIGHEST_PRIORITY, "priority", "task.priority")
+        check_priority(request.priority, "task.priority")
         _within(request.attempts, 1, 32_000, "retry.attempts", "task.retry.attempts")
         _within(request.pause, 0, 366 * 86_400, "retry.pause", "task.retry.pause")
         if request.delay > LONGEST_DELAY:
@@ -196,6 +196,11 @@ def _title(kind: Kind, payload: object) -> str:
         return ""
 
 
+def check_priority(priority: int | None, field: str = "priority") -> None:
+    """Raises `InvalidArgument`."""
+    _within(priority, 0, HIGHEST_PRIORITY, "priority", field)
+
+
 def _within(value: float | None, least: float, most: float, what: str, field: str) -> None:
     if value is not None and not least <= value <= most:
         raise InvalidArgument(f"{what} must be from {least} to {most}, not {value}", field=field)
@@ -205,7 +210,8 @@ def _has_nul(payload: bytes) -> bool:
     return b"\0" in payload or ESCAPED_NUL.search(payload) is not None
 
 
-def _request_id(text: str) -> UUID | None:
+def read_request_id(text: str) -> UUID | None:
+    """Raises `InvalidArgument`."""
     if not text:
         return None
     try:

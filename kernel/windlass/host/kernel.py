@@ -13,7 +13,7 @@ from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates
 from windlass.errors import TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
-from windlass.host.admission import Admission, Caller
+from windlass.host.admission import Admission, Caller, check_priority, read_request_id
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
@@ -98,7 +98,13 @@ class Kernel:
                 await self.interrupt(Asked(child, asked.by, f"its parent {asked.task} was interrupted"))
         return interrupted
 
-    async def retry(self, task: int, caller: Caller) -> Receipt:
+    async def reprioritize(self, task: int, priority: int) -> None:
+        """Raises `InvalidArgument`, `TaskNotFound` or `TaskOver`."""
+        check_priority(priority)
+        await self._store.queue.reprioritize(task, priority)
+        self.node.look()
+
+    async def retry(self, task: int, caller: Caller, request_id: str = "") -> Receipt:
         """Ask again for what a task that has ended was asked: a new task, which names the old one.
 
         Raises `TaskNotFound`, or `TaskInQueue` when it has not ended.
@@ -115,6 +121,8 @@ class Kernel:
             origin=caller.origin,
             initiator=caller.name,
             payload=await self._whole_payload(request, task),
+            request_id=read_request_id(request_id),
+            body_hash=task.to_bytes(16),
         )
         return await self.enqueuer.enqueue(again)
 

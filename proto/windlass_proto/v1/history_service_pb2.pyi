@@ -52,6 +52,7 @@ class Card(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`cards/{id}`, with the id of the task."""
     state: Global___Card.State.ValueType
@@ -63,6 +64,10 @@ class Card(_message.Message):
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
         """One section each, oldest first; left out of lists."""
 
+    @_builtins.property
+    def joined(self) -> _containers.RepeatedCompositeFieldContainer[Global___Joined]:
+        """Requests that joined the task, oldest first, at most 1000; left out of lists."""
+
     def __init__(
         self,
         *,
@@ -70,14 +75,50 @@ class Card(_message.Message):
         state: Global___Card.State.ValueType = ...,
         task: _task_pb2.Task | None = ...,
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        joined: _abc.Iterable[Global___Joined] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "name", b"name", "state", b"state", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "joined", b"joined", "name", b"name", "state", b"state", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Card: _TypeAlias = Card  # noqa: Y015
+
+@_typing.final
+class Joined(_message.Message):
+    """A request that joined a task with the same coalesce key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    TRIGGER_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    INITIATOR_FIELD_NUMBER: _builtins.int
+    running: _builtins.bool
+    """It joined when the task was already under way."""
+    trigger: _builtins.str
+    origin: _task_pb2.Origin.ValueType
+    initiator: _builtins.str
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        running: _builtins.bool = ...,
+        trigger: _builtins.str = ...,
+        origin: _task_pb2.Origin.ValueType = ...,
+        initiator: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["initiator", b"initiator", "origin", b"origin", "running", b"running", "time", b"time", "trigger", b"trigger"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Joined: _TypeAlias = Joined  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):

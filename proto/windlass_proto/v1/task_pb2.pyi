@@ -119,6 +119,9 @@ class Task(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    RETRY_OF_FIELD_NUMBER: _builtins.int
+    COALESCE_KEY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{id}`; ids only grow, but are not gapless."""
     kind: _builtins.str
@@ -142,6 +145,12 @@ class Task(_message.Message):
     stage: _builtins.str
     message: _builtins.str
     """Why the last attempt ended as it did, in words."""
+    parent: _builtins.str
+    """`tasks/{id}` of the task whose handler made this one; interrupting that ends this one too."""
+    retry_of: _builtins.str
+    """`tasks/{id}` of the ended task that this one was asked again from."""
+    coalesce_key: _builtins.str
+    """Requests with the same kind and key fold into one task."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -194,10 +203,13 @@ class Task(_message.Message):
         progress: Global___Progress | None = ...,
         message: _builtins.str = ...,
         result: Global___Payload | None = ...,
+        parent: _builtins.str = ...,
+        retry_of: _builtins.str = ...,
+        coalesce_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "next_try_time", b"next_try_time", "payload", b"payload", "progress", b"progress", "result", b"result", "retry", b"retry", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "create_time", b"create_time", "end_time", b"end_time", "initiator", b"initiator", "kind", b"kind", "labels", b"labels", "message", b"message", "name", b"name", "next_try_time", b"next_try_time", "node", b"node", "origin", b"origin", "payload", b"payload", "pool", b"pool", "priority", b"priority", "progress", b"progress", "result", b"result", "retries", b"retries", "retry", b"retry", "stage", b"stage", "start_time", b"start_time", "state", b"state", "title", b"title", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "coalesce_key", b"coalesce_key", "create_time", b"create_time", "end_time", b"end_time", "initiator", b"initiator", "kind", b"kind", "labels", b"labels", "message", b"message", "name", b"name", "next_try_time", b"next_try_time", "node", b"node", "origin", b"origin", "parent", b"parent", "payload", b"payload", "pool", b"pool", "priority", b"priority", "progress", b"progress", "result", b"result", "retries", b"retries", "retry", b"retry", "retry_of", b"retry_of", "stage", b"stage", "start_time", b"start_time", "state", b"state", "title", b"title", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -254,6 +266,32 @@ class RetryPolicy(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryPolicy: _TypeAlias = RetryPolicy  # noqa: Y015
+
+@_typing.final
+class Concurrency(_message.Message):
+    """No more than `limit` tasks with the same key run at once, in the whole cluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Empty: no limit but the pool's, whatever the handler says."""
+    limit: _builtins.int
+    """1 to 1000; 0 means 1."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Concurrency: _TypeAlias = Concurrency  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):

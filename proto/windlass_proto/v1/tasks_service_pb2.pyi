@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -56,6 +57,13 @@ class NewTask(_message.Message):
     PAYLOAD_FIELD_NUMBER: _builtins.int
     RETRY_FIELD_NUMBER: _builtins.int
     DUE_TIME_FIELD_NUMBER: _builtins.int
+    COALESCE_KEY_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    AFTER_SUCCESS_FIELD_NUMBER: _builtins.int
+    START_WITHIN_FIELD_NUMBER: _builtins.int
+    RUN_LIMIT_FIELD_NUMBER: _builtins.int
+    SILENCE_LIMIT_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     title: _builtins.str
     """At most 200 characters."""
@@ -65,6 +73,12 @@ class NewTask(_message.Message):
     """Unset means the kind's own pool."""
     trigger: _builtins.str
     """Unset means `api`."""
+    coalesce_key: _builtins.str
+    """Requests with the same kind and key fold into one task that waits; while one is under way, the kind decides whether
+    a request joins it or becomes the one follow-up.  Unset means what the handler says of the payload; empty means none.
+    """
+    after_success: _builtins.bool
+    """And completed: when one of them did not, this task is canceled."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -76,6 +90,26 @@ class NewTask(_message.Message):
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
         """Not to be started before.  Unset, or a time gone by, means now."""
+
+    @_builtins.property
+    def concurrency(self) -> _task_pb2.Concurrency:
+        """Unset means what the handler says of the payload."""
+
+    @_builtins.property
+    def after(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`tasks/{id}`: not to be started before all of these have ended."""
+
+    @_builtins.property
+    def start_within(self) -> _duration_pb2.Duration:
+        """Failed when nobody has started it so long after it became due."""
+
+    @_builtins.property
+    def run_limit(self) -> _duration_pb2.Duration:
+        """An attempt that runs longer is ended and tried again."""
+
+    @_builtins.property
+    def silence_limit(self) -> _duration_pb2.Duration:
+        """So is one that says nothing for so long."""
 
     def __init__(
         self,
@@ -89,13 +123,25 @@ class NewTask(_message.Message):
         payload: _task_pb2.Payload | None = ...,
         retry: _task_pb2.RetryPolicy | None = ...,
         due_time: _timestamp_pb2.Timestamp | None = ...,
+        coalesce_key: _builtins.str | None = ...,
+        concurrency: _task_pb2.Concurrency | None = ...,
+        after: _abc.Iterable[_builtins.str] | None = ...,
+        after_success: _builtins.bool = ...,
+        start_within: _duration_pb2.Duration | None = ...,
+        run_limit: _duration_pb2.Duration | None = ...,
+        silence_limit: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "due_time", b"due_time", "payload", b"payload", "priority", b"priority", "retry", b"retry"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_coalesce_key", b"_coalesce_key", "_priority", b"_priority", "coalesce_key", b"coalesce_key", "concurrency", b"concurrency", "due_time", b"due_time", "payload", b"payload", "priority", b"priority", "retry", b"retry", "run_limit", b"run_limit", "silence_limit", b"silence_limit", "start_within", b"start_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "due_time", b"due_time", "kind", b"kind", "labels", b"labels", "payload", b"payload", "pool", b"pool", "priority", b"priority", "retry", b"retry", "title", b"title", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_coalesce_key", b"_coalesce_key", "_priority", b"_priority", "after", b"after", "after_success", b"after_success", "coalesce_key", b"coalesce_key", "concurrency", b"concurrency", "due_time", b"due_time", "kind", b"kind", "labels", b"labels", "payload", b"payload", "pool", b"pool", "priority", b"priority", "retry", b"retry", "run_limit", b"run_limit", "silence_limit", b"silence_limit", "start_within", b"start_within", "title", b"title", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__coalesce_key: _TypeAlias = _typing.Literal["coalesce_key"]  # noqa: Y015
+    _WhichOneofArgType__coalesce_key: _TypeAlias = _typing.Literal["_coalesce_key", b"_coalesce_key"]  # noqa: Y015
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__coalesce_key) -> _WhichOneofReturnType__coalesce_key | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
 
 Global___NewTask: _TypeAlias = NewTask  # noqa: Y015
@@ -144,6 +190,8 @@ class EnqueueResponse(_message.Message):
         RECEIPT_CREATED: EnqueueResponse._Receipt.ValueType  # 1
         RECEIPT_REPEATED: EnqueueResponse._Receipt.ValueType  # 2
         """An earlier call with this request_id made the task."""
+        RECEIPT_JOINED: EnqueueResponse._Receipt.ValueType  # 3
+        """It joined a task with the same coalesce key."""
 
     class Receipt(_Receipt, metaclass=_ReceiptEnumTypeWrapper):
         """What became of the request."""
@@ -152,21 +200,33 @@ class EnqueueResponse(_message.Message):
     RECEIPT_CREATED: EnqueueResponse.Receipt.ValueType  # 1
     RECEIPT_REPEATED: EnqueueResponse.Receipt.ValueType  # 2
     """An earlier call with this request_id made the task."""
+    RECEIPT_JOINED: EnqueueResponse.Receipt.ValueType  # 3
+    """It joined a task with the same coalesce key."""
 
     TASK_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    JOINED_FIELD_NUMBER: _builtins.int
     task: _builtins.str
     """`tasks/{id}`; empty for validate_only."""
     receipt: Global___EnqueueResponse.Receipt.ValueType
+    state: _task_pb2.Task.State.ValueType
+    """Of that task: PENDING when this request is served by a run that begins after it, RUNNING when it joined one.
+    Unset for REPEATED.
+    """
+    joined: _builtins.int
+    """How many requests have joined that task, this one included; not counted beyond 10,000."""
     def __init__(
         self,
         *,
         task: _builtins.str = ...,
         receipt: Global___EnqueueResponse.Receipt.ValueType = ...,
+        state: _task_pb2.Task.State.ValueType = ...,
+        joined: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["receipt", b"receipt", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["joined", b"joined", "receipt", b"receipt", "state", b"state", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -306,6 +366,160 @@ class InterruptRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___InterruptRequest: _TypeAlias = InterruptRequest  # noqa: Y015
+
+@_typing.final
+class RetryTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`tasks/{id}`"""
+    request_id: _builtins.str
+    """As in EnqueueRequest."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryTaskRequest: _TypeAlias = RetryTaskRequest  # noqa: Y015
+
+@_typing.final
+class ReprioritizeRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`tasks/{id}`"""
+    priority: _builtins.int
+    """0 to 100."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        priority: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "priority", b"priority"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReprioritizeRequest: _TypeAlias = ReprioritizeRequest  # noqa: Y015
+
+@_typing.final
+class ExplainRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`tasks/{id}`"""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
+
+@_typing.final
+class ExplainResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GATES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Gate]: ...
+    def __init__(
+        self,
+        *,
+        gates: _abc.Iterable[Global___Gate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gates", b"gates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
+
+@_typing.final
+class Gate(_message.Message):
+    """Something that holds a waiting task back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Gate._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Gate._Kind.ValueType  # 0
+        KIND_DEPENDENCIES: Gate._Kind.ValueType  # 1
+        KIND_TWIN: Gate._Kind.ValueType  # 2
+        KIND_NOT_DUE: Gate._Kind.ValueType  # 3
+        KIND_KIND_PAUSED: Gate._Kind.ValueType  # 4
+        KIND_POOL_PAUSED: Gate._Kind.ValueType  # 5
+        KIND_NO_NODE: Gate._Kind.ValueType  # 6
+        KIND_KEY_BUSY: Gate._Kind.ValueType  # 7
+        KIND_POOL_FULL: Gate._Kind.ValueType  # 8
+        KIND_AHEAD: Gate._Kind.ValueType  # 9
+        KIND_CLAIMED: Gate._Kind.ValueType  # 10
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
+    KIND_UNSPECIFIED: Gate.Kind.ValueType  # 0
+    KIND_DEPENDENCIES: Gate.Kind.ValueType  # 1
+    KIND_TWIN: Gate.Kind.ValueType  # 2
+    KIND_NOT_DUE: Gate.Kind.ValueType  # 3
+    KIND_KIND_PAUSED: Gate.Kind.ValueType  # 4
+    KIND_POOL_PAUSED: Gate.Kind.ValueType  # 5
+    KIND_NO_NODE: Gate.Kind.ValueType  # 6
+    KIND_KEY_BUSY: Gate.Kind.ValueType  # 7
+    KIND_POOL_FULL: Gate.Kind.ValueType  # 8
+    KIND_AHEAD: Gate.Kind.ValueType  # 9
+    KIND_CLAIMED: Gate.Kind.ValueType  # 10
+
+    KIND_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    CLEARS_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    kind: Global___Gate.Kind.ValueType
+    why: _builtins.str
+    """For people."""
+    clears: _builtins.str
+    """What would clear it, for people."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`tasks/{id}` of those in the way; the first few."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___Gate.Kind.ValueType = ...,
+        why: _builtins.str = ...,
+        clears: _builtins.str = ...,
+        tasks: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clears", b"clears", "kind", b"kind", "tasks", b"tasks", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Gate: _TypeAlias = Gate  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):

@@ -65,6 +65,21 @@ class TasksStub:
                 request_serializer=windlass_dot_v1_dot_tasks__service__pb2.InterruptRequest.SerializeToString,
                 response_deserializer=windlass_dot_v1_dot_task__pb2.Task.FromString,
                 _registered_method=True)
+        self.Retry = channel.unary_unary(
+                '/windlass.v1.Tasks/Retry',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.RetryTaskRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.EnqueueResponse.FromString,
+                _registered_method=True)
+        self.Reprioritize = channel.unary_unary(
+                '/windlass.v1.Tasks/Reprioritize',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.ReprioritizeRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_task__pb2.Task.FromString,
+                _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/windlass.v1.Tasks/Explain',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/windlass.v1.Tasks/Watch',
                 request_serializer=windlass_dot_v1_dot_tasks__service__pb2.WatchRequest.SerializeToString,
@@ -116,6 +131,29 @@ class TasksServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Retry(self, request, context):
+        """Asks again for what a task that has ended was asked: a new task, which names the old one.
+        FAILED_PRECONDITION while the old one has not ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reprioritize(self, request, context):
+        """A new priority for a task in the queue; for a running one it counts from its next attempt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Why a waiting task does not run: everything that holds it, the nearest first, each with what would clear it.
+        Empty when it runs, has ended, or starts at the next look.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Watch(self, request, context):
         """What happened to the task so far, then what happens, until its end: then the stream closes with OK.
         Sequences only grow, and are not gapless.  Progress is folded: only the latest value is promised.
@@ -151,6 +189,21 @@ def add_TasksServicer_to_server(servicer, server):
                     servicer.Interrupt,
                     request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.InterruptRequest.FromString,
                     response_serializer=windlass_dot_v1_dot_task__pb2.Task.SerializeToString,
+            ),
+            'Retry': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retry,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.RetryTaskRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_tasks__service__pb2.EnqueueResponse.SerializeToString,
+            ),
+            'Reprioritize': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reprioritize,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.ReprioritizeRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_task__pb2.Task.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.ExplainRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_tasks__service__pb2.ExplainResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -297,6 +350,87 @@ class Tasks:
             '/windlass.v1.Tasks/Interrupt',
             windlass_dot_v1_dot_tasks__service__pb2.InterruptRequest.SerializeToString,
             windlass_dot_v1_dot_task__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Tasks/Retry',
+            windlass_dot_v1_dot_tasks__service__pb2.RetryTaskRequest.SerializeToString,
+            windlass_dot_v1_dot_tasks__service__pb2.EnqueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reprioritize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Tasks/Reprioritize',
+            windlass_dot_v1_dot_tasks__service__pb2.ReprioritizeRequest.SerializeToString,
+            windlass_dot_v1_dot_task__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Tasks/Explain',
+            windlass_dot_v1_dot_tasks__service__pb2.ExplainRequest.SerializeToString,
+            windlass_dot_v1_dot_tasks__service__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

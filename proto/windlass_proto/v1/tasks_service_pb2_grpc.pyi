@@ -53,6 +53,16 @@ class TasksStub:
     """Ends a task: a waiting one at once (CANCELED), a running one soon (CANCELLING, then CANCELED).
     Interrupting a task that is already being interrupted is no error; one that has ended is FAILED_PRECONDITION.
     """
+    Retry: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.RetryTaskRequest, _tasks_service_pb2.EnqueueResponse]
+    """Asks again for what a task that has ended was asked: a new task, which names the old one.
+    FAILED_PRECONDITION while the old one has not ended.
+    """
+    Reprioritize: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.ReprioritizeRequest, _task_pb2.Task]
+    """A new priority for a task in the queue; for a running one it counts from its next attempt."""
+    Explain: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.ExplainRequest, _tasks_service_pb2.ExplainResponse]
+    """Why a waiting task does not run: everything that holds it, the nearest first, each with what would clear it.
+    Empty when it runs, has ended, or starts at the next look.
+    """
     Watch: _grpc.UnaryStreamMultiCallable[_tasks_service_pb2.WatchRequest, _event_pb2.Event]
     """What happened to the task so far, then what happens, until its end: then the stream closes with OK.
     Sequences only grow, and are not gapless.  Progress is folded: only the latest value is promised.
@@ -80,6 +90,16 @@ class TasksAsyncStub(TasksStub):
     Interrupt: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.InterruptRequest, _task_pb2.Task]  # type: ignore[assignment]
     """Ends a task: a waiting one at once (CANCELED), a running one soon (CANCELLING, then CANCELED).
     Interrupting a task that is already being interrupted is no error; one that has ended is FAILED_PRECONDITION.
+    """
+    Retry: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.RetryTaskRequest, _tasks_service_pb2.EnqueueResponse]  # type: ignore[assignment]
+    """Asks again for what a task that has ended was asked: a new task, which names the old one.
+    FAILED_PRECONDITION while the old one has not ended.
+    """
+    Reprioritize: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.ReprioritizeRequest, _task_pb2.Task]  # type: ignore[assignment]
+    """A new priority for a task in the queue; for a running one it counts from its next attempt."""
+    Explain: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.ExplainRequest, _tasks_service_pb2.ExplainResponse]  # type: ignore[assignment]
+    """Why a waiting task does not run: everything that holds it, the nearest first, each with what would clear it.
+    Empty when it runs, has ended, or starts at the next look.
     """
     Watch: _aio.UnaryStreamMultiCallable[_tasks_service_pb2.WatchRequest, _event_pb2.Event]  # type: ignore[assignment]
     """What happened to the task so far, then what happens, until its end: then the stream closes with OK.
@@ -135,6 +155,34 @@ class TasksServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_pb2.Task, _abc.Awaitable[_task_pb2.Task]]:
         """Ends a task: a waiting one at once (CANCELED), a running one soon (CANCELLING, then CANCELED).
         Interrupting a task that is already being interrupted is no error; one that has ended is FAILED_PRECONDITION.
+        """
+
+    @_abc_1.abstractmethod
+    def Retry(
+        self,
+        request: _tasks_service_pb2.RetryTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_service_pb2.EnqueueResponse, _abc.Awaitable[_tasks_service_pb2.EnqueueResponse]]:
+        """Asks again for what a task that has ended was asked: a new task, which names the old one.
+        FAILED_PRECONDITION while the old one has not ended.
+        """
+
+    @_abc_1.abstractmethod
+    def Reprioritize(
+        self,
+        request: _tasks_service_pb2.ReprioritizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_pb2.Task, _abc.Awaitable[_task_pb2.Task]]:
+        """A new priority for a task in the queue; for a running one it counts from its next attempt."""
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _tasks_service_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_service_pb2.ExplainResponse, _abc.Awaitable[_tasks_service_pb2.ExplainResponse]]:
+        """Why a waiting task does not run: everything that holds it, the nearest first, each with what would clear it.
+        Empty when it runs, has ended, or starts at the next look.
         """
 
     @_abc_1.abstractmethod
