@@ -1,4 +1,6 @@
-"""`python -m bench [--dsn DSN] [--repeat N] [drain enqueue batch pickup]`: measures, and prints a table with medians.
+"""`python -m bench [--dsn DSN] [--repeat N] [MEASURE…]`: measures, and prints a table with medians.
+
+Without names, those that take seconds; `backlog`, `held` and `history` take minutes each and are asked for by name.
 
 Without `--dsn` an embedded PostgreSQL is started in a temporary directory.  Each measure gets a database of its own,
 which is dropped afterwards.
@@ -21,7 +23,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from windlass import embedded
 
-from bench.measures import MEASURES, Row
+from bench import lasting, measures
+from bench.measures import Row
+
+MEASURES = measures.MEASURES | lasting.MEASURES
+USUAL = [*measures.MEASURES, "store", "pickup-store", "idle", "two"]
 
 
 @contextmanager
@@ -46,7 +52,7 @@ def database(dsn: str) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of {', '.join(MEASURES)}; default all")
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help=f"of {', '.join(MEASURES)}")
     parser.add_argument("--dsn", default="")
     parser.add_argument("--repeat", type=int, default=3)
     asked = parser.parse_args()
@@ -57,7 +63,7 @@ def main() -> None:
             print(
                 f"PostgreSQL {connection.info.server_version // 10_000}, {platform.platform()}, {os.cpu_count()} cores"
             )
-        for name in asked.measures or MEASURES:
+        for name in asked.measures or USUAL:
             _measure(name, dsn, asked.repeat)
 
 

@@ -34,13 +34,14 @@ class Row(NamedTuple):
 
 def drain(dsn: str, tasks: int = 50_000) -> list[Row]:
     """Tasks that wait already; first handler call to last result recorded, one node process."""
-    asyncio.run(_seed(dsn, tasks))
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("vacuum analyze")
-        connection.execute("checkpoint")
-    answer = subprocess.run(_node(dsn, "drain", str(tasks)), check=True, stdout=subprocess.PIPE, text=True).stdout
+    before = _count(dsn, "select count(*) from windlass.outcome where state = 4") if _is_migrated(dsn) else 0
+    seed(dsn, tasks)
+    settle(dsn)
+    answer = subprocess.run(
+        node_command(dsn, "drain", str(tasks)), check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     seconds, calls = (json.loads(answer)[key] for key in ("seconds", "calls"))
-    recorded = _count(dsn, "select count(*) from windlass.outcome where state = 4")
+    recorded = _count(dsn, "select count(*) from windlass.outcome where state = 4") - before
     assert calls == recorded == tasks, f"{calls} executions and {recorded} results for {tasks} tasks"
     return [Row(f"drain of {tasks} no-op tasks, with history", tasks / seconds, "tasks/s", "one node process")]
 
@@ -67,14 +68,16 @@ def enqueue_batch(dsn: str, batches: int = 60) -> list[Row]:
     ]
 
 
-def pickup(dsn: str, samples: int = 300) -> list[Row]:
+def pickup(dsn: str, samples: int = 300, *, through_store: bool = False) -> list[Row]:
     """From the call of enqueue in another process to the handler's start, on an idle node."""
     with _Server(dsn) as server:
-        asyncio.run(_send_one_by_one(server.address, samples))
+        sending = _store_one_by_one(dsn, samples) if through_store else _send_one_by_one(server.address, samples)
+        asyncio.run(sending)
         delays = server.finish(samples)["delays"]
     assert len(delays) == samples
     p50, p99 = _percentiles(delays)
-    return [Row("pickup latency p50, idle node", p50, "ms"), Row("pickup latency p99, idle node", p99, "ms")]
+    how = "idle node, enqueued " + ("through the store" if through_store else "over gRPC")
+    return [Row(f"pickup latency p50, {how}", p50, "ms"), Row(f"pickup latency p99, {how}", p99, "ms")]
 
 
 MEASURES: dict[str, Callable[[str], list[Row]]] = {
@@ -89,7 +92,8 @@ class _Server:
     """A node process with its gRPC server."""
 
     def __init__(self, dsn: str) -> None:
-        self._process = subprocess.Popen(_node(dsn, "serve"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = node_command(dsn, "serve")
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().strip()
         self._answer: dict[str, Any] | None = None
@@ -106,8 +110,21 @@ class _Server:
         return self._answer
 
 
-def _node(dsn: str, *arguments: str) -> list[str]:
+def node_command(dsn: str, *arguments: str) -> list[str]:
+    """A node process of its own."""
     return [sys.executable, "-m", "bench.node", dsn, *arguments]
+
+
+def seed(dsn: str, tasks: int) -> None:
+    """So many no-op tasks that are due."""
+    asyncio.run(_seed(dsn, tasks))
+
+
+def settle(dsn: str) -> None:
+    """No measure begins with another one's debts."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("vacuum analyze")
+        connection.execute("checkpoint")
 
 
 async def _seed(dsn: str, tasks: int) -> None:
@@ -172,6 +189,21 @@ async def _send_one_by_one(address: str, samples: int) -> None:
             await stub.Enqueue(_request(sent=time.time()), metadata=AUTHORIZATION)
 
     await _with_stub(address, work)
+
+
+async def _store_one_by_one(dsn: str, samples: int) -> None:
+    chance = random.Random(1)
+    store = await open_store(dsn, connections=2)
+    await asyncio.sleep(1.5)
+    for _ in range(samples):
+        await asyncio.sleep(chance.uniform(0.01, 0.05))
+        payload = json.dumps({"i": 1, "pad": PAD, "sent": time.time()})
+        await store.queue.enqueue_each([NewTask("Noop", "hello", 5, "default", "bench", 2, "bench", "{}", payload)])
+    await store.close()
+
+
+def _is_migrated(dsn: str) -> bool:
+    return bool(_count(dsn, "select count(*) from pg_namespace where nspname = 'windlass'"))
 
 
 def _percentiles(delays: list[float]) -> tuple[float, float]:

@@ -33,6 +33,16 @@ async def drain(kernel: Kernel, plugin: NoopPlugin, tasks: int) -> None:
     print(json.dumps({"seconds": seconds, "calls": plugin.handler.calls}), flush=True)
 
 
+async def drain_shared(kernel: Kernel, plugin: NoopPlugin, tasks: int) -> None:
+    """The same beside another node: until nothing has come for a second."""
+    calls = -1
+    while calls != plugin.handler.calls or not calls:
+        calls, last = plugin.handler.calls, time.time()
+        await asyncio.sleep(1)
+    first = time.time() - (time.perf_counter() - plugin.handler.first)
+    print(json.dumps({"first": first, "last": last, "calls": calls}), flush=True)
+
+
 async def serve(kernel: Kernel, plugin: NoopPlugin) -> None:
     """Serve gRPC until standard input closes; what it says is how many tasks to wait for."""
     server = Server(kernel, TOKEN)
@@ -48,9 +58,10 @@ async def main(dsn: str, mode: str, tasks: int) -> None:
     set_up_logging(LogConfig(level="warning"))
     plugin = NoopPlugin()
     store = await open_store(dsn)
-    kernel = Kernel(store, load_plugins({}, {"noop": plugin}), NodeConfig())
+    kernel = Kernel(store, load_plugins({}, {"noop": plugin}, installed=False), NodeConfig())
     await kernel.start()
-    await (drain(kernel, plugin, tasks) if mode == "drain" else serve(kernel, plugin))
+    modes = {"drain": drain, "drain-shared": drain_shared}
+    await (modes[mode](kernel, plugin, tasks) if mode in modes else serve(kernel, plugin))
     await kernel.drain()
     await kernel.stop()
     await store.close()

@@ -120,6 +120,23 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
         responses = [tasks_service_pb2.EnqueueResponse(task=f"tasks/{id}", receipt=how) for id, how in stored]
         return tasks_service_pb2.BatchEnqueueResponse(responses=responses)
 
+    async def Retry(self, request: Any, context: Any) -> tasks_service_pb2.EnqueueResponse:
+        await self.world.enter("Retry", request, context)
+        return tasks_service_pb2.EnqueueResponse(
+            task="tasks/99", receipt=tasks_service_pb2.EnqueueResponse.RECEIPT_CREATED
+        )
+
+    async def Reprioritize(self, request: Any, context: Any) -> task_pb2.Task:
+        await self.world.enter("Reprioritize", request, context)
+        return task_pb2.Task(name=request.name, priority=request.priority)
+
+    async def Explain(self, request: Any, context: Any) -> tasks_service_pb2.ExplainResponse:
+        await self.world.enter("Explain", request, context)
+        gate = tasks_service_pb2.Gate(
+            kind=tasks_service_pb2.Gate.KIND_POOL_FULL, why="it is full", clears="room", tasks=["tasks/7"]
+        )
+        return tasks_service_pb2.ExplainResponse(gates=[gate])
+
     def _store(self, request: Any) -> tuple[int, Any]:
         if known := self.world.request_ids.get(request.request_id):
             return known, tasks_service_pb2.EnqueueResponse.RECEIPT_REPEATED

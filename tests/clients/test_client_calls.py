@@ -9,6 +9,7 @@ from windlass_client import (
     Client,
     DeadlineExceeded,
     FailedPrecondition,
+    GateKind,
     InvalidArgument,
     NewTask,
     NotFound,
@@ -197,3 +198,27 @@ async def test_a_value_newer_than_the_library_is_unspecified_and_no_error(client
 def test_the_options_of_an_enqueue_are_the_fields_of_a_new_task():
     fields = {each.name for each in dataclasses.fields(NewTask)} - {"kind", "payload"}
     assert set(TaskOptions.__annotations__) == fields
+
+
+async def test_what_a_task_must_wait_for_is_said(client: Client, world: World):
+    await client.enqueue(
+        "Greet", {}, coalesce_key="", concurrency_key="printer", concurrency_limit=2, after=[3, 4], after_success=True
+    )
+    await client.enqueue("Greet", {}, start_within=1.5, run_limit=2.0, silence_limit=0.5)
+    first, second = (request.task for request in world.asked("Enqueue"))
+    assert (first.HasField("coalesce_key"), first.coalesce_key) == (True, "")
+    assert (first.concurrency.key, first.concurrency.limit) == ("printer", 2)
+    assert (list(first.after), first.after_success) == (["tasks/3", "tasks/4"], True)
+    assert not second.HasField("coalesce_key")
+    assert (second.start_within.ToMilliseconds(), second.run_limit.seconds) == (1500, 2)
+    assert second.silence_limit.ToMilliseconds() == 500
+
+
+async def test_a_task_is_explained_retried_and_reprioritized(client: Client, world: World):
+    [gate] = await client.explain(7)
+    assert (gate.kind, gate.why, gate.clears, gate.tasks) == (GateKind.POOL_FULL, "it is full", "room", (7,))
+    handle = await client.retry(7)
+    assert handle.id == 99
+    [asked] = world.asked("Retry")
+    assert (asked.name, bool(asked.request_id)) == ("tasks/7", True), "two tries of one call make one task"
+    assert (await client.reprioritize(7, 12)).priority == 12
