@@ -14,15 +14,19 @@ import psycopg
 from windlass.store.postgres.connection import Address, Row, answer_due, perform, prepare, translated
 
 
+KEPT = {"plan_cache_mode": "force_generic_plan", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+
+
 class Line:
     """One call at a time, in the order of asking.  A broken connection is dialled again at the next call.
 
-    A statement that `scans` no table (it only inserts) can't be planned wrong, so its plan is kept.
+    A statement whose plan can't be wrong (it only inserts, or leaves the planner no choice but the index) may have it
+    `kept`: planning took as long as the claim itself.
     """
 
-    def __init__(self, address: Address, *, scans: bool = True) -> None:
+    def __init__(self, address: Address, *, kept: bool = False) -> None:
         self._address = address
-        self._dialling = address.dialling(**({} if scans else {"plan_cache_mode": "force_generic_plan"}))
+        self._dialling = address.dialling(**(KEPT if kept else {}))
         self._connection: psycopg.AsyncConnection[Row] | None = None
         self._turn = asyncio.Lock()
         self._is_closed = False

@@ -38,8 +38,9 @@ LOOKS = 20
 class PostgresQueue(Queue):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
-        self._claims, self._words, self._ends = (Line(connections.address) for _ in range(3))
-        self._orders = (Line(connections.address, scans=False), Line(connections.address, scans=False))
+        self._claims = Line(connections.address, kept=True)
+        self._words, self._ends = Line(connections.address), Line(connections.address)
+        self._orders = (Line(connections.address, kept=True), Line(connections.address, kept=True))
         self._frontiers: dict[str, Frontier] = {}
 
     async def close(self) -> None:
