@@ -217,6 +217,7 @@ async def test_people_see_who_is_inside_and_who_waits_in_order(store: Store) -> 
     assert lane.holder.since <= lane.waiters[0].since <= lane.waiters[1].since
 
 
+@pytest.mark.parametrize("door", ["memory", "postgres"], indirect=True)
 async def test_a_store_hears_when_another_leaves_the_lane_or_its_line(store: Store, other: Store) -> None:
     heard: list[str] = []
 

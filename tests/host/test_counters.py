@@ -52,7 +52,8 @@ async def test_everything_that_happens_to_tasks_is_counted_once(rig: Rig) -> Non
 
 
 async def test_a_repeated_request_is_counted_once(rig: Rig) -> None:
-    kernel = await rig.start(pools={"other": 1})
+    kernel = await rig.start()
+    await rig.store.pools.pause_pool("default", "a test", "it is to stay where it is")
     again = new_task(request_id=uuid4())
     for _ in range(3):
         await kernel.enqueuer.enqueue(again)

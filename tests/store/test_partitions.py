@@ -203,16 +203,16 @@ async def test_ids_that_run_past_the_bound_while_a_roll_waits_for_them_are_not_g
 async def test_a_table_that_comes_later_is_partitioned_with_the_others(
     store: Store, dsn: str, leading: Membership
 ) -> None:
-    ask(dsn, "create table windlass.joined (task bigint primary key, who text) partition by range (task)")
+    ask(dsn, "create table windlass.remark (task bigint primary key, who text) partition by range (task)")
     ask(dsn, "select windlass.fill_sets()")
     node = await node_of(store)
     claimed = await held(store, node)
-    ask(dsn, "insert into windlass.joined values (%s, 'ada')", claimed.id)
+    ask(dsn, "insert into windlass.remark values (%s, 'ada')", claimed.id)
     await store.queue.finish(node, [ended(claimed)])
     assert await store.upkeep.roll(leading, 0.0) is Roll.ROLLED
     assert len(sets_of(dsn)) == 3
     assert await store.upkeep.drop(leading, 0.0) == 1
-    assert ask(dsn, "select count(*) from windlass.joined") == [(0,)]
+    assert ask(dsn, "select count(*) from windlass.remark") == [(0,)]
 
 
 async def test_a_new_partition_is_like_the_first_one(store: Store, dsn: str, leading: Membership) -> None:
