@@ -7,11 +7,11 @@ from math import inf
 
 import pytest
 from windlass.core.lifecycle import State, Verdict
-from windlass.store.facts import Claimed, Membership
+from windlass.store.facts import Claimed, Membership, Sort
 from windlass.store.port import Store
 from windlass.store.upkeep import Pruned, Retention, Roll
 
-from tests.contract.facts import claim, ended, facts_of, held, leader, node_of, running, said, stored
+from tests.contract.facts import claim, ended, facts_of, held, leader, new_task, node_of, running, said, stored
 from tests.waiting import eventually
 
 LONG = 3600.0
@@ -259,6 +259,19 @@ async def test_a_lost_node_that_still_holds_a_task_is_remembered(store: Store, l
     assert await store.upkeep.expire(leading, LONG, 0.0) == 0
     assert await store.cluster.recover() == 1
     assert await store.upkeep.expire(leading, LONG, 0.0) == 1
+
+
+async def test_keys_of_ended_tasks_are_forgotten_and_those_of_waiting_ones_stay(
+    store: Store, leading: Membership, node: int
+) -> None:
+    await over(store, node, coalesce_key="done")
+    [waits] = await store.queue.enqueue([new_task(coalesce_key="waits")])
+    assert await store.upkeep.expire(leading, LONG, LONG) == 0
+    assert await store.upkeep.expire(leading, 0.0, LONG) == 1
+    assert [(one.task, one.sort) for one in await store.queue.enqueue([new_task(coalesce_key="waits")])] == [
+        (waits.task, Sort.JOINED)
+    ]
+    assert [one.sort for one in await store.queue.enqueue([new_task(coalesce_key="done")])] == [Sort.CREATED]
 
 
 async def test_a_former_leader_expires_nothing(store: Store, former: Membership) -> None:

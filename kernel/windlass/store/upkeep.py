@@ -61,7 +61,10 @@ class Upkeep(ABC):
 
     @abstractmethod
     async def expire(self, membership: Membership, requests: float, nodes: float) -> int:
-        """Remove request ids, and nodes that have gone, that are older than so many seconds; how many."""
+        """Remove request ids, coalesce keys of ended tasks (as old), and nodes that have gone; how many.
+
+        `requests` and `nodes` are seconds.
+        """
 
     @abstractmethod
     async def vacuum(self, membership: Membership) -> list[str]:

@@ -62,7 +62,10 @@ class MemoryUpkeep(Upkeep):
         ]
         for node in gone:
             del world.nodes[node]
-        return len(old) + len(gone)
+        keys = [key for key, task in world.keys.items() if task not in world.tasks or self._age(task) >= requests]
+        for key in keys:
+            del world.keys[key]
+        return len(old) + len(gone) + len(keys)
 
     async def vacuum(self, membership: Membership) -> list[str]:
         return []

@@ -13,7 +13,6 @@ import psycopg
 
 from windlass.store.postgres.connection import Address, Row, answer_due, perform, prepare, translated
 
-
 KEPT = {"plan_cache_mode": "force_generic_plan", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 
 

@@ -72,7 +72,7 @@ class PostgresUpkeep(Upkeep):
 
     async def expire(self, membership: Membership, requests: float, nodes: float) -> int:
         gone = 0
-        for statement, age in (("expire_requests", requests), ("expire_nodes", nodes)):
+        for statement, age in (("expire_requests", requests), ("expire_keys", requests), ("expire_nodes", nodes)):
             facts = _facts(membership, age=min(age, FOR_EVER), limit=AT_ONCE)
             while count := (await self._db.rows(statement, facts))[0][0]:
                 gone += count
