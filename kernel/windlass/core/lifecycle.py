@@ -1,8 +1,9 @@
 """Every state a task can be in and every way from one to another.  There is no second place.
 
-A request is written once and never touched; where it stands is a row in one of three narrow tables, and what became
+A request is written once and never touched; where it stands is a row in one of four narrow tables, and what became
 of it is appended.  So a transition is a move of that row, in one statement, guarded by the columns it matched on: that
-is the whole of our locking.  `pending` is two places: `ready` (due) and `deferred` (not due yet).
+is the whole of our locking.  `pending` is three places: `ready` (due), `deferred` (not due yet) and `blocked` (waits for
+a slot of its concurrency key, for other tasks, or for its twin).
 
 The fence: each claim raises `attempt`; whatever an attempt writes must match (task, attempt, node).  A transition
 that finds its row moved did not happen, and its writer learns so from the rows that come back.
@@ -63,6 +64,8 @@ TRANSITIONS = (
     Transition(None, "enqueue", State.PENDING),
     Transition(State.PENDING, "claim", State.RUNNING, "raises attempt"),
     Transition(State.PENDING, "interrupt", State.CANCELED),
+    Transition(State.PENDING, "missed success", State.CANCELED, "of a task it needed"),
+    Transition(State.PENDING, "queue deadline", State.FAILED),
     Transition(State.RUNNING, "success", State.COMPLETED),
     Transition(State.RUNNING, "failure", State.FAILED),
     Transition(State.RUNNING, "retry", State.PENDING, "after its pause"),
