@@ -96,7 +96,8 @@ class PostgresQueue(Queue):
             repeated = sort == Sort.REPEATED.value
             made = Receipt(id_, Sort(sort), State(state or State.PENDING), joined or 0)
             answers.append(_repeated(task, id_, first_hash) if repeated else made)
-        created = [(a.task, t) for t, a in zip(tasks, answers, strict=True) if isinstance(a, Receipt)]
+        answered = zip(tasks, answers, strict=True)
+        created = [(a.task, t) for t, a in answered if isinstance(a, Receipt) and a.sort is Sort.CREATED]
         waiting = [(id_, task) for id_, task in created if task.after]
         missing = await run("put_dependencies", parameters.dependencies(waiting)) if waiting else ()
         if missing:
@@ -201,7 +202,9 @@ class PostgresQueue(Queue):
 
     async def release(self, limit: int = 1_000) -> int:
         # In the order of the gates, so that a task may pass all of them in one call.
-        await self._db.rows("release_dependents", {"limit": limit})
+        while (await self._db.rows("release_dependents", {"limit": limit}))[0][0]:
+            # Those that were canceled have ended too, and others may have waited for them.
+            pass
         await self._db.rows("release_followups", {"limit": limit})
         rows = await self._db.rows("release_slots", {"limit": limit, "hint": self._db.hint("ready")})
         return int(rows[0][0])
