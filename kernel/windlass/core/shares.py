@@ -66,7 +66,7 @@ def others_may_change(node: int, slots: int, shares: Sequence[Share]) -> bool:
 
 
 def _split_around(slots: int, shares: Sequence[Share], keeps: Callable[[Share, int], bool]) -> dict[int, int]:
-    """Those who `keeps` names, by what they use and an even part of what is left, keep that; the others split the rest."""
+    """Those whom `keeps` names, by what they use and an even part of the rest, keep that; the others split the rest."""
     kept: dict[int, int] = {}
     while True:
         others = [share for share in shares if share.node not in kept]
