@@ -1,4 +1,4 @@
-"""The gates under real concurrency: nobody who joined is missed, no limit is passed, no wake-up is lost, nothing deadlocks."""
+"""The gates under real concurrency: nobody is missed, no limit passed, no wake-up lost, and nothing deadlocks."""
 
 from __future__ import annotations
 
@@ -137,9 +137,7 @@ async def test_request_ids_of_dependents_in_any_order_do_not_tie_each_other_up(
     [other] = await stored(doors[0])
     requests = [new_task(request_id=UUID(int=n), body_hash=b"1" * 16, after=(other,)) for n in range(30)]
     batches = [random.Random(seed).sample(requests, len(requests)) for seed in range(len(doors) * 2)]
-    answers = await asyncio.gather(
-        *(door.queue.enqueue(batch) for door, batch in zip(doors * 2, batches, strict=True))
-    )
+    answers = await asyncio.gather(*(door.queue.enqueue(batch) for door, batch in zip(doors * 2, batches, strict=True)))
     assert len({receipt.task for batch in answers for receipt in batch}) == len(requests)
     assert deadlocks() == 0
 
@@ -270,7 +268,9 @@ async def test_a_mixed_load_of_everything_ends_without_a_deadlock(doors: list[Po
             claimed = await claim(door, node, 6)
             idle = 0 if claimed else idle + 1
             chance.shuffle(claimed)
-            verdicts = [chance.choice([Verdict.SUCCESS, Verdict.SUCCESS, Verdict.FAILED, Verdict.RETRY]) for _ in claimed]
+            verdicts = [
+                chance.choice([Verdict.SUCCESS, Verdict.SUCCESS, Verdict.FAILED, Verdict.RETRY]) for _ in claimed
+            ]
             ends = [ended(one, verdict) for one, verdict in zip(claimed, verdicts, strict=True)]
             await door.queue.finish(node, ends)
             await door.queue.release()
