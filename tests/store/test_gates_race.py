@@ -243,6 +243,23 @@ async def test_a_task_that_a_claim_passed_over_while_somebody_joined_is_seen_by_
     assert await taken(store, node) == [first.task]
 
 
+async def test_an_interrupt_and_a_new_priority_wait_for_who_joins_at_this_instant(
+    dsn: str, store: PostgresStore
+) -> None:
+    first, second = await put(store, "a"), await put(store, "b")
+    async with await psycopg.AsyncConnection.connect(dsn) as stranger:
+        for receipt in (first, second):
+            await stranger.execute("select windlass.lift(%s, 1::smallint, now())", (receipt.task,))
+        asking = asyncio.gather(
+            store.queue.interrupt(Asked(first.task, "eve", "")), store.queue.reprioritize(second.task, 9)
+        )
+        for _ in range(400):
+            await stranger.execute("select 1")
+        await stranger.commit()
+    interrupted, state = await asyncio.wait_for(asking, WITHIN)
+    assert (interrupted.state, state) == (State.CANCELED, State.PENDING)
+
+
 async def test_a_mixed_load_of_everything_ends_without_a_deadlock(doors: list[PostgresStore], deadlocks: Any) -> None:
     busy = CONNECTIONS - 3
     known: list[int] = []

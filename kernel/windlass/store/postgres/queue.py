@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,8 @@ from windlass.store.postgres.line import Line
 # A look-up costs a third of what calling the enum does.
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 LOOKS = 20
+LOOK_PAUSE = 0.003
+"""Seconds, more at each look: in the end it has looked for half a second."""
 
 
 class PostgresQueue(Queue):
@@ -50,11 +53,11 @@ class PostgresQueue(Queue):
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
             receipts = await self.enqueue_within(run, tasks)
-        await self._release_if_blocked(tasks)
+        await self.release_if_blocked(tasks)
         return receipts
 
     async def enqueue_within(self, run: Run, tasks: Sequence[NewTask]) -> list[Receipt]:
-        """The same, as a part of somebody else's transaction."""
+        """The same, as a part of somebody else's transaction: `release_if_blocked` is to be called after its commit."""
         answers = await self._store(run, tasks)
         for answer in answers:
             if isinstance(answer, InvalidArgument):
@@ -69,7 +72,7 @@ class PostgresQueue(Queue):
         else:
             async with self._db.transaction() as run:
                 answers = await self._store(run, tasks)
-        await self._release_if_blocked(tasks)
+        await self.release_if_blocked(tasks)
         return answers
 
     async def _store(self, run: Run, tasks: Sequence[NewTask]) -> list[Answer]:
@@ -109,7 +112,8 @@ class PostgresQueue(Queue):
         due = any(task.delay <= 0 for task in tasks)
         return self._db.hint("ready" if due else "later")
 
-    async def _release_if_blocked(self, tasks: Sequence[NewTask]) -> None:
+    async def release_if_blocked(self, tasks: Sequence[NewTask]) -> None:
+        """Their gates may be open already: only after the commit of these tasks can that be seen."""
         if any(task.slot_key is not None or not task.stands_alone for task in tasks):
             await self.release()
 
@@ -163,8 +167,9 @@ class PostgresQueue(Queue):
 
     async def interrupt(self, ask: Asked) -> Interrupted:
         message = f"interrupted by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
-        # A task that moved between the two statements is found by neither: look again.
-        for _ in range(LOOKS):
+        # A task that moved between the two statements is found by neither, nor one that somebody joins: look again.
+        for look in range(LOOKS):
+            await asyncio.sleep(look * LOOK_PAUSE)
             if await self._db.rows("cancel_waiting", {"task": ask.task, "message": message}):
                 return Interrupted(State.CANCELED)
             holder = await self._db.rows("flag_interrupt", {"task": ask.task, "by": ask.by, "reason": ask.reason})
@@ -178,7 +183,8 @@ class PostgresQueue(Queue):
         return [Asked(*row) for row in await self._db.rows("read_interrupts", {"node": node})]
 
     async def reprioritize(self, task: int, priority: int) -> State:
-        for _ in range(LOOKS):
+        for look in range(LOOKS):
+            await asyncio.sleep(look * LOOK_PAUSE)
             rows = await self._db.rows("reprioritize", {"task": task, "priority": priority})
             if rows:
                 return State(rows[0][0])
