@@ -119,6 +119,24 @@ async def test_a_key_whose_limit_was_lowered_starts_nothing_beyond_it(store: Sto
     assert await taken(store, node) == [narrow]
 
 
+async def test_one_of_a_lower_limit_takes_no_slot_that_only_others_may_have_left(store: Store) -> None:
+    node = await node_of(store)
+    membership = await leader(store, node)
+    await slotted(store, 3, limit=3)
+    first, *others = await claim(store, node)
+    [narrow] = await slotted(store, limit=1, delay=0.001)
+
+    async def is_promoted() -> bool:
+        promoted = await store.queue.promote(membership, 10)
+        return promoted is not None and promoted.next_due is None
+
+    await eventually(is_promoted)
+    await store.queue.finish(node, [ended(first)])
+    assert await taken(store, node) == [], "the first slot is free, and two still run"
+    await end(store, node, *others)
+    assert await taken(store, node) == [narrow]
+
+
 async def test_a_key_whose_limit_was_raised_starts_more(store: Store) -> None:
     node = await node_of(store)
     [narrow] = await slotted(store, limit=1)

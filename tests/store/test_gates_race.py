@@ -20,6 +20,7 @@ from windlass.store.facts import Asked, Claimed, NewTask, Receipt, Sort
 from windlass.store.postgres import PostgresStore, open_store
 
 from tests.contract.facts import claim, end, ended, new_task, node_of, put, stored, taken
+from tests.waiting import eventually
 
 WITHIN = 5.0
 CONNECTIONS = 8
@@ -241,6 +242,53 @@ async def test_a_task_that_a_claim_passed_over_while_somebody_joined_is_seen_by_
         assert await taken(store, node) == later, "the claims are past its place now"
         await stranger.commit()
     assert await taken(store, node) == [first.task]
+
+
+CLAIMS = """
+    with moved as (delete from windlass.ready where id = %s returning *)
+    insert into windlass.running (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key,
+                                  slot_key, slot_limit, slot, node)
+    select id, kind, pool, priority, next_try_at, 1, 0, origin, coalesce_key, slot_key, slot_limit,
+           case when slot_key is not null then 1 end, %s
+    from moved
+"""
+
+
+async def somebody_waits(dsn: str) -> None:
+    """Until a statement waits for another transaction."""
+
+    async def waits() -> bool:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as watcher:
+            cursor = await watcher.execute("select from pg_stat_activity where wait_event_type = 'Lock'")
+            return bool(await cursor.fetchall())
+
+    await eventually(waits)
+
+
+async def test_who_comes_while_a_claim_is_on_its_way_does_not_join_what_is_taken(
+    dsn: str, store: PostgresStore
+) -> None:
+    node = await node_of(store)
+    first = await put(store)
+    async with await psycopg.AsyncConnection.connect(dsn) as claimer:
+        await claimer.execute(CLAIMS, (first.task, node))
+        joining = asyncio.create_task(put(store))
+        await somebody_waits(dsn)
+        await claimer.commit()
+    receipt = await asyncio.wait_for(joining, WITHIN)
+    assert (receipt.sort, receipt.task != first.task) == (Sort.CREATED, True)
+    assert await store.queue.joined([first.task]) == {}
+
+
+async def test_a_claim_that_lost_its_slot_to_another_takes_the_next_free_one(dsn: str, store: PostgresStore) -> None:
+    node = await node_of(store)
+    first, second = await stored(store, 2, slot_key="s", slot_limit=2)
+    async with await psycopg.AsyncConnection.connect(dsn) as claimer:
+        await claimer.execute(CLAIMS, (first, node))
+        claiming = asyncio.create_task(taken(store, node))
+        await somebody_waits(dsn)
+        await claimer.commit()
+    assert await asyncio.wait_for(claiming, WITHIN) == [second]
 
 
 async def test_an_interrupt_and_a_new_priority_wait_for_who_joins_at_this_instant(

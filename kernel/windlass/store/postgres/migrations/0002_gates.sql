@@ -158,10 +158,10 @@ declare
   place record;
 begin
   for n in 1 .. 100 loop
-    select r.* into place from windlass.ready r where r.id = lift.task and r.attempt = 0 for update;
+    -- It arrives anew, whatever its priority: a claim may have passed over it while it was locked here.
+    update windlass.ready r set priority = greatest(r.priority, lift.priority), arrived = pg_current_xact_id()
+      where r.id = lift.task and r.attempt = 0;
     if found then
-      -- It arrives anew, whatever its priority: a claim may have passed over it while it was locked here.
-      update windlass.ready r set priority = greatest(r.priority, lift.priority), arrived = pg_current_xact_id() where r.id = lift.task;
       return task;
     end if;
     select d.* into place from windlass.deferred d where d.id = lift.task and d.attempt = 0 for update;
