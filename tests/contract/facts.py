@@ -13,6 +13,7 @@ from windlass.store.facts import (
     Membership,
     NewTask,
     NodeFacts,
+    Receipt,
     Said,
     TaskFacts,
     Watched,
@@ -56,6 +57,23 @@ async def claim(store: Store, node: int, limit: int = 1_000, *, pool: str = "def
     """What `node` gets, best first."""
     claimed = await store.queue.claim(node, pool, ["Noop"], limit)
     return sorted(claimed, key=lambda c: (-c.priority, c.next_try_at, c.id))
+
+
+async def put(store: Store, key: str | None = "k", **changes: Any) -> Receipt:
+    """The receipt of one request under a coalesce key."""
+    [receipt] = await store.queue.enqueue([new_task(coalesce_key=key, **changes)])
+    return receipt
+
+
+async def taken(store: Store, node: int, limit: int = 1_000) -> list[int]:
+    """The ids of what `node` gets, best first."""
+    return [claimed.id for claimed in await claim(store, node, limit)]
+
+
+async def end(store: Store, node: int, *claimed: Claimed, verdict: Verdict = Verdict.SUCCESS, **facts: Any) -> None:
+    """These attempts end, and whoever waited for that is let go."""
+    await store.queue.finish(node, [ended(one, verdict, **facts) for one in claimed])
+    await store.queue.release()
 
 
 async def held(store: Store, node: int, **changes: Any) -> Claimed:

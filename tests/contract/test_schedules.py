@@ -376,3 +376,11 @@ async def test_old_lines_of_the_ledger_are_pruned_in_batches(store: Store) -> No
     await eventually(pruned)
     assert len(await ledger(store)) == 2
     assert await store.schedules.prune(membership, 0.0, 3) == 2
+
+
+async def test_what_a_schedule_makes_for_a_concurrency_key_can_be_claimed_at_once(store: Store) -> None:
+    membership = await led(store)
+    await store.schedules.put(OFTEN, owner=None)
+    slotted = new_task(slot_key="s", slot_limit=1)
+    receipt = await store.schedules.run_now("often", slotted, "ada")
+    assert [one.id for one in await claim(store, membership.node)] == [receipt.task]

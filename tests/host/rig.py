@@ -52,6 +52,10 @@ class Rig:
         self._stores.append(store)
         return store
 
+    async def shared(self, *slots: int) -> None:
+        """Until the kernels fill so many slots of their one pool, in the order of their start."""
+        await eventually(lambda: tuple(kernel.node.dispatchers[0].slots for kernel in self.kernels) == slots)
+
     async def close(self) -> None:
         self.theatre.released.set()
         for kernel in self.kernels:

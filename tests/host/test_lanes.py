@@ -77,8 +77,9 @@ async def waits(rig: Rig, *tasks: int) -> None:
 
 
 async def test_eight_tasks_of_two_nodes_publish_one_at_a_time_in_the_order_they_came(rig: Rig, press: Press) -> None:
-    await rig.start()
-    await rig.start(store=await rig.another_store())
+    await rig.start(slots=8)
+    await rig.start(slots=8, store=await rig.another_store())
+    await rig.shared(4, 4)
     tasks: list[int] = []
     for _ in range(8):
         tasks.append(await rig.enqueue(press.publish))
@@ -90,7 +91,7 @@ async def test_eight_tasks_of_two_nodes_publish_one_at_a_time_in_the_order_they_
     assert press.most_inside == 1
     assert press.published == tasks
     assert press.fences == list(range(1, 9))
-    assert len(rig.execute("select distinct node from windlass.outcome")) == 2, "each node has four slots"
+    assert len(rig.execute("select distinct node from windlass.outcome")) == 2, "each node has half of the slots"
     assert await lane_of(rig.store) == LaneFacts(LANE, 8, None, ())
 
 

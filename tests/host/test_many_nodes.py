@@ -14,11 +14,12 @@ from tests.waiting import eventually
 
 
 async def test_two_kernels_drain_2_000_tasks_and_run_each_once(rig: Rig) -> None:
-    kernel = await rig.start(slots=20)
+    await rig.start(slots=20)
     await rig.start(slots=20, store=await rig.another_store())
-    await eventually(lambda: rig.execute("select slots from windlass.pool_share") == [(10,), (10,)])
+    await rig.shared(10, 10)
+    outside = await rig.another_store()
     for _ in range(4):
-        await kernel.enqueuer.enqueue_batch([new_task()] * 500)
+        await outside.queue.enqueue([new_task()] * 500)
     await eventually(lambda: rig.count("outcome") == 2_000, within=20)
     assert len(rig.theatre.began) == len(set(rig.theatre.began)) == 2_000
     assert {attempt for _, attempt in rig.theatre.began} == {1}

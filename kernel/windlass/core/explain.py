@@ -113,6 +113,8 @@ def _capacity(facts: Facts) -> Iterator[Gate]:
     if facts.slots is None:
         why = f"there is no pool {facts.pool}"
         yield Gate(GateKind.POOL_FULL, why, f"configuring pool {facts.pool} on a node")
+    elif facts.slots == 0:
+        yield Gate(GateKind.POOL_FULL, f"pool {facts.pool} has no slots", "giving it some")
     elif len(facts.busy) >= facts.slots:
         why = f"all {facts.slots} slots of pool {facts.pool} are taken by {_tasks(facts.busy)}"
         yield Gate(GateKind.POOL_FULL, why, "the end of one of them, or more slots", facts.busy[:MOST_NAMED])

@@ -5,13 +5,14 @@ has a share, the shares never add up to more than the slots, and a node fills no
 node at a time under the pool row's lock: a node takes what is free, and gives up what is not fairly its own as soon as
 it does not use it.
 
-Fair is an even split, as long as nobody is hungry (has more due work than share).  When some are, the calm ones keep
-what they use, up to an even split, and the hungry ones divide the rest.
+Fair is an even split of what is wanted: a node that is hungry (has more due work than share) wants everything, a calm
+one what it uses, and what the modest leave is split among the others.  What nobody wants is split so that all have the
+same, as far as it goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -27,12 +28,10 @@ class Share(msgspec.Struct, frozen=True):
 
 def fair(slots: int, shares: Sequence[Share]) -> dict[int, int]:
     """The slots that are fairly each node's; they add up to the pool's slots at most."""
-    even = _split(slots, [share.node for share in shares])
-    hungry = [share.node for share in shares if share.hungry]
-    if not hungry or len(hungry) == len(shares):
-        return even
-    kept = {share.node: min(even[share.node], share.in_use) for share in shares if not share.hungry}
-    return kept | _split(slots - sum(kept.values()), hungry)
+    wanted = sum(share.in_use for share in shares)
+    if wanted <= slots and not any(share.hungry for share in shares):
+        return _split_around(slots, shares, lambda share, part: share.in_use > part)
+    return _split_around(slots, shares, lambda share, part: not share.hungry and share.in_use <= part)
 
 
 def next_share(node: int, slots: int, shares: Sequence[Share]) -> int:
@@ -64,6 +63,18 @@ def others_may_change(node: int, slots: int, shares: Sequence[Share]) -> bool:
     return any(next_share(other.node, slots, shares) != other.slots for other in others) or any(
         fair(slots, shares)[other.node] < other.in_use for other in others
     )
+
+
+def _split_around(slots: int, shares: Sequence[Share], keeps: Callable[[Share, int], bool]) -> dict[int, int]:
+    """Those whom `keeps` names, by what they use and an even part of the rest, keep that; the others split the rest."""
+    kept: dict[int, int] = {}
+    while True:
+        others = [share for share in shares if share.node not in kept]
+        even = _split(slots - sum(kept.values()), [share.node for share in others])
+        more = {share.node: share.in_use for share in others if keeps(share, even[share.node])}
+        if not more or len(more) == len(others):
+            return kept | even | more
+        kept |= more
 
 
 def _split(slots: int, nodes: Sequence[int]) -> dict[int, int]:

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 USUAL_SLOTS = 40
 MOST_CHILDREN = 1_000
+"""Read at once."""
 
 
 class Hints(Service):
@@ -93,9 +94,11 @@ class Kernel:
         interrupted = await self._store.queue.interrupt(asked)
         self.node.interrupted()
         self.watches.nudge([asked.task])
-        for child in await self.library.children(asked.task, MOST_CHILDREN):
-            with suppress(TaskOver):
-                await self.interrupt(Asked(child, asked.by, f"its parent {asked.task} was interrupted"))
+        last = 0
+        while children := await self.library.children(asked.task, MOST_CHILDREN, after=last):
+            for last in children:
+                with suppress(TaskOver):
+                    await self.interrupt(Asked(last, asked.by, f"its parent {asked.task} was interrupted"))
         return interrupted
 
     async def reprioritize(self, task: int, priority: int) -> None:
@@ -114,6 +117,7 @@ class Kernel:
             raise TaskNotFound(f"there is no task {task}", task=task)
         if not facts.state.final:
             raise TaskInQueue(f"task {task} has not ended: it is {facts.state.name}", task=task)
+        kind = self._plugins.kinds.get(request.kind)
         again = msgspec.structs.replace(
             request,
             retry_of=task,
@@ -123,6 +127,7 @@ class Kernel:
             payload=await self._whole_payload(request, task),
             request_id=read_request_id(request_id),
             body_hash=task.to_bytes(16),
+            joins_running=kind is not None and kind.handler.running_twin is Twin.JOIN,
         )
         return await self.enqueuer.enqueue(again)
 

@@ -63,7 +63,8 @@ class Queue(ABC):
         A `request_id` seen before with the same body returns the first task; with another body, `RequestIdReused`.
         A request with a coalesce key joins the task of its kind and key that nobody has claimed yet; while one is under
         way, it joins that one (`joins_running`) or becomes the one follow-up, which waits for its end.  A task `after`
-        others waits for their ends; raises `TaskNotFound` when one of them does not exist.
+        others waits for their ends; raises `TaskNotFound` when one of them does not exist.  A request that joins brings
+        its payload, and nothing to wait for.
         """
 
     @abstractmethod
@@ -180,8 +181,8 @@ class Library(ABC):
         """What was asked, to be asked again: without its dependencies, its parent and its request id."""
 
     @abstractmethod
-    async def children(self, task: int, limit: int) -> list[int]:
-        """The tasks in the queue that this one is the parent of, oldest first."""
+    async def children(self, task: int, limit: int, after: int = 0) -> list[int]:
+        """The tasks in the queue that this one is the parent of, with ids above `after`, oldest first."""
 
     @abstractmethod
     async def standing(self, task: int) -> Standing | None:

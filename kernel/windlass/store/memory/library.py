@@ -75,9 +75,9 @@ class MemoryLibrary(Library):
         once = {"request_id": None, "body_hash": b"", "delay": 0.0, "after": (), "after_success": False}
         return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None)
 
-    async def children(self, task: int, limit: int) -> list[int]:
+    async def children(self, task: int, limit: int, after: int = 0) -> list[int]:
         world = self._world
-        every = (id_ for id_, (asked, _) in world.tasks.items() if asked.parent == task)
+        every = (id_ for id_, (asked, _) in world.tasks.items() if asked.parent == task and id_ > after)
         return [id_ for id_ in every if id_ not in world.over][:limit]
 
     async def standing(self, task: int) -> Standing | None:

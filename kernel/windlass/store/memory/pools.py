@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from windlass.core.shares import Share, may_fill, next_share, others_may_change
 from windlass.errors import KindNotFound, PoolNotFound
+from windlass.store.memory.gates import Gates
 from windlass.store.memory.world import Pool, World
 from windlass.store.pools import KindFacts, PoolFacts, Pools
 
@@ -14,6 +15,7 @@ class MemoryPools(Pools):
     def __init__(self, world: World, speaker: object) -> None:
         self._world = world
         self._speaker = speaker
+        self._gates = Gates(world)
 
     async def register(self, pools: Mapping[str, int], kinds: Sequence[KindFacts]) -> None:
         for name, slots in pools.items():
@@ -52,6 +54,7 @@ class MemoryPools(Pools):
 
     async def resume_pool(self, pool: str) -> None:
         self._pool(pool).paused_by = None
+        self._gates.release()
         self._world.say("ready", self._speaker)
 
     async def pause_kind(self, kind: str, by: str, reason: str) -> None:
@@ -61,6 +64,7 @@ class MemoryPools(Pools):
     async def resume_kind(self, kind: str) -> None:
         self._check_kind(kind)
         self._world.paused_kinds.pop(kind, None)
+        self._gates.release()
         self._world.say("ready", self._speaker)
 
     def _pool(self, name: str) -> Pool:

@@ -226,6 +226,8 @@ class MemoryQueue(Queue):
         due = world.now() + timedelta(seconds=end.pause) if verdict is Verdict.RETRY else place.next_try_at
         if verdict is Verdict.RETRY or began is not None:
             world.tried[place.id].append(Tried(place.attempt, verdict, held.node, began, ended, message, due))
+        if began is not None:
+            place = replace(place, start_by=None)
         if verdict is Verdict.RETRY and end.pause > 0:
             world.deferred[place.id] = replace(place, next_try_at=due, start_by=None)
         else:

@@ -15,7 +15,9 @@ def standing(world: World, place: Place, *, is_claimed: bool) -> Standing:
     twin = world.under_way(place.kind, place.coalesce_key) if place.coalesce_key is not None else None
     waits_for = world.dependencies.get(place.id, {})
     holders = sorted((h.slot or 0, h.place.id) for h in world.running.values() if h.place.slot_key == place.slot_key)
-    ready = (p for p in world.ready.values() if p.pool == place.pool and p.next_try_at <= world.now())
+    known = {kind for facts in live for kind in facts.kinds} - world.paused_kinds.keys()
+    rivals = (p for p in world.ready.values() if p.pool == place.pool and p.kind in known)
+    ready = (p for p in rivals if p.next_try_at <= world.now() and (p.start_by is None or p.start_by > world.now()))
     return Standing(
         id=place.id,
         kind=place.kind,

@@ -32,7 +32,7 @@ class PostgresStore(Store):
         self._cluster = PostgresCluster(connections)
         self.cluster = self._cluster
         self.library = PostgresLibrary(connections)
-        self.pools = PostgresPools(connections)
+        self.pools = PostgresPools(connections, self._queue)
         self.schedules = PostgresSchedules(connections, self._queue)
         self.residents = PostgresResidents(connections, self._queue)
         self.lanes = PostgresLanes(connections)

@@ -77,8 +77,9 @@ class PostgresLibrary(Library):
         rows = await self._db.rows("read_request", {"task": task})
         return _request(rows[0]) if rows else None
 
-    async def children(self, task: int, limit: int) -> list[int]:
-        return [row[0] for row in await self._db.rows("read_children", {"task": task, "limit": limit})]
+    async def children(self, task: int, limit: int, after: int = 0) -> list[int]:
+        facts = {"task": task, "limit": limit, "after": after}
+        return [row[0] for row in await self._db.rows("read_children", facts)]
 
     async def standing(self, task: int) -> Standing | None:
         rows = await self._db.rows("read_standing", {"task": task})

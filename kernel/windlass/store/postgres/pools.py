@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from windlass.core.shares import Share, may_fill, next_share, others_may_change
 from windlass.errors import KindNotFound, PoolNotFound, WindlassError
 from windlass.store.pools import KindFacts, PoolFacts, Pools
+from windlass.store.port import Queue
 from windlass.store.postgres.connection import Connections, Row
 
 
 class PostgresPools(Pools):
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, queue: Queue) -> None:
         self._db = connections
+        self._queue = queue
 
     async def register(self, pools: Mapping[str, int], kinds: Sequence[KindFacts]) -> None:
         await self._db.rows("register_pools", {"names": list(pools), "slots": list(pools.values())})
@@ -73,6 +75,9 @@ class PostgresPools(Pools):
         if statement == "pause_pool":
             _found(rows, PoolNotFound(f"there is no pool {name!r}", pool=name))
         _found(rows, KindNotFound(f"no node has ever known kind {name!r}", kind=name))
+        if not paused:
+            # What is paused holds no slot of a concurrency key: now it may have one.
+            await self._queue.release()
 
 
 def _found(rows: Sequence[Row], error: WindlassError) -> None:

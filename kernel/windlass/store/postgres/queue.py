@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -33,6 +34,8 @@ from windlass.store.postgres.line import Line
 # A look-up costs a third of what calling the enum does.
 VERDICTS = {verdict.value: verdict for verdict in Verdict}
 LOOKS = 20
+LOOK_PAUSE = 0.003
+"""Seconds, more at each look: in the end it has looked for half a second."""
 
 
 class PostgresQueue(Queue):
@@ -51,11 +54,11 @@ class PostgresQueue(Queue):
     async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
             receipts = await self.enqueue_within(run, tasks)
-        await self._release_if_blocked(tasks)
+        await self.release_if_blocked(tasks)
         return receipts
 
     async def enqueue_within(self, run: Run, tasks: Sequence[NewTask]) -> list[Receipt]:
-        """The same, as a part of somebody else's transaction."""
+        """The same, as a part of somebody else's transaction: `release_if_blocked` is to be called after its commit."""
         answers = await self._store(run, tasks)
         for answer in answers:
             if isinstance(answer, InvalidArgument):
@@ -70,7 +73,7 @@ class PostgresQueue(Queue):
         else:
             async with self._db.transaction() as run:
                 answers = await self._store(run, tasks)
-        await self._release_if_blocked(tasks)
+        await self.release_if_blocked(tasks)
         return answers
 
     async def _store(self, run: Run, tasks: Sequence[NewTask]) -> list[Answer]:
@@ -99,7 +102,8 @@ class PostgresQueue(Queue):
             repeated = sort == Sort.REPEATED.value
             made = Receipt(id_, Sort(sort), State(state or State.PENDING), joined or 0)
             answers.append(_repeated(task, id_, first_hash) if repeated else made)
-        created = [(a.task, t) for t, a in zip(tasks, answers, strict=True) if isinstance(a, Receipt)]
+        answered = zip(tasks, answers, strict=True)
+        created = [(a.task, t) for t, a in answered if isinstance(a, Receipt) and a.sort is Sort.CREATED]
         waiting = [(id_, task) for id_, task in created if task.after]
         missing = await run("put_dependencies", parameters.dependencies(waiting)) if waiting else ()
         if missing:
@@ -111,7 +115,8 @@ class PostgresQueue(Queue):
         due = any(task.delay <= 0 for task in tasks)
         return self._db.hint("ready" if due else "later")
 
-    async def _release_if_blocked(self, tasks: Sequence[NewTask]) -> None:
+    async def release_if_blocked(self, tasks: Sequence[NewTask]) -> None:
+        """Their gates may be open already: only after the commit of these tasks can that be seen."""
         if any(task.slot_key is not None or not task.stands_alone for task in tasks):
             await self.release()
 
@@ -165,8 +170,9 @@ class PostgresQueue(Queue):
 
     async def interrupt(self, ask: Asked) -> Interrupted:
         message = f"interrupted by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
-        # A task that moved between the two statements is found by neither: look again.
-        for _ in range(LOOKS):
+        # A task that moved between the two statements is found by neither, nor one that somebody joins: look again.
+        for look in range(LOOKS):
+            await asyncio.sleep(look * LOOK_PAUSE)
             if await self._db.rows("cancel_waiting", {"task": ask.task, "message": message}):
                 return Interrupted(State.CANCELED)
             holder = await self._db.rows("flag_interrupt", {"task": ask.task, "by": ask.by, "reason": ask.reason})
@@ -180,7 +186,8 @@ class PostgresQueue(Queue):
         return [Asked(*row) for row in await self._db.rows("read_interrupts", {"node": node})]
 
     async def reprioritize(self, task: int, priority: int) -> State:
-        for _ in range(LOOKS):
+        for look in range(LOOKS):
+            await asyncio.sleep(look * LOOK_PAUSE)
             rows = await self._db.rows("reprioritize", {"task": task, "priority": priority})
             if rows:
                 return State(rows[0][0])
@@ -204,7 +211,9 @@ class PostgresQueue(Queue):
 
     async def release(self, limit: int = 1_000) -> int:
         # In the order of the gates, so that a task may pass all of them in one call.
-        await self._db.rows("release_dependents", {"limit": limit})
+        while (await self._db.rows("release_dependents", {"limit": limit}))[0][0]:
+            # Those that were canceled have ended too, and others may have waited for them.
+            pass
         await self._db.rows("release_followups", {"limit": limit})
         rows = await self._db.rows("release_slots", {"limit": limit, "hint": self._db.hint("ready")})
         return int(rows[0][0])

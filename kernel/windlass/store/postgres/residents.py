@@ -27,9 +27,10 @@ class PostgresResidents(Residents):
                 receipts = await self._queue.enqueue_within(run, [each.task for each in idle])
                 if len(await run("name_residents", _named(membership, idle, rows, receipts))) != len(idle):
                     raise Overtaken
-                return receipts
         except Overtaken:
             return []
+        await self._queue.release_if_blocked([each.task for each in idle])
+        return receipts
 
 
 def _named(

@@ -61,9 +61,10 @@ class PostgresSchedules(Schedules):
                 receipts = tuple(await self._queue.enqueue_within(run, firing.tasks)) if firing.tasks else ()
                 if not await run("fire_ticks", facts | _ticks(firing, [receipt.task for receipt in receipts])):
                     raise Overtaken
-                return receipts
         except Overtaken:
             return None
+        await self._queue.release_if_blocked(firing.tasks)
+        return receipts
 
     async def run_now(self, name: str, task: NewTask, by: str) -> Receipt:
         async with self._db.transaction() as run:
@@ -71,6 +72,7 @@ class PostgresSchedules(Schedules):
             facts = {"name": name, "task": receipt.task, "reason": f"by {by}"}
             if not receipt.repeated and not await run("run_schedule", facts):
                 raise _unknown(name)
+        await self._queue.release_if_blocked([task])
         return receipt
 
     async def ledger(self, name: str, size: int, after: int | None = None) -> Page[TickFacts]:

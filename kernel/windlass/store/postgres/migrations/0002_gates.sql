@@ -82,6 +82,7 @@ create function windlass.put(
 #variable_conflict use_variable
 declare
   twin bigint;
+  fresh bigint;
   due constant timestamptz := now() + greatest(delay, 0) * interval '1 second';
   waits smallint;
 begin
@@ -91,8 +92,11 @@ begin
       returning k.task into twin;
   end if;
   if request_id is not null then
-    select r.task, r.body_hash into task, first_hash from windlass.request r where r.id = put.request_id;
-    if found then
+    -- Waits for who is storing the same id at this instant; without a key nothing else would.
+    fresh := nextval('windlass.task_id');
+    insert into windlass.request (id, body_hash, task) values (put.request_id, put.body_hash, fresh) on conflict do nothing;
+    if not found then
+      select r.task, r.body_hash into task, first_hash from windlass.request r where r.id = put.request_id;
       sort := 'REPEATED';
       return;
     end if;
@@ -119,7 +123,7 @@ begin
     sort := 'CREATED';
     state := 1;
     joined := 0;
-    task := nextval('windlass.task_id');
+    task := coalesce(fresh, nextval('windlass.task_id'));
     insert into windlass.task (id, kind, title, priority, pool, trigger, origin, initiator, labels, payload, attempt_limit, retry_pause,
                                run_limit, silence_limit, start_within, coalesce_key, slot_key, slot_limit, parent, retry_of)
       values (put.task, put.kind, put.title, put.priority, put.pool, put.trigger, put.origin, put.initiator, put.labels, put.payload,
@@ -140,8 +144,8 @@ begin
       update windlass.coalesce_key k set task = put.task where (k.kind, k.key) = (put.kind, put.coalesce_key);
     end if;
   end if;
-  if request_id is not null then
-    insert into windlass.request (id, body_hash, task) values (put.request_id, put.body_hash, put.task);
+  if fresh <> task then
+    update windlass.request r set task = put.task where r.id = put.request_id;
   end if;
 end $$;
 
@@ -154,11 +158,10 @@ declare
   place record;
 begin
   for n in 1 .. 100 loop
-    select r.priority into place from windlass.ready r where r.id = lift.task and r.attempt = 0 for update;
+    -- It arrives anew, whatever its priority: a claim may have passed over it while it was locked here.
+    update windlass.ready r set priority = greatest(r.priority, lift.priority), arrived = pg_current_xact_id()
+      where r.id = lift.task and r.attempt = 0;
     if found then
-      if place.priority < lift.priority then
-        update windlass.ready r set priority = lift.priority, arrived = pg_current_xact_id() where r.id = lift.task;
-      end if;
       return task;
     end if;
     select d.* into place from windlass.deferred d where d.id = lift.task and d.attempt = 0 for update;

@@ -39,6 +39,8 @@ with gate as materialized (
   cross join lateral (
     select n as slot from generate_series(1, keyed.slot_limit) as n
     where not exists (select from windlass.running r where r.slot_key = keyed.slot_key and r.slot = n)
+      -- Others of the key may have had a higher limit, and slots beyond this one's.
+      and keyed.nth + (select count(*) from windlass.running r where r.slot_key = keyed.slot_key) <= keyed.slot_limit
     order by n offset keyed.nth - 1 limit 1) as free
 ), held as (
   insert into windlass.running (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by, slot, node)

@@ -1,4 +1,5 @@
--- Everything that may hold a waiting task back. Lists and counts are bounded: a reason needs no thousand witnesses.
+-- Everything that may hold a waiting task back. Lists and counts are bounded: a reason needs no thousand witnesses. Before it are only
+-- those that can start: what is paused, too late, or of a kind that no live node has is in nobody's way.
 with place as (
   select id, kind, pool, priority, next_try_at, coalesce_key, slot_key, slot_limit, null::smallint as waits, false as is_claimed
   from windlass.ready where id = %(task)s
@@ -24,5 +25,8 @@ select p.id, p.kind, p.pool, p.priority, greatest(0, extract(epoch from p.next_t
        (select t.id from windlass.under_way(p.kind, p.coalesce_key) as t where p.coalesce_key is not null and t.id <> p.id),
        (select count(*) from (
           select from windlass.ready r where r.pool = p.pool and r.next_try_at <= now() and r.id <> p.id
+            and (r.start_by is null or r.start_by > now())
+            and r.kind not in (select name from windlass.kind where paused_at is not null)
+            and r.kind in (select unnest(n.kinds) from windlass.node n where n.left_at is null and n.expires_at > now())
             and (r.priority > p.priority or r.priority = p.priority and (r.next_try_at, r.id) < (p.next_try_at, p.id)) limit 1001) as ahead)
 from place p
