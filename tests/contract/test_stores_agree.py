@@ -1,0 +1,40 @@
+"""The memory store models PostgreSQL: both are taken through the same steps, and every answer is compared.
+
+300 histories of 40 steps in CI; `make machine` takes 2,000 of 60 (HISTORIES, STEPS).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.contract.history import Histories
+from tests.contract.pair import Pair
+
+HISTORIES = int(os.environ.get("HISTORIES", "300"))
+STEPS = int(os.environ.get("STEPS", "40"))
+
+
+@pytest.fixture
+def pair(dsn: str) -> Iterator[Pair]:
+    opened = Pair(dsn)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.timeout(0)
+def test_both_stores_answer_every_step_of_every_history_alike(pair: Pair):
+    profile = settings(
+        max_examples=HISTORIES,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(lambda: Histories(pair), settings=profile)
