@@ -96,8 +96,8 @@ class PostgresQueue(Queue):
             repeated = sort == Sort.REPEATED.value
             made = Receipt(id_, Sort(sort), State(state or State.PENDING), joined or 0)
             answers.append(_repeated(task, id_, first_hash) if repeated else made)
-        created = [(a.task, t) for t, a in zip(tasks, answers, strict=True) if isinstance(a, Receipt)]
-        waiting = [(id_, task) for id_, task in created if task.after]
+        receipts = [(a, task) for task, a in zip(tasks, answers, strict=True) if isinstance(a, Receipt) and task.after]
+        waiting = [(receipt.task, task) for receipt, task in receipts if receipt.sort is Sort.CREATED]
         missing = await run("put_dependencies", parameters.dependencies(waiting)) if waiting else ()
         if missing:
             raise TaskNotFound(f"there is no task {missing[0][0]} to wait for", task=missing[0][0])
