@@ -201,7 +201,9 @@ class PostgresQueue(Queue):
 
     async def release(self, limit: int = 1_000) -> int:
         # In the order of the gates, so that a task may pass all of them in one call.
-        await self._db.rows("release_dependents", {"limit": limit})
+        # One that is canceled because of another may be waited for itself: again until nothing moves.
+        while (await self._db.rows("release_dependents", {"limit": limit}))[0][0]:
+            pass
         await self._db.rows("release_followups", {"limit": limit})
         rows = await self._db.rows("release_slots", {"limit": limit, "hint": self._db.hint("ready")})
         return int(rows[0][0])
