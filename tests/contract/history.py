@@ -157,7 +157,12 @@ class Nodes(RuleBasedStateMachine):
 class Histories(Nodes):
     """And tasks, from their request to their end."""
 
-    @rule(asked=st.lists(askings, min_size=1, max_size=3), each=flags)
+    @initialize(asked=st.lists(askings, min_size=4, max_size=7))
+    def some_tasks(self, asked: list[Asking]) -> None:
+        for one in asked:
+            self.enqueue([one], each=True)
+
+    @rule(asked=st.lists(askings, min_size=1, max_size=4), each=flags)
     def enqueue(self, asked: list[Asking], each: bool) -> None:
         tasks = sorted((self._told(one) for one in asked), key=_stored_in_order)
         self.both(lambda store: (store.queue.enqueue_each if each else store.queue.enqueue)(tasks))
@@ -168,9 +173,9 @@ class Histories(Nodes):
 
     @rule(who=which, pool=pools, verdict=verdicts)
     def work(self, who: int, pool: str, verdict: Verdict) -> None:
-        """All that a careful node does with two tasks; without it few histories would come to an end."""
+        """All that a careful node does with what it gets; without it few histories would come to an end."""
         known = len(self.claims)
-        self.claim(who, pool, KINDS, 2)
+        self.claim(who, pool, KINDS, 4)
         ids = [claimed.id for _, claimed in self.claims[known:]]
         self.both(lambda store: store.queue.joined(ids))
         for place in range(len(ids)):

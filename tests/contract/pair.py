@@ -35,6 +35,12 @@ alter table windlass.node alter column joined_at set default clock.now();
 """
 TABLES = "select relname from pg_class where relnamespace = 'windlass'::regnamespace and relkind in ('r', 'p') "
 KEPT = "and not relispartition and relname <> 'migration'"
+PLACES = """
+select id, 'ready', 0, start_by from windlass.ready union all select id, 'deferred', 0, start_by from windlass.deferred
+union all select id, 'blocked', waits, start_by from windlass.blocked
+union all select id, 'running', coalesce(slot, 0), start_by from windlass.running order by 1
+"""
+"""What nobody may see yet decides what everybody sees later, so where tasks wait is compared as well."""
 
 Ask = Callable[[Store], Any]
 
@@ -99,8 +105,18 @@ class Pair:
     def compare(self) -> None:
         """The queue, the history and every event."""
         watched = [Watched(task, 0) for task in self.world.tasks]
+        mine, theirs = self._memory_places(), self._admin.execute(PLACES).fetchall()
+        assert mine == theirs, f"\nmemory:   {mine}\npostgres: {theirs}"
         for ask in (_active, _cards, lambda store: store.library.events(watched, EVERYTHING)):
             self.both(ask)
+
+    def _memory_places(self) -> list[tuple[Any, ...]]:
+        world = self.world
+        places = [(p.id, "ready", 0, p.start_by) for p in world.ready.values()]
+        places += [(p.id, "deferred", 0, p.start_by) for p in world.deferred.values()]
+        places += [(p.id, "blocked", p.waits, p.start_by) for p in world.blocked.values()]
+        places += [(id_, "running", held.slot or 0, held.place.start_by) for id_, held in world.running.items()]
+        return sorted(places)
 
     def compare_details(self) -> None:
         """What is read of one task at a time, and of what is not a task."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
+from windlass.store.postgres import connection, line
 
 from tests.contract.history import Histories
 from tests.contract.pair import Pair
@@ -22,7 +23,11 @@ SHRINK = bool(os.environ.get("SHRINK"))
 
 
 @pytest.fixture
-def pair(dsn: str) -> Iterator[Pair]:
+def pair(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
+    # Planning takes longer than running, in tables this small.
+    planned_once = connection.SETTINGS.replace("force_custom_plan", "force_generic_plan")
+    monkeypatch.setitem(connection.DIALLING, "options", planned_once)
+    monkeypatch.setattr(line, "SETTINGS", planned_once)
     opened = Pair(dsn)
     yield opened
     opened.close()
