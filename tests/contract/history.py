@@ -97,7 +97,9 @@ class Nodes(RuleBasedStateMachine):
             self.join("m")
         self.beat(0)
 
-    @rule(what=st.sampled_from(("join", "leave", "renew", "beat", "beat")), who=which, machine=st.sampled_from(("m", "n")))
+    @rule(
+        what=st.sampled_from(("join", "leave", "renew", "beat", "beat")), who=which, machine=st.sampled_from(("m", "n"))
+    )
     def a_node_lives(self, what: str, who: int, machine: str) -> None:
         if what == "join":
             self.join(machine)

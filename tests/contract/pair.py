@@ -81,7 +81,9 @@ class Pair:
     def begin(self) -> None:
         """Nothing is stored, and the clock is at its start."""
         self._admin.execute(self._empty)
-        self._admin.execute("alter table windlass.node alter column id restart; alter sequence windlass.task_id restart")
+        self._admin.execute(
+            "alter table windlass.node alter column id restart; alter sequence windlass.task_id restart"
+        )
         self._postgres.queue._frontiers.clear()
         self.now = START
         self.pass_time(0)
@@ -142,7 +144,9 @@ class Pair:
         # Words of errors are each store's own; the kind of error and its facts are not. A batch that is refused because
         # of itself may name a task that was never stored.
         if isinstance(one, WindlassError):
-            return type(one).__name__, {name: fact for name, fact in one.facts.items() if name != "task" or fact in self._known}
+            return type(one).__name__, {
+                name: fact for name, fact in one.facts.items() if name != "task" or fact in self._known
+            }
         return one
 
 
