@@ -1,4 +1,4 @@
-"""The steps that both stores are taken through: everything nodes and people may ask, in any order, old news included."""
+"""The steps that both stores are taken through: everything nodes and people may ask, in any order, old news too."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ kinds = st.sampled_from(KINDS)
 pools = st.sampled_from(POOLS)
 priorities = st.sampled_from((1, 5, 9))
 flags = st.booleans()
+lives = st.sampled_from(("join", "leave", "renew", "beat", "beat"))
 rarely = st.sampled_from((False, False, False, True))
 verdicts = st.sampled_from(
     (Verdict.SUCCESS, Verdict.FAILED, Verdict.RETRY, Verdict.RETRY, Verdict.CANCELED, Verdict.RETURNED)
@@ -141,7 +142,7 @@ class Nodes(RuleBasedStateMachine):
     def share(self, who: int, pool: str, in_use: int, hungry: bool) -> None:
         node = self.node(who)
         self.both(lambda store: store.pools.share(node, pool, in_use, hungry=hungry))
-        self.both(lambda store: _looked(store))
+        self.both(_looked)
 
     @rule(
         what=st.sampled_from(("resize", "pause_pool", "pause_kind", "resume_pool", "resume_kind")),
