@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STRICT := kernel plugins clients proto/generate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format proto lock sim bench ci system-packages clean venv
+.PHONY: help demo test lint format proto lock sim machine mutants bench ci system-packages clean venv
 .DELETE_ON_ERROR:
 
 help:  ## list what there is
@@ -54,6 +54,12 @@ lock: .venv/.installed  ## write requirements.lock anew from the pyproject files
 
 sim: .venv/.installed  ## simulated histories with faults (SEEDS=300, FIRST_SEED=1)
 	@SEEDS=$(or $(SEEDS),300) FIRST_SEED=$(FIRST_SEED) $(BIN)/python -m pytest tests/sim --timeout 0
+
+machine: .venv/.installed  ## both stores through the same histories (HISTORIES=2000, STEPS=60; SHRINK=1 shortens a failing one)
+	@HISTORIES=$(or $(HISTORIES),2000) STEPS=$(or $(STEPS),60) $(BIN)/python -m pytest tests/contract/test_stores_agree.py
+
+mutants: .venv/.installed  ## plant known faults in a copy of the source: each must be caught (choose with ARGS=word)
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: .venv/.installed  ## measure this machine (options in ARGS)
 	@$(BIN)/python -m bench $(ARGS)

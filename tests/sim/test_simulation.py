@@ -57,7 +57,7 @@ def test_a_finish_without_its_fence_is_caught(monkeypatch: pytest.MonkeyPatch) -
         return self._world.running.get(task)
 
     monkeypatch.setattr(MemoryQueue, "_held", unfenced)
-    with pytest.raises(Violation, match="I[46]"):
+    with pytest.raises(Violation, match=r"I[46]"):
         simulate_many(3 * SEEDS)
 
 

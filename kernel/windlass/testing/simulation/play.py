@@ -62,8 +62,8 @@ class Ledger:
 class Part(msgspec.Struct):
     """How a task behaves: it works for `seconds`, says `words` lines, and ends as `end` says.
 
-    In its last attempt it publishes through `lane`, if it names one, which takes it `publishing` seconds.  `requests` are
-    those it serves, folded.
+    In its last attempt it publishes through `lane`, if it names one, which takes it `publishing` seconds.  `requests`
+    are those it serves, folded.
     """
 
     seconds: float
