@@ -17,7 +17,7 @@ from windlass.store.pools import KindFacts
 from windlass.store.port import Store
 
 from tests.contract.facts import new_task
-from tests.contract.pair import EVERYTHING, Pair
+from tests.contract.pair import EVERYTHING, Ask, Pair
 
 T = TypeVar("T")
 HOUR = 3_600
@@ -136,7 +136,7 @@ class Nodes(RuleBasedStateMachine):
         term = _of(self.terms, when)
         for name in what.split():
             words = () if name == "release" else (term, EVERYTHING)
-            self.both(lambda store, name=name, words=words: getattr(store.queue, name)(*words))
+            self.both(_asking_the_queue(name, *words))
 
     @rule(who=which, pool=pools, in_use=st.integers(0, 3), hungry=flags)
     def share(self, who: int, pool: str, in_use: int, hungry: bool) -> None:
@@ -268,6 +268,10 @@ class Histories(Nodes):
 
 def _of(things: Sequence[T], place: int) -> T:
     return things[-1 - place % len(things)]
+
+
+def _asking_the_queue(name: str, *words: Any) -> Ask:
+    return lambda store: getattr(store.queue, name)(*words)
 
 
 def _stored_in_order(task: NewTask) -> tuple[bool, str, str]:

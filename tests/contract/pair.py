@@ -51,7 +51,7 @@ class SameIds(World):
     planned: list[int]
 
     @property
-    def last_id(self) -> int:  # type: ignore[override]
+    def last_id(self) -> int:
         return (self.planned[0] if self.planned else 0) - 1
 
     @last_id.setter
@@ -66,7 +66,7 @@ class Pair:
         self._loop = asyncio.new_event_loop()
         self._admin = psycopg.connect(dsn, autocommit=True)
         self._admin.execute(CLOCK)
-        name = sql.Identifier(conninfo_to_dict(dsn)["dbname"])
+        name = sql.Identifier(str(conninfo_to_dict(dsn)["dbname"]))
         self._admin.execute(sql.SQL("alter database {} set search_path = clock, pg_catalog, public").format(name))
         self._postgres: PostgresStore = self._loop.run_until_complete(open_store(dsn, connections=4))
         tables = [row[0] for row in self._admin.execute(TABLES + KEPT).fetchall()]
@@ -84,7 +84,7 @@ class Pair:
         self._admin.execute(
             "alter table windlass.node alter column id restart; alter sequence windlass.task_id restart"
         )
-        self._postgres.queue._frontiers.clear()
+        self._postgres._queue._frontiers.clear()
         self.now = START
         self.pass_time(0)
         self.world = SameIds(lambda: self.now)
@@ -124,8 +124,8 @@ class Pair:
         """What is read of one task at a time, and of what is not a task."""
         for task in self.world.tasks:
             for name in ("task", "card", "request", "standing"):
-                self.both(lambda store, name=name, task=task: getattr(store.library, name)(task))
-            self.both(lambda store, task=task: store.library.children(task, EVERYTHING))
+                self.both(_reading(name, task))
+            self.both(_reading("children", task, EVERYTHING))
         self.both(lambda store: store.queue.joined(list(self.world.tasks)))
         self.both(lambda store: store.lanes.lanes())
 
@@ -152,6 +152,10 @@ class Pair:
 
 async def _waited(answer: Awaitable[Any]) -> Any:
     return await answer
+
+
+def _reading(name: str, *words: Any) -> Ask:
+    return lambda store: getattr(store.library, name)(*words)
 
 
 def _active(store: Store) -> Any:

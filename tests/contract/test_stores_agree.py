@@ -47,4 +47,9 @@ def test_both_stores_answer_every_step_of_every_history_alike(pair: Pair):
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(lambda: Histories(pair), settings=profile)
+
+    class HistoriesOfThisPair(Histories):
+        def __init__(self) -> None:
+            super().__init__(pair)
+
+    run_state_machine_as_test(HistoriesOfThisPair, settings=profile)
