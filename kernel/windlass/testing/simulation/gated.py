@@ -60,12 +60,14 @@ class Gated:
             self._is_served(request, receipt, runs.get(receipt.task, []))
 
     def _is_served(self, request: str, receipt: Receipt, runs: list[Execution]) -> None:
-        if self._world.tasks[receipt.task][0].coalesce_key is None:
+        asked = self._world.tasks[receipt.task][0]
+        if asked.coalesce_key is None:
             return
         stale = [entry for entry in runs if request not in entry.requests]
         # Whoever lost his first answer got "repeated"; what that one said is in the ledger of those who joined.
         joined = [facts for facts in self._world.joined[receipt.task] if request.encode() in facts.payload]
         told = receipt.state is State.RUNNING if receipt.sort is Sort.JOINED else any(one.running for one in joined)
+        hold(asked.joins_running or not told, f"I9: {request} was let into task {receipt.task}, which was under way")
         hold(told or not stale, f"I9: {request} waited with task {receipt.task}, which ran without it: {stale[:1]}")
         late = [entry for entry in runs for one in joined if not one.running and self._began_at[entry] < one.at]
         hold(not late, f"I9: {request} joined a waiting task that had begun: {late[:1]}")
