@@ -234,7 +234,8 @@ class MemoryQueue(Queue):
         if verdict is Verdict.RETRY and end.pause > 0:
             world.deferred[place.id] = replace(place, next_try_at=due, start_by=None)
         else:
-            world.put_back(replace(place, next_try_at=due), counted=verdict is Verdict.RETRY)
+            start_by = place.start_by if began is None else None
+            world.put_back(replace(place, next_try_at=due, start_by=start_by), counted=verdict is Verdict.RETRY)
         return verdict
 
 

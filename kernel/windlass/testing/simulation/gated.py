@@ -14,6 +14,7 @@ from windlass.testing.simulation.violation import hold
 HEARD_WITHIN = timedelta(seconds=20)
 """Of a pool that was made smaller: by then every node has asked for its share anew, or has lost its lease."""
 POOL = "default"
+LATE = "it was not started by its deadline"
 
 
 class Gated:
@@ -54,8 +55,10 @@ class Gated:
         for entry in self._ledger.executions:
             runs.setdefault(entry.task, []).append(entry)
         for task, over in self._world.over.items():
-            is_late = over.message == "it was not started by its deadline" and over.attempt == 0
+            is_late = over.message == LATE and over.attempt == 0
             hold(not (is_late and task in runs), f"deadline: task {task} was too late, and ran")
+            started = [tried.attempt for tried in self._world.tried.get(task, ()) if tried.started_at is not None]
+            hold(over.message != LATE or not started, f"deadline: task {task} was too late after it had started")
         for request, receipt in self._receipts.items():
             self._is_served(request, receipt, runs.get(receipt.task, []))
 

@@ -8,7 +8,7 @@ with ended as (
     as e(id, attempt, verdict, started_age, ended_age, message, result, pause)
 ), held as materialized (
   select r.id, r.kind, r.pool, r.priority, r.next_try_at, r.attempt, r.uncounted, r.origin, r.coalesce_key, r.slot_key, r.slot_limit,
-         case when e.verdict = 7 then r.start_by end as start_by,
+         case when e.verdict = 7 and r.started_at is null and e.started_age is null then r.start_by end as start_by,
          case when r.interrupt_at is null then e.verdict else 5::smallint end as verdict,
          coalesce(r.started_at, now() - e.started_age * interval '1 second') as started_at,
          now() - e.ended_age * interval '1 second' as ended_at,
