@@ -11,7 +11,7 @@ from windlass.store.memory.world import Held, World
 from windlass.testing.simulation.play import Execution, Ledger
 from windlass.testing.simulation.violation import hold
 
-HEARD_WITHIN = timedelta(seconds=20)
+HEARD_WITHIN = timedelta(seconds=12)
 """Of a pool that was made smaller: by then every node has asked for its share anew, or has lost its lease."""
 POOL = "default"
 LATE = "it was not started by its deadline"

@@ -117,7 +117,7 @@ class _History:
             (0.004, self._terminate),
             (0.004, self._pause),
             (0.03, self._resume),
-            (0.004, self._resize),
+            (0.0015, self._resize),
         )
         for probability, happen in events:
             if self._chance.random() < probability:
