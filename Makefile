@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STRICT := kernel plugins clients proto/generate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim chaos bench ci system-packages clean venv
+.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim machine mutants chaos bench ci system-packages clean venv
 .DELETE_ON_ERROR:
 
 help:  ## list what there is
@@ -65,6 +65,11 @@ sim: .venv/.installed  ## simulated histories with faults (SEEDS=300, FIRST_SEED
 
 chaos: .venv/.installed  ## real processes under faults, against a ledger (CI profile, at most 4 min; MINUTES=60, SEED=1)
 	@$(BIN)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
+machine: .venv/.installed  ## both stores through the same histories (HISTORIES=2000, STEPS=60; SHRINK=1 shortens a failing one)
+	@HISTORIES=$(or $(HISTORIES),2000) STEPS=$(or $(STEPS),60) $(BIN)/python -m pytest tests/contract/test_stores_agree.py
+
+mutants: .venv/.installed  ## plant known faults in a copy of the source: each must be caught (choose with ARGS=word)
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: .venv/.installed  ## measure this machine (options in ARGS)
 	@$(BIN)/python -m bench $(ARGS)

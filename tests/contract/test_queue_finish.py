@@ -23,6 +23,7 @@ from tests.contract.facts import (
     state_of,
     stored,
 )
+from tests.waiting import eventually
 
 
 async def test_a_success_completes_the_task_with_its_result(store: Store) -> None:
@@ -225,3 +226,19 @@ async def test_a_deferred_retry_is_not_claimed_before_it_was_promoted(store: Sto
     assert due is not None
     assert 3500 < due <= 3600
     assert await claim(store, node) == []
+
+
+async def test_a_task_that_had_started_is_not_late_when_it_is_handed_back(store: Store) -> None:
+    node = await node_of(store)
+    began, waited = [await held(store, node, start_within=0.5) for _ in range(2)]
+    await store.queue.say(node, [said(began)])
+    await store.queue.finish(node, [ended(began, Verdict.RETURNED)])
+    await store.queue.finish(node, [ended(waited, Verdict.RETURNED, started_age=None)])
+    membership = await leader(store, node)
+
+    async def one_was_late() -> bool:
+        return await store.queue.expire(membership, 10) == 1
+
+    await eventually(one_was_late)
+    assert await state_of(store, began.id) is State.PENDING
+    assert await state_of(store, waited.id) is State.FAILED

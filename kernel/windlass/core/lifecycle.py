@@ -2,8 +2,8 @@
 
 A request is written once and never touched; where it stands is a row in one of four narrow tables, and what became
 of it is appended.  So a transition is a move of that row, in one statement, guarded by the columns it matched on: that
-is the whole of our locking.  `pending` is three places: `ready` (due), `deferred` (not due yet) and `blocked` (waits for
-a slot of its concurrency key, for other tasks, or for its twin).
+is the whole of our locking.  `pending` is three places: `ready` (due), `deferred` (not due yet) and `blocked` (waits
+for a slot of its concurrency key, for other tasks, or for its twin).
 
 The fence: each claim raises `attempt`; whatever an attempt writes must match (task, attempt, node).  A transition
 that finds its row moved did not happen, and its writer learns so from the rows that come back.

@@ -55,7 +55,8 @@ class MemoryQueue(Queue):
     def _stored(self, tasks: Sequence[NewTask], answers: list[A]) -> list[A]:
         for task in tasks:
             self._world.say("later" if task.delay > 0 else "ready", self._speaker)
-        self._gates.release()
+        if any(task.slot_key is not None or not task.stands_alone for task in tasks):
+            self._gates.release()
         return answers
 
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
@@ -63,6 +64,7 @@ class MemoryQueue(Queue):
         if not world.alive(node) or (pool in world.pools and world.pools[pool].paused_by is not None):
             return []
         claimed: list[Claimed] = []
+        parked = 0
         for place in sorted(filter(lambda place: self._fits(place, pool, kinds), world.ready.values()), key=_order):
             if len(claimed) == limit:
                 break
@@ -70,9 +72,12 @@ class MemoryQueue(Queue):
             slot = self._gates.free_slot(place)
             if place.slot_key is not None and slot is None:
                 world.blocked[place.id] = replace(place, waits=SLOT)
+                parked += 1
                 continue
             held = world.running[place.id] = Held(replace(place, attempt=place.attempt + 1), node, slot)
             claimed.append(self._claimed(held.place))
+        if parked:
+            self._gates.release()
         return claimed
 
     def _fits(self, place: Place, pool: str, kinds: Sequence[str]) -> bool:
@@ -231,7 +236,8 @@ class MemoryQueue(Queue):
         if verdict is Verdict.RETRY and end.pause > 0:
             world.deferred[place.id] = replace(place, next_try_at=due, start_by=None)
         else:
-            world.put_back(replace(place, next_try_at=due), counted=verdict is Verdict.RETRY)
+            start_by = place.start_by if began is None else None
+            world.put_back(replace(place, next_try_at=due, start_by=start_by), counted=verdict is Verdict.RETRY)
         return verdict
 
 

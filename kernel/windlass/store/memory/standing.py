@@ -14,7 +14,8 @@ def standing(world: World, place: Place, *, is_claimed: bool) -> Standing:
     pool = world.pools.get(place.pool)
     twin = world.under_way(place.kind, place.coalesce_key) if place.coalesce_key is not None else None
     waits_for = world.dependencies.get(place.id, {})
-    holders = sorted((h.slot or 0, h.place.id) for h in world.running.values() if h.place.slot_key == place.slot_key)
+    slot_key = None if is_claimed else place.slot_key  # it has its slot
+    holders = sorted((h.slot or 0, h.place.id) for h in world.running.values() if h.place.slot_key == slot_key)
     known = {kind for facts in live for kind in facts.kinds} - world.paused_kinds.keys()
     rivals = (p for p in world.ready.values() if p.pool == place.pool and p.kind in known)
     ready = (p for p in rivals if p.next_try_at <= world.now() and (p.start_by is None or p.start_by > world.now()))
@@ -32,9 +33,9 @@ def standing(world: World, place: Place, *, is_claimed: bool) -> Standing:
         kind_paused_by=world.paused_kinds.get(place.kind),
         live_nodes=len(live),
         able_nodes=sum(place.kind in facts.kinds for facts in live),
-        slot_key=place.slot_key,
-        slot_limit=place.slot_limit,
-        key_holders=tuple(id_ for _, id_ in holders) if place.slot_key is not None else (),
+        slot_key=slot_key,
+        slot_limit=None if is_claimed else place.slot_limit,
+        key_holders=tuple(id_ for _, id_ in holders) if slot_key is not None else (),
         waits_for=tuple(sorted(other for other in waits_for if other not in world.over)),
         twin=twin.id if twin is not None and twin.id != place.id else None,
         ahead=min(MOST_AHEAD, sum(other.id != place.id and other.order < place.order for other in ready)),

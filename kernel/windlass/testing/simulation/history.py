@@ -9,19 +9,19 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
-import msgspec
 import structlog
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.errors import StoreUnavailable, TaskNotFound, TaskOver
 from windlass.host.admission import Caller, Request
 from windlass.store.facts import Asked, NewTask
-from windlass.store.memory import World
+from windlass.store.memory import MemoryStore, World
+from windlass.testing.simulation.asking import draw
+from windlass.testing.simulation.gated import POOL
 from windlass.testing.simulation.invariants import Invariants
-from windlass.testing.simulation.machine import Process, owned_tasks
-from windlass.testing.simulation.play import Ledger, Part
+from windlass.testing.simulation.machine import SLOTS, Process, owned_tasks
+from windlass.testing.simulation.play import Ledger
 from windlass.testing.simulation.wire import Wire
 from windlass.testing.virtual import run_virtually
 
@@ -32,9 +32,6 @@ DRAIN_SECONDS = 400.0
 HEALED_SECONDS = 40.0
 """Long enough for a new leader to catch up with the schedules."""
 NODES = 3
-LANES = ("entities", "pages")
-PUBLICATIONS = (*(None,) * 16, 0.1, 0.5, 3.0, 12.0)
-"""Seconds, as often as they are to come; most tasks publish nothing."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +61,8 @@ class _History:
         self._chance = random.Random(seed)  # noqa: S311 - a seed must give the same history again
         self._world = World(lambda: START + timedelta(seconds=asyncio.get_running_loop().time()))
         self._ledger = Ledger()
+        # People are at the store itself: what they change is changed between two steps.
+        self._operator = MemoryStore(self._world).pools
         self._invariants = Invariants(self._world, self._ledger)
         self._faults: Counter[str] = Counter()
         self._trace: list[str] = []
@@ -76,7 +75,7 @@ class _History:
         asyncio.get_running_loop().set_task_factory(owned_tasks)
         try:
             await self._trouble()
-            self._heal()
+            await self._heal()
             while self._unfinished() and self._now() < TROUBLE_SECONDS + DRAIN_SECONDS:
                 await self._step()
             self._invariants.check_the_end()
@@ -116,6 +115,9 @@ class _History:
             (0.006, self._kill),
             (0.006, self._stall),
             (0.004, self._terminate),
+            (0.004, self._pause),
+            (0.03, self._resume),
+            (0.0015, self._resize),
         )
         for probability, happen in events:
             if self._chance.random() < probability:
@@ -134,30 +136,11 @@ class _History:
 
     async def _send(self) -> None:
         if process := self._any():
-            request = str(UUID(int=self._chance.getrandbits(128)))
-            part = Part(
-                seconds=self._chance.choice((0.0, 0.01, 0.5, 3.0, 12.0)),
-                words=self._chance.choice((0, 0, 1, 5)),
-                end=self._chance.choice(("success", "success", "failure")),
-                failures=self._chance.choice((0, 0, 0, 1, 2)),
-                deaf=self._chance.random() < 0.1,
-            )
-            publishing = self._chance.choice(PUBLICATIONS)
-            if publishing is not None:
-                lane, deaf = self._chance.choice(LANES), self._chance.random() < 0.3
-                part = msgspec.structs.replace(part, lane=lane, publishing=publishing, deaf=deaf)
-            delay = self._chance.choice((0.0, 0.0, 0.0, 4.0))
-            asked = Request(
-                kind="Play",
-                payload=msgspec.json.encode(part),
-                priority=self._chance.choice((1, 5, 5, 9)),
-                delay=delay,
-                request_id=request,
-            )
+            asked = draw(self._chance, self._world)
             sending = asyncio.create_task(self._send_until_answered(asked))
             self._sending[sending] = None
             sending.add_done_callback(self._sending.pop)
-            self._note(f"send {request} to {process.name}")
+            self._note(f"send {asked.request_id} to {process.name}")
 
     async def _send_until_answered(self, asked: Request) -> None:
         while True:
@@ -176,7 +159,8 @@ class _History:
                 receipt = await process.kernel.enqueuer.enqueue(task)
         except (StoreUnavailable, TimeoutError):
             return False
-        self._invariants.acknowledge(request, receipt.task)
+        self._invariants.acknowledge(request, receipt)
+        self._faults[f"{receipt.sort.value.lower()} {receipt.state.name.lower()}"] += 1
         return True
 
     async def _interrupt(self) -> None:
@@ -221,8 +205,30 @@ class _History:
             process.stopping = True
             process.spawn(process.terminate())
 
-    def _heal(self) -> None:
+    async def _pause(self) -> None:
+        if POOL in self._world.pools:
+            self._faults["pause"] += 1
+            self._note("pause")
+            await self._operator.pause_pool(POOL, "sim", "by chance")
+
+    async def _resume(self) -> None:
+        if POOL in self._world.pools:
+            await self._operator.resume_pool(POOL)
+
+    async def _resize(self) -> None:
+        if POOL in self._world.pools:
+            self._faults["resize"] += 1
+            await self._have(self._chance.choice((2, 5, SLOTS)))
+
+    async def _have(self, slots: int) -> None:
+        self._note(f"resize {slots}")
+        await self._operator.resize(POOL, slots)
+        self._invariants.gated.resized(slots)
+
+    async def _heal(self) -> None:
         self._note("heal")
+        await self._resume()
+        await self._have(SLOTS)
         self._loss = 0.0
         for process in self._processes:
             process.wire.loss = 0.0
@@ -252,6 +258,9 @@ class _History:
         self._faults["returned"] += verdicts[Verdict.RETURNED]
         self._faults["ticks skipped"] += sum(tick.task is None for tick in self._world.ticks)
         self._faults["residents back"] += sum(task.trigger == "resident" for task, _ in self._world.tasks.values()) - 1
+        messages = Counter(over.message for over in self._world.over.values())
+        self._faults["expired"] += messages["it was not started by its deadline"]
+        self._faults["missed dependency"] += sum(message.endswith("did not complete") for message in messages)
         self._faults["new leader"] += self._world.leader.term - 1 if self._world.leader else 0
         press = self._ledger.press
         self._faults["published"] += sum(map(len, press.versions.values()))

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 import msgspec
 
 from windlass.core.lifecycle import State, Verdict
+from windlass.store.facts import Receipt
 from windlass.store.memory.world import Over, World
+from windlass.testing.simulation.gated import Gated
 from windlass.testing.simulation.machine import SLOTS
-from windlass.testing.simulation.play import Ledger
+from windlass.testing.simulation.play import Execution, Ledger
 from windlass.testing.simulation.press import Visit
 from windlass.testing.simulation.standing import StandingOrders
 from windlass.testing.simulation.violation import hold as _hold
@@ -27,6 +29,7 @@ class Invariants:
         self._executions_seen = 0
         self._executed: set[tuple[int, int]] = set()
         self.standing = StandingOrders(world)
+        self.gated = Gated(world, ledger, SLOTS)
         self.acknowledged: dict[str, int] = {}
         self.canceled: set[int] = set()
 
@@ -36,13 +39,15 @@ class Invariants:
         self._results_stay()
         self._attempts_grow()
         self._each_attempt_runs_once()
-        self._limits_hold()
+        self.gated.check(self._live())
         self._one_term()
         self.standing.check()
         self._one_publishes()
 
-    def acknowledge(self, request: str, task: int) -> None:
+    def acknowledge(self, request: str, receipt: Receipt) -> None:
         """An enqueue was answered."""
+        task = receipt.task
+        self.gated.acknowledge(request, receipt)
         first = self.acknowledged.setdefault(request, task)
         _hold(first == task, f"I8: request {request} made tasks {first} and {task}")
 
@@ -58,6 +63,7 @@ class Invariants:
             _hold(world.over[task].state is State.CANCELED, f"I13: task {task} was interrupted and is not canceled")
         self._repeats_are_explained()
         self.standing.check_the_end()
+        self.gated.check_the_end()
 
     def _one_place_each(self) -> None:
         world = self._world
@@ -94,12 +100,11 @@ class Invariants:
             self._executed.add(key)
         self._executions_seen = len(self._ledger.executions)
 
-    def _limits_hold(self) -> None:
+    def _live(self) -> list[Execution]:
         # A deaf handler that was abandoned goes on beside the one that took its slot, and so does one whose node has
         # lost its lease without knowing it: nothing they do is accepted.
         entries = [entry for entries in self._ledger.going_on.values() for entry in entries if not entry.deaf]
-        executing = sum(self._is_live(entry.task, entry.attempt) for entry in entries)
-        _hold(executing <= SLOTS, f"I7: {executing} tasks execute in a pool of {SLOTS} slots")
+        return [entry for entry in entries if self._is_live(entry.task, entry.attempt)]
 
     def _is_live(self, task: int, attempt: int) -> bool:
         held = self._world.running.get(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,7 +13,7 @@ from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import Schedule
 from windlass.errors import AttemptSuperseded
-from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success
+from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success, Twin
 from windlass.hookspecs import hookimpl
 from windlass.settings import Settings
 from windlass.testing.simulation.press import Press
@@ -26,6 +26,10 @@ class Execution(NamedTuple):
     attempt: int
     node: str
     deaf: bool
+    requests: tuple[str, ...] = ()
+
+
+def _nothing(_: Execution) -> None: ...
 
 
 class Ledger:
@@ -36,8 +40,11 @@ class Ledger:
         self.executions: list[Execution] = []
         self.going_on: dict[str, set[Execution]] = {}
 
-    def begin(self, task: int, attempt: int, node: str, *, deaf: bool) -> Execution:
-        entry = Execution(task, attempt, node, deaf)
+    on_begin: Callable[[Execution], None] = staticmethod(_nothing)
+
+    def begin(self, task: int, attempt: int, node: str, part: Part) -> Execution:
+        entry = Execution(task, attempt, node, part.deaf, part.requests)
+        self.on_begin(entry)
         self.executions.append(entry)
         self.going_on.setdefault(node, set()).add(entry)
         return entry
@@ -55,7 +62,8 @@ class Ledger:
 class Part(msgspec.Struct):
     """How a task behaves: it works for `seconds`, says `words` lines, and ends as `end` says.
 
-    In its last attempt it publishes through `lane`, if it names one, which takes it `publishing` seconds.
+    In its last attempt it publishes through `lane`, if it names one, which takes it `publishing` seconds.  `requests`
+    are those it serves, folded.
     """
 
     seconds: float
@@ -65,6 +73,7 @@ class Part(msgspec.Struct):
     deaf: bool = False
     lane: str = ""
     publishing: float = 0.0
+    requests: tuple[str, ...] = ()
 
 
 class Play(Handler[Part]):
@@ -78,7 +87,7 @@ class Play(Handler[Part]):
         self._node = node
 
     async def run(self, ctx: Context, payload: Part) -> Outcome:
-        entry = self._ledger.begin(ctx.task.id, ctx.task.attempt, self._node, deaf=payload.deaf)
+        entry = self._ledger.begin(ctx.task.id, ctx.task.attempt, self._node, payload)
         try:
             await self._work(ctx, payload)
             if payload.lane and ctx.task.retries > payload.failures:
@@ -123,13 +132,32 @@ class Play(Handler[Part]):
             await asyncio.sleep(seconds)
 
 
+class Gather(Play):
+    """Serves all who ask for its key; whoever comes too late is served by the next."""
+
+    kind = "Gather"
+
+    def merge(self, payload: Part, other: Part) -> Part:
+        return msgspec.structs.replace(payload, requests=payload.requests + other.requests)
+
+
+class Welcome(Gather):
+    """Lets others join while it runs."""
+
+    kind = "Welcome"
+    running_twin = Twin.JOIN
+
+
+GATHERERS = (Gather.kind, Welcome.kind)
+
+
 class PlayPlugin:
     def __init__(self, ledger: Ledger, node: str) -> None:
-        self._handler = Play(ledger, node)
+        self._handlers = [handler(ledger, node) for handler in (Play, Gather, Welcome)]
 
     @hookimpl
     def windlass_register_handlers(self, settings: Settings) -> Iterable[Handler[Any]]:
-        return [self._handler]
+        return self._handlers
 
     @hookimpl
     def windlass_register_schedules(self, settings: Settings) -> Iterable[Schedule]:

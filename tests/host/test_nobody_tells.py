@@ -1,0 +1,14 @@
+"""Hints only hurry things on: what nobody tells a node of, it finds by looking."""
+
+from __future__ import annotations
+
+from tests.contract.facts import new_task
+from tests.host.rig import Rig
+
+
+async def test_a_task_that_no_hint_tells_of_starts_within_a_poll(rig: Rig) -> None:
+    await rig.start()
+    for _ in range(2):
+        # The store does not hint to itself, and the node is not told.
+        [receipt] = await rig.store.queue.enqueue([new_task(kind="Play", payload='{"play": "none"}')])
+        await rig.ended(receipt.task, within=3.0)
