@@ -63,6 +63,6 @@ select looked.look, (select count(*) from parked), claimed.*
 from looked left join (
   select taken.id, taken.attempt + 1, taken.uncounted, task.kind, taken.priority, taken.next_try_at, task.payload, task.title,
          task.trigger, task.initiator, task.labels, task.created_at, task.attempt_limit, task.retry_pause, task.run_limit,
-         task.silence_limit, taken.coalesce_key, taken.slot_key
+         task.silence_limit, taken.coalesce_key, taken.slot_key, taken.origin
   from taken join windlass.task using (id) where taken.slot_key is null or taken.id in (select id from held)
 ) as claimed on true

@@ -17,7 +17,8 @@ with recursive key as (
     for update skip locked
   ) as best
   union all
-  (select ctid from windlass.blocked where waits = 1 and slot_key is null limit %(limit)s for update skip locked)
+  select keyless.ctid from (
+    select ctid from windlass.blocked where waits = 1 and slot_key is null limit %(limit)s for update skip locked) as keyless
 ), moved as (
   delete from windlass.blocked where ctid = any(array(select ctid from picked)) returning *
 ), due as (
