@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from uuid import uuid4
 
 import pytest
 from windlass.core.lifecycle import State, Verdict
 from windlass.errors import AttemptSuperseded, RequestIdReused, TaskInterrupted, TaskNotFound
-from windlass.store.facts import Asked, Claimed, NewTask, Parent, Sort
+from windlass.store.facts import Claimed, NewTask, Parent, Sort
 from windlass.store.port import Store
 
-from tests.contract.conftest import Door
-from tests.contract.facts import ask, claim, ended, expire, facts_of, held, new_task, node_of, recovered, state_of
-
-ROUNDS = 25
+from tests.contract.facts import ask, claim, ended, expire, facts_of, held, new_task, node_of, recovered
 
 
 def parent(claimed: Claimed, node: int) -> Parent:
@@ -114,35 +110,3 @@ async def test_children_wait_for_each_other_and_join_as_any_task_does(store: Sto
     assert [one.id for one in await claim(store, node)] == [first.task]
     with pytest.raises(TaskNotFound):
         await store.queue.enqueue_children(me, [child_of(mother, after=(after.task + 1_000,))])
-
-
-async def test_when_an_interrupt_has_returned_no_child_appears_any_more(door: Door) -> None:
-    store, interrupting = await door(), await door()
-    node = await node_of(store)
-    for _ in range(ROUNDS):
-        mother = await held(store, node)
-        making = asyncio.create_task(_make_until_refused(store, parent(mother, node), child_of(mother)))
-        await asyncio.sleep(0)
-        await interrupting.queue.interrupt(_asked(mother.id))
-        there = await interrupting.library.children(mother.id, 1_000)
-        assert await making == len(there), "one came after the look, and nobody would end it"
-        await store.queue.finish(node, [ended(mother)])
-        assert await state_of(store, mother.id) is State.CANCELED
-        for child in there:
-            await store.queue.interrupt(_asked(child))
-    await store.close()
-    await interrupting.close()
-
-
-def _asked(task: int) -> Asked:
-    return Asked(task, "eve", "")
-
-
-async def _make_until_refused(store: Store, me: Parent, child: NewTask) -> int:
-    made = 0
-    try:
-        while True:
-            made += len(await store.queue.enqueue_children(me, [child]))
-            await asyncio.sleep(0)
-    except TaskInterrupted:
-        return made

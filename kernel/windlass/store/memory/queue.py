@@ -58,7 +58,7 @@ class MemoryQueue(Queue):
         if held is None:
             raise AttemptSuperseded(f"attempt {parent.attempt} of task {parent.task} is superseded")
         if held.interrupted:
-            raise TaskInterrupted(f"task {parent.task} is being interrupted; it makes no children", task=parent.task)
+            raise TaskInterrupted(f"task {parent.task} is being interrupted: it makes no children")
         return await self.enqueue(children)
 
     def _stored(self, tasks: Sequence[NewTask], answers: list[A]) -> list[A]:

@@ -174,12 +174,10 @@ class Connections:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def rows(
-        self, statement: str, parameters: dict[str, Any], *, patience: float | None = None
-    ) -> list[Row]:
-        """One statement, one transaction; its rows.  `patience`: seconds to wait for the answer, if it may take long."""
+    async def rows(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
+        """One statement, one transaction; its rows."""
         with translated():
-            async with self._connection(patience) as connection:
+            async with self._connection() as connection:
                 return await perform(connection, statement, parameters, pooled=self.address.pooled)
 
     async def alone(self, statement: sql_text.Composed) -> None:
@@ -196,12 +194,12 @@ class Connections:
                     await connection.execute("reset statement_timeout")
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Run]:
+    async def transaction(self, patience: float | None = None) -> AsyncIterator[Run]:
         """Several statements in one transaction: gives what `rows` is outside of one."""
         done: list[str] = []
         with translated():
             async with (
-                self._connection() as connection,
+                self._connection(patience) as connection,
                 connection.transaction(),
                 connection.cursor(binary=True) as cursor,
             ):

@@ -11,6 +11,7 @@ from windlass.store.facts import Membership
 from windlass.store.postgres.connection import Connections
 from windlass.store.upkeep import Pruned, Retention, Roll, Upkeep
 
+PROOF_SECONDS = 300.0
 AT_ONCE = 1_000
 LOOK_AT_ONCE = 20_000
 FOR_EVER = 1e11
@@ -32,7 +33,7 @@ class PostgresUpkeep(Upkeep):
         if did == "full":
             if not (await self._db.rows("fence_last", facts))[0][0]:
                 return Roll.BUSY
-            async with self._db.transaction() as run:
+            async with self._db.transaction(PROOF_SECONDS) as run:
                 await run("be_patient", {})
                 await run("prove_fence", {})
             did = (await self._db.rows("roll_partitions", facts))[0][0]
