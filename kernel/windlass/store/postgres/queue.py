@@ -88,9 +88,7 @@ class PostgresQueue(Queue):
             if not flags:
                 raise AttemptSuperseded(f"attempt {parent.attempt} of task {parent.task} is superseded")
             if flags[0][0]:
-                raise TaskInterrupted(
-                    f"task {parent.task} is being interrupted; it makes no children", task=parent.task
-                )
+                raise TaskInterrupted(f"task {parent.task} is being interrupted: it makes no children")
         await self._release_if_blocked(children)
         return receipts
 
