@@ -189,6 +189,14 @@ class Patient(InProcess):
     graces = Graces(ask=30.0)
 
 
+class Tidy(InProcess):
+    kind = "TidyScene"
+
+    async def cleanup(self, ctx: Context, payload: Scene) -> None:
+        async with ctx.lane("entities") as lane:
+            await ctx.step("tidied up inside", fence=lane.fence)
+
+
 class Parts(Handler[Part]):
     kind = "Part"
 
@@ -223,4 +231,4 @@ class InlineSum(Sum):
 
 @hookimpl
 def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
-    return [InProcess(), InThread(), AsyncInProcess(), Patient(), Parts(), Sum(), InlineSum()]
+    return [InProcess(), InThread(), AsyncInProcess(), Patient(), Tidy(), Parts(), Sum(), InlineSum()]

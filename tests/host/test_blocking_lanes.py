@@ -134,6 +134,13 @@ async def test_a_worker_that_dies_inside_leaves_the_lane_to_the_next(rig: Rig, d
     assert (await result(rig, await scene(rig, "publishes", "ProcessScene", file=door.file)))["fence"] == 2
 
 
+async def test_a_worker_that_dies_inside_has_left_when_its_task_is_tidied_up(rig: Rig) -> None:
+    await rig.start(plugins=PUBLISHING)
+    task = await scene(rig, "dies_inside", "TidyScene")
+    await rig.ended(task, WITHIN)
+    assert await rig.texts(task, STEP) == ["tidied up inside"]
+
+
 async def test_a_worker_that_is_killed_in_line_gives_its_place_up(rig: Rig, door: Door) -> None:
     kernel = await rig.start(plugins=PUBLISHING)
     _, second, third = await in_line(rig, "ProcessScene", door, 3)

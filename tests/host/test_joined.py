@@ -10,11 +10,11 @@ import pytest
 from windlass.core.lifecycle import State
 from windlass.errors import PayloadInvalid
 from windlass.host.admission import Caller
+from windlass.host.executors.worker import Worker
 
 from tests.contract.facts import new_task
 from tests.host.rig import Rig
 from tests.host.test_children import PUBLISHING, WITHIN, result
-from tests.host.test_executors import processes
 
 BOTH = pytest.mark.parametrize("kind", ["Sum", "InlineSum"])
 CANT = "what joined this task can't be folded into it: "
@@ -44,11 +44,17 @@ async def test_a_merge_that_raises_fails_the_task_and_says_so(rig: Rig, kind: st
     facts = await rig.ended(bad, WITHIN)
     assert (facts.state, facts.attempt) == (State.FAILED, 1)
     assert facts.message == CANT + "merge raised ZeroDivisionError: by nought"
-    assert processes(kernel).warm == [], "a worker was started for nothing"
     # The key is free again, and the node is none the worse.
     again = new_task(kind=kind, payload="[5]", coalesce_key="all")
     receipt = await kernel.enqueuer.enqueue(again)
     assert (await result(rig, receipt.task))["payload"] == [5]
+
+
+async def test_what_can_not_be_folded_costs_no_worker(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Worker, "launch", None)
+    bad = await joined(rig, "Sum", [1], [0])
+    await rig.start(plugins=PUBLISHING)
+    assert (await rig.ended(bad, WITHIN)).message == CANT + "merge raised ZeroDivisionError: by nought"
 
 
 async def test_a_merge_that_returns_no_json_fails_a_task_that_runs_in_a_process(rig: Rig) -> None:
