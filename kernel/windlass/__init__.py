@@ -15,6 +15,7 @@ from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.failpoints import failpoint
 from windlass.handler import (
     BlockingContext,
+    BlockingLane,
     Concurrency,
     Context,
     Failed,
@@ -27,6 +28,7 @@ from windlass.handler import (
     Success,
     TaskInfo,
     Twin,
+    Wishes,
 )
 from windlass.hookspecs import hookimpl
 from windlass.settings import Section, Settings
@@ -34,6 +36,7 @@ from windlass.settings import Section, Settings
 __all__ = [
     "Attempt",
     "BlockingContext",
+    "BlockingLane",
     "CatchUp",
     "Concurrency",
     "Context",
@@ -58,6 +61,7 @@ __all__ = [
     "Success",
     "TaskInfo",
     "Twin",
+    "Wishes",
     "failpoint",
     "hookimpl",
 ]

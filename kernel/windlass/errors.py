@@ -100,6 +100,12 @@ class AttemptSuperseded(WindlassError):
     reason = "ATTEMPT_SUPERSEDED"
 
 
+class TaskInterrupted(WindlassError):
+    """Somebody interrupts this task: it makes no children any more."""
+
+    reason = "TASK_INTERRUPTED"
+
+
 class BootError(WindlassError):
     """The kernel cannot start as it is configured; the message says what to change."""
 

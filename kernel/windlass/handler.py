@@ -16,11 +16,11 @@ import asyncio
 import inspect
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any, ClassVar, Generic, TypeVar, get_args
+from typing import Any, ClassVar, Generic, TypedDict, TypeVar, Unpack, get_args
 
 import msgspec
 
@@ -100,6 +100,29 @@ class TaskInfo(msgspec.Struct, frozen=True):
     labels: Mapping[str, str]
 
 
+class Wishes(TypedDict, total=False):
+    """What a handler may ask of a child.  What is left out is the kind's own, or said at `Context.enqueue`."""
+
+    name: str | None
+    title: str
+    priority: int | None
+    delay: float
+    """Seconds from now."""
+    after: Sequence[int]
+    """Ids of tasks whose ends it waits for; with `after_success` it needs their success, and is canceled without."""
+    after_success: bool
+    coalesce_key: str | None
+    """"" for none, although the handler names one."""
+    concurrency: Concurrency | None
+    pool: str
+    labels: Mapping[str, str]
+    attempts: int | None
+    pause: float | None
+    start_within: float | None
+    run_limit: float | None
+    silence_limit: float | None
+
+
 class Lane(ABC):
     """A lane while an attempt is inside: nobody else is, on any node."""
 
@@ -115,6 +138,18 @@ class Lane(ABC):
         fences where it is kept: hand yours in when you read what you build on, and with the switch, and refuse a
         lower one there.
         """
+
+
+class BlockingLane(ABC):
+    """A `Lane` for a blocking handler."""
+
+    name: str
+    fence: int
+    """As `Lane.fence`."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """As `Lane.check`."""
 
 
 class Context(ABC):
@@ -154,6 +189,22 @@ class Context(ABC):
         characters.  Raises `AttemptSuperseded` when another attempt holds the task.
         """
 
+    @abstractmethod
+    async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+        """Make a task whose parent is this one; its id, once it is stored.
+
+        `payload` is a struct, a dict, or the bytes of its JSON.  A child is on behalf of whoever this task is, and has
+        its priority unless it is given one.  It lives on when this task ends, and ends when this task is interrupted.
+
+        A task may be tried again: give each child a `name`, and another attempt that asks for the same name gets the
+        same child.  (Asking for something else under that name raises `RequestIdReused`.)  Without one, each call makes
+        a task.
+
+        Raises `UnknownKind`, `PayloadInvalid` and their kin for what can't be enqueued, `AttemptSuperseded` when
+        another attempt holds this task, `TaskInterrupted` when somebody interrupts it: nothing is made then.  While the
+        store is away it waits.
+        """
+
 
 class BlockingContext(ABC):
     """What a blocking `run` is handed: the words of `Context`, without `await`.
@@ -180,6 +231,14 @@ class BlockingContext(ABC):
     @abstractmethod
     def output(self, data: bytes, stream: str = "stdout") -> None:
         """As `Context.output`."""
+
+    @abstractmethod
+    def lane(self, name: str, waiting: str = "") -> AbstractContextManager[BlockingLane]:
+        """As `Context.lane`: `with ctx.lane("entities") as lane:`.  An interrupt that is raised ends the wait too."""
+
+    @abstractmethod
+    def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+        """As `Context.enqueue`."""
 
 
 class Handler(ABC, Generic[P]):
@@ -231,7 +290,10 @@ class Handler(ABC, Generic[P]):
         return None
 
     def merge(self, payload: P, other: P) -> P:
-        """Fold a later request of the same key into an earlier one.  As it stands, the later one replaces it."""
+        """Fold a later request of the same key into an earlier one.  As it stands, the later one replaces it.
+
+        Called on the node's event loop when an attempt starts: it only computes.  One that raises fails the task.
+        """
         return other
 
     def concurrency(self, payload: P) -> Concurrency | None:

@@ -33,6 +33,7 @@ CODES = {
     "TOKEN_MISSING_OR_WRONG": grpc.StatusCode.UNAUTHENTICATED,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "ATTEMPT_SUPERSEDED": grpc.StatusCode.ABORTED,
+    "TASK_INTERRUPTED": grpc.StatusCode.ABORTED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
 }
 """Everything else is INVALID_ARGUMENT when it is one, and INTERNAL otherwise."""

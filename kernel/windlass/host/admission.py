@@ -26,6 +26,7 @@ LONGEST_WORD = 100
 MOST_LABELS = 64
 HIGHEST_PRIORITY = 100
 LONGEST_DELAY = 5 * 366 * 86_400.0
+LONGEST_DEADLINE = 366 * 86_400.0
 NORMAL_PRIORITY = 5
 LONGEST_KEY = 500
 MOST_SLOTS = 1_000
@@ -97,7 +98,7 @@ class Admission:
             delay=request.delay,
             request_id=read_request_id(request.request_id),
             body_hash=_body_hash(request, labels) if request.request_id else b"",
-            start_within=request.start_within,
+            start_within=kind.handler.deadlines.queue if request.start_within is None else request.start_within,
             run_limit=request.run_limit,
             silence_limit=request.silence_limit,
             parent=request.parent,
@@ -161,7 +162,7 @@ class Admission:
         for field, text in words:
             _check_word(f"task.{field}", text, LONGEST_TITLE if field == "title" else LONGEST_WORD)
         for field in ("start_within", "run_limit", "silence_limit"):
-            _within(getattr(request, field), 0.001, LONGEST_DELAY, field, f"task.{field}")
+            _within(getattr(request, field), 0.001, LONGEST_DEADLINE, field, f"task.{field}")
         _within(len(request.after), 0, MOST_DEPENDENCIES, "the number of tasks to wait for", "task.after")
         _within(len(request.labels), 0, MOST_LABELS, "the number of labels", "task.labels")
         check_priority(request.priority, "task.priority")

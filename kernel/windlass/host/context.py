@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol, Unpack
 
 import msgspec
 
 from windlass.core.output import CappedOutput
 from windlass.core.output import Chunk as OutputChunk
 from windlass.errors import AttemptSuperseded
-from windlass.handler import Context, Lane, TaskInfo
+from windlass.handler import Context, Lane, TaskInfo, Wishes
 from windlass.host.lanes import Lanes, LiveLane
 from windlass.host.outbox import STAGE, STATE, STEP, STREAMS, Outbox
 from windlass.host.recorder import Recorder
@@ -54,6 +54,17 @@ def check_stream(stream: str) -> None:
         raise ValueError(f"stream must be one of {', '.join(STREAMS)}, not {stream!r}")
 
 
+def check_lane_name(name: str) -> None:
+    if not name or clean(name, LARGEST_NAME) != name:
+        raise ValueError(f"a lane's name is text of 1 to {LARGEST_NAME} characters, not {name!r}")
+
+
+class Maker(Protocol):
+    """Makes children (host/children.py)."""
+
+    async def make(self, parent: Claimed, node: int, kind: str, payload: object, wishes: Mapping[str, Any]) -> int: ...
+
+
 def _nothing() -> None: ...
 
 
@@ -72,12 +83,20 @@ class LiveContext(Context):
     _lane: LiveLane | None = None
 
     def __init__(
-        self, claimed: Claimed, node: int, started: float, recorder: Recorder, lanes: Lanes, output_cap: int
+        self,
+        claimed: Claimed,
+        node: int,
+        started: float,
+        recorder: Recorder,
+        lanes: Lanes,
+        children: Maker,
+        output_cap: int,
     ) -> None:
         self.claimed = claimed
         self.outbox = Outbox(node, claimed.id, claimed.attempt, started)
         self._recorder = recorder
         self._lanes = lanes
+        self._children = children
         self._output_cap = output_cap
 
     @property
@@ -131,8 +150,7 @@ class LiveContext(Context):
 
     @asynccontextmanager
     async def lane(self, name: str, waiting: str = "") -> AsyncIterator[Lane]:
-        if not name or clean(name, LARGEST_NAME) != name:
-            raise ValueError(f"a lane's name is text of 1 to {LARGEST_NAME} characters, not {name!r}")
+        check_lane_name(name)
         if self._lane is not None:
             if not self._lane.is_left:
                 raise RuntimeError(f"lane {name!r}: this task is already at lane {self._lane.name!r}; leave that first")
@@ -146,6 +164,15 @@ class LiveContext(Context):
         finally:
             # Nobody waits for it here: a store that is away must not keep a handler that is to end.
             lane.leave()
+
+    async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+        if self.superseded or self.ended:
+            raise self._refusal()
+        try:
+            return await self._children.make(self.claimed, self.outbox.node, kind, payload, wishes)
+        except AttemptSuperseded:
+            self.supersede()
+            raise
 
     def leave_lane(self) -> asyncio.Future[None] | None:
         """The attempt ends: whatever its handler still does, it publishes no more."""
@@ -197,8 +224,11 @@ class LiveContext(Context):
 
     async def _spoken(self) -> None:
         if self.superseded:
-            raise AttemptSuperseded(f"attempt {self.claimed.attempt} of task {self.claimed.id} is superseded")
+            raise self._refusal()
         self.spoken_at = self._recorder.now()
         self._recorder.notice(self)
         if self.outbox.size > LARGEST_OUTBOX:
             await self._recorder.flushed(self)
+
+    def _refusal(self) -> AttemptSuperseded:
+        return AttemptSuperseded(f"attempt {self.claimed.attempt} of task {self.claimed.id} is superseded")

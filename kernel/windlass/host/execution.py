@@ -28,10 +28,10 @@ from windlass.core.lifecycle import Verdict
 from windlass.errors import AttemptSuperseded
 from windlass.executor import PayloadMisfit
 from windlass.handler import Failed, Handler, Retry
-from windlass.host.context import LiveContext
+from windlass.host.context import LiveContext, Maker
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.lanes import Lanes
-from windlass.host.plugins import Kind
+from windlass.host.plugins import Kind, Unfolded
 from windlass.host.recorder import Recorder
 from windlass.host.verdicts import Decision, decide, outcome_of
 from windlass.store.facts import Asked, Claimed, Ended
@@ -81,6 +81,7 @@ class Execution:
         dispatcher: Dispatcher,
         recorder: Recorder,
         lanes: Lanes,
+        children: Maker,
         on_end: Callable[[Execution, Ended | None], None],
     ) -> None:
         self.claimed = claimed
@@ -91,16 +92,26 @@ class Execution:
         self._recorder = recorder
         self._on_end = on_end
         self._started = recorder.now()
-        self.ctx = LiveContext(claimed, node, self._started, recorder, lanes, self.handler.output_cap)
+        cap = self.handler.output_cap
+        self.ctx = LiveContext(claimed, node, self._started, recorder, lanes, children, cap)
 
     @property
     def stored(self) -> bytes:
-        return self.claimed.payload if not self.claimed.joined else msgspec.json.encode(self.payload())
+        if not self.claimed.joined:
+            return self.claimed.payload
+        try:
+            return msgspec.json.encode(self.payload())
+        except (TypeError, ValueError, RecursionError) as error:
+            raise PayloadMisfit(
+                f"what joined this task can't be folded into it: merge returned what is no JSON: {error}"
+            ) from error
 
     def payload(self) -> Any:
         if self._payload is NOT_DECODED:
             try:
-                self._payload = self._folded()
+                self._payload = self._kind.folded(self.claimed.payload, self.claimed.joined)
+            except Unfolded as error:
+                raise PayloadMisfit(str(error)) from error
             except Exception as error:
                 raise PayloadMisfit(f"the payload does not fit {self.claimed.kind}: {error}") from error
         return self._payload
@@ -113,7 +124,7 @@ class Execution:
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
         self._task = asyncio.create_task(self._run())
-        if self.handler.deadlines is not NO_DEADLINES:
+        if self._deadlines() is not NO_DEADLINES:
             self._mind_deadlines()
 
     def leaks(self) -> asyncio.Task[None] | None:
@@ -136,8 +147,7 @@ class Execution:
             self._climbing = asyncio.create_task(self._climb())
 
     def _deadlines(self) -> Deadlines:
-        # The one place for what a task asked for instead of its kind: override's `run` and `silence`.
-        return override(self.handler.deadlines)
+        return override(self.handler.deadlines, run=self.claimed.run_limit, silence=self.claimed.silence_limit)
 
     def _mind_deadlines(self) -> None:
         if self._why is not None or self._handled:
@@ -253,12 +263,6 @@ class Execution:
             late = Retry(f"{self._overdue}; {HOW[self._rung]}")
             return decide(late, self.claimed, self.handler.retry)
         return Decision(Verdict.CANCELED)
-
-    def _folded(self) -> object:
-        payload = self._kind.decode(self.claimed.payload)
-        for joined in self.claimed.joined:
-            payload = self._kind.handler.merge(payload, self._kind.decode(joined))
-        return payload
 
     async def _clean_up(self) -> None:
         if not self._kind.has_cleanup or not self._untidy or self._fenced():

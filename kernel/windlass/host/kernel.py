@@ -11,9 +11,9 @@ import structlog
 
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates
-from windlass.errors import TaskInQueue, TaskNotFound, TaskOver
+from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
-from windlass.host.admission import Admission, Caller, check_priority, read_request_id
+from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
@@ -68,7 +68,7 @@ class Kernel:
         self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
-        self.admission = Admission(plugins.kinds, self.node.sharing.known)
+        self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
@@ -110,7 +110,8 @@ class Kernel:
     async def retry(self, task: int, caller: Caller, request_id: str = "") -> Receipt:
         """Ask again for what a task that has ended was asked: a new task, which names the old one.
 
-        Raises `TaskNotFound`, or `TaskInQueue` when it has not ended.
+        Raises `TaskNotFound`, `TaskInQueue` when it has not ended, or `PayloadInvalid` when its handler can't fold what
+        joined it.
         """
         facts, request = await self.library.task(task), await self.library.request(task)
         if facts is None or request is None:
@@ -144,10 +145,11 @@ class Kernel:
         joined = (await self._store.queue.joined([task])).get(task, ())
         if not joined or kind is None:
             return request.payload
-        payload = kind.decode(request.payload.encode())
-        for one in joined:
-            payload = kind.handler.merge(payload, kind.decode(one.payload))
-        return msgspec.json.encode(payload).decode()
+        try:
+            payload = kind.folded(request.payload.encode(), [one.payload for one in joined])
+            return msgspec.json.encode(payload).decode()
+        except Exception as error:
+            raise PayloadInvalid(f"task {task} can't be asked for again: {error}") from error
 
     async def drain(self) -> None:
         """Finish or hand back this node's work."""
@@ -168,5 +170,8 @@ def _facts(handler: Handler[Any]) -> KindFacts:
         pool=handler.pool,
         attempts=handler.retry.attempts,
         pause=handler.retry.pause,
+        start_within=handler.deadlines.queue,
+        run_limit=handler.deadlines.run,
+        silence_limit=handler.deadlines.silence,
         joins_running=handler.running_twin is Twin.JOIN,
     )

@@ -16,6 +16,8 @@ import structlog
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
 from windlass.errors import StoreUnavailable
+from windlass.host.admission import Admission
+from windlass.host.children import Children
 from windlass.host.completer import Completer
 from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
@@ -84,6 +86,8 @@ class Node(Service):
             dispatcher.on_claimed = self.counters.claimed
         self.leadership = Leadership(store.cluster, lambda: self._epoch, surroundings.is_gone, self.recover, self.look)
         self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), lambda: self._epoch)
+        self.admission = Admission(plugins.kinds, self.sharing.known)
+        self.children = Children(self.admission, store.queue, self.stored)
         self.releaser = Releaser(store.queue, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
@@ -219,7 +223,9 @@ class Node(Service):
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
         kind = self._plugins.kinds[claimed.kind]
-        execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self._attempt_ended)
+        execution = Execution(
+            claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
+        )
         self._executions[claimed.id] = execution
         execution.start()
         self.counters.started(claimed.id)

@@ -7,7 +7,7 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -38,6 +38,13 @@ R = TypeVar("R")
 INLINE = Inline()
 
 
+CANT_FOLD = "what joined this task can't be folded into it"
+
+
+class Unfolded(Exception):
+    """A handler's `merge` failed."""
+
+
 class Kind(msgspec.Struct, frozen=True):
     """A handler with the decoder of its payload and with what runs it."""
 
@@ -45,6 +52,17 @@ class Kind(msgspec.Struct, frozen=True):
     decode: Callable[[bytes], Any]
     has_cleanup: bool
     executor: Executor = INLINE
+
+    def folded(self, payload: bytes, joined: Iterable[bytes]) -> Any:
+        """The payload with those of all who joined.  Raises `Unfolded`, and what `decode` raises."""
+        whole = self.decode(payload)
+        for one in joined:
+            other = self.decode(one)
+            try:
+                whole = self.handler.merge(whole, other)
+            except Exception as error:
+                raise Unfolded(f"{CANT_FOLD}: merge raised {type(error).__name__}: {error}") from error
+        return whole
 
 
 class Plugins:

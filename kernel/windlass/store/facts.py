@@ -49,6 +49,14 @@ class NewTask(msgspec.Struct, frozen=True):
         return self.coalesce_key is None and not self.after
 
 
+class Parent(msgspec.Struct, frozen=True):
+    """The attempt that makes a child.  It runs while (task, attempt, node) is what the store holds of the task."""
+
+    task: int
+    attempt: int
+    node: int
+
+
 class Sort(Enum):
     """What became of a request."""
 
@@ -94,6 +102,7 @@ class Claimed(msgspec.Struct, frozen=True):
     silence_limit: float | None = None
     coalesce_key: str | None = None
     slot_key: str | None = None
+    origin: int = 2
     joined: tuple[bytes, ...] = ()
     """Payloads of the requests that joined it, to be folded at its start; no column of the claim."""
 

@@ -35,6 +35,7 @@ from windlass.store.facts import (
     NewTask,
     NodeFacts,
     Page,
+    Parent,
     Promoted,
     Receipt,
     Said,
@@ -70,6 +71,14 @@ class Queue(ABC):
     @abstractmethod
     async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Answer]:
         """The same for tasks of different callers: one commit, but each stands for itself."""
+
+    @abstractmethod
+    async def enqueue_children(self, parent: Parent, children: Sequence[NewTask]) -> list[Receipt]:
+        """`enqueue`, by a running attempt.  Raises `AttemptSuperseded` when it runs no more, or is another's.
+
+        Raises `TaskInterrupted` once its task is being interrupted: so the children there are when `interrupt` returns
+        are all there will be.  Both are checked in the same transaction, and nothing is stored then.
+        """
 
     @abstractmethod
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:

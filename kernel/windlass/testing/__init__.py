@@ -8,11 +8,12 @@ from windlass.core.lifecycle import State, Verdict
 from windlass.errors import BootError, InvalidArgument, PayloadInvalid, UnknownKind
 from windlass.testing.conformance import HandlerContract, check_handler_keeps_contract
 from windlass.testing.harness import Harness
-from windlass.testing.record import Progress, Run, Stage, Step
+from windlass.testing.record import Child, Progress, Run, Stage, Step, Visit
 from windlass.testing.virtual import Deadlock, run_virtually, virtual
 
 __all__ = [
     "BootError",
+    "Child",
     "Deadlock",
     "HandlerContract",
     "Harness",
@@ -26,6 +27,7 @@ __all__ = [
     "Step",
     "UnknownKind",
     "Verdict",
+    "Visit",
     "check_handler_keeps_contract",
     "run_virtually",
     "virtual",

@@ -11,24 +11,32 @@ code, so what passes here passes there.  Each task has a store of its own: tasks
 
 Under `@virtual` hours take milliseconds.  A handler that talks to sockets or processes needs a real clock: await the
 same calls in a test of an ordinary event loop; only the pauses between attempts are skipped there.
+
+Blocking handlers take the time they take.  Those with executor "process" run in a worker process when the plugin is
+given as its module; a handler given as an instance can't be sent there, and runs in a thread.
+
+Children are recorded and not run, and need no handler here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
+from types import ModuleType
 from typing import Any, Self
 
 import msgspec
 
 from windlass.core.lifecycle import State
-from windlass.handler import Handler
+from windlass.handler import Handler, is_blocking
 from windlass.hookspecs import hookimpl
 from windlass.host.admission import Admission, Caller, Request
-from windlass.host.plugins import load_plugins
+from windlass.host.children import encoded
+from windlass.host.plugins import Kind, Plugins, load_plugins
 from windlass.settings import Settings
 from windlass.testing.one_task import Moment, OneTask
 from windlass.testing.record import Run
+from windlass.testing.virtual import real_time
 
 A_DAY = 86_400.0
 CALLER = Caller(name="the test", origin=1)
@@ -44,9 +52,14 @@ class Harness:
 
     def __init__(self, *subjects: object, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         handlers = [one for one in subjects if isinstance(one, Handler) or _is_handler_class(one)]
-        plugins = {f"subject {n}": one for n, one in enumerate(subjects) if one not in handlers}
+        plugins = {f"subject {n}": _by_name(one) for n, one in enumerate(subjects) if one not in handlers}
         loaded = load_plugins(settings or {}, {**plugins, "handlers": _Handlers(handlers)}, installed=False)
         self._plugins = loaded
+        are_modules = all(isinstance(plugin, str) for plugin in plugins.values())
+        self._kinds = {
+            name: kind if are_modules and kind.handler not in handlers else _at_home(kind, loaded)
+            for name, kind in loaded.kinds.items()
+        }
         self._admission = Admission(loaded.kinds)
 
     @property
@@ -59,6 +72,8 @@ class Harness:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        with real_time():
+            await self._plugins.close_executors()
         self._plugins.shutdown()
 
     async def run(
@@ -69,18 +84,20 @@ class Harness:
         interrupt_after: float | None = None,
         interrupt_at: str | None = None,
         lose_after: float | None = None,
+        joined: Iterable[object] = (),
         within: float = A_DAY,
         **request: Any,
     ) -> Run:
         """The first attempt of a new task.  `payload` is a struct or dict, or the bytes of its JSON.
 
         `interrupt_after` so many seconds, or `interrupt_at` the start of that stage, somebody interrupts it;
-        `lose_after` so many seconds its worker dies.  `request` is what a caller may ask: title, priority, labels,
+        `lose_after` so many seconds its worker dies.  `joined` are payloads of requests that joined it while it waited.
+        `request` is what a caller may ask: title, priority, labels,
         trigger, attempts, pause.  Raises `PayloadInvalid` and its kin for what an enqueue refuses, AssertionError when
         the attempt takes longer than `within` seconds.
         """
         moment = Moment(interrupt_after, interrupt_at, lose_after)
-        async with self._task(kind, payload, request) as task:
+        async with self._task(kind, [payload, *joined], request) as task:
             return await task.attempt(moment, within)
 
     async def run_to_end(
@@ -91,6 +108,7 @@ class Harness:
         interrupt_after: float | None = None,
         interrupt_at: str | None = None,
         lose_after: float | None = None,
+        joined: Iterable[object] = (),
         within: float = A_DAY,
         **request: Any,
     ) -> tuple[Run, ...]:
@@ -99,17 +117,16 @@ class Harness:
         What disturbs it disturbs its first attempt; `within` is for each of them.
         """
         moment = Moment(interrupt_after, interrupt_at, lose_after)
-        async with self._task(kind, payload, request) as task:
+        async with self._task(kind, [payload, *joined], request) as task:
             runs = [await task.attempt(moment, within)]
             while runs[-1].state is State.PENDING:
                 await task.wait(runs[-1].pause or 0.0)
                 runs.append(await task.attempt(Moment(), within))
         return tuple(runs)
 
-    def _task(self, kind: str, payload: object, request: Mapping[str, Any]) -> OneTask:
-        encoded = payload if isinstance(payload, bytes) else msgspec.json.encode({} if payload is None else payload)
-        new = self._admission.admit(Request(kind=kind, payload=encoded, **request), CALLER)
-        return OneTask(next(_numbers), new, self._plugins.kinds[kind])
+    def _task(self, kind: str, payloads: Sequence[object], request: Mapping[str, Any]) -> OneTask:
+        requests = [Request(kind=kind, payload=encoded(payload), **request) for payload in payloads]
+        return OneTask(next(_numbers), [self._admission.admit(each, CALLER) for each in requests], self._kinds)
 
 
 class _Handlers:
@@ -121,6 +138,19 @@ class _Handlers:
     @hookimpl
     def windlass_register_handlers(self, settings: Settings) -> Iterable[Any]:
         return self._handlers
+
+
+def _by_name(plugin: object) -> object:
+    # So that worker processes can load it too.
+    return plugin.__name__ if isinstance(plugin, ModuleType) else plugin
+
+
+def _at_home(kind: Kind, plugins: Plugins) -> Kind:
+    """What no worker process can load runs in this one."""
+    if kind.executor is not plugins.executors["process"]:
+        return kind
+    stand_in = "thread" if is_blocking(kind.handler) else "inline"
+    return msgspec.structs.replace(kind, executor=plugins.executors[stand_in])
 
 
 def _is_handler_class(subject: object) -> bool:

@@ -13,9 +13,10 @@ import msgspec
 from windlass.core.interrupts import Rung
 from windlass.core.lifecycle import Verdict
 from windlass.store.facts import Claimed, Ended, EventFacts, TaskFacts
-from windlass.testing.record import Progress, Run, Stage, Step
+from windlass.testing.record import Child, Progress, Run, Stage, Step, Visit
 from windlass.testing.watching import WatchedHandler
 
+replace = msgspec.structs.replace
 STAGE, STEP, OUTPUT = 2, 3, 5
 STREAMS = {1: "stdout", 2: "stderr"}
 CLEANUP_FAILED = "cleanup failed: "
@@ -27,6 +28,8 @@ class Heard(msgspec.Struct, frozen=True):
     events: Sequence[EventFacts]
     started: datetime
     progress: Sequence[tuple[int, float, int, int | None]]
+    children: Sequence[Child]
+    lanes: Sequence[Visit]
     began: float
     seconds: float
 
@@ -79,6 +82,8 @@ def record(
         output=heard.output(),
         dropped=sum(event.dropped for event in heard.events),
         ended_by=rung,
+        children=tuple(replace(child, at=round(child.at - heard.began, 3)) for child in heard.children),
+        lanes=tuple(replace(visit, at=round(visit.at - heard.began, 3)) for visit in heard.lanes),
         cleanups=handler.cleanups,
         cleanup_error=untidy[-1].removeprefix(CLEANUP_FAILED) if untidy else "",
         returned=handler.returned,

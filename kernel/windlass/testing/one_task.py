@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, cast
 
@@ -13,16 +14,18 @@ import msgspec
 from windlass.core.interrupts import Rung
 from windlass.core.lifecycle import Verdict
 from windlass.core.sequence import sequence
+from windlass.host.children import Children
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import HOW, Execution
+from windlass.host.executors.inline import Inline
 from windlass.host.lanes import Lanes
 from windlass.host.plugins import Kind
 from windlass.store.facts import Asked, Claimed, Ended, EventFacts, Membership, NewTask, NodeFacts, Watched
 from windlass.store.memory import MemoryStore, World
 from windlass.testing.hearing import Heard, record
 from windlass.testing.record import Run
-from windlass.testing.virtual import VirtualLoop
-from windlass.testing.watching import WatchedHandler, Witness
+from windlass.testing.virtual import VirtualLoop, real_time
+from windlass.testing.watching import WatchedChildren, WatchedExecutor, WatchedHandler, WatchedLanes, Witness
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 LEASE = 10 * 366 * 86_400.0
@@ -42,9 +45,11 @@ class Moment(msgspec.Struct, frozen=True):
 class OneTask:
     """Enter it, then run `attempt` as often as the task waits for one."""
 
-    def __init__(self, number: int, new: NewTask, kind: Kind) -> None:
-        self._new = new
-        self._kind = kind
+    def __init__(self, number: int, asked: Sequence[NewTask], kinds: Mapping[str, Kind]) -> None:
+        self._asked = asked
+        self._new = asked[0]
+        self._kinds = kinds
+        self._kind = kinds[self._new.kind]
         self._skipped = 0.0
         self._epoch = 0
         self._store = MemoryStore(World(self._wall, last_id=number - 1))
@@ -54,7 +59,11 @@ class OneTask:
 
     async def __aenter__(self) -> Self:
         await self._join()
-        await self._store.queue.enqueue([self._new])
+        for receipt in await self._store.queue.enqueue(self._asked):
+            if receipt.task != self.id:
+                raise AssertionError(
+                    "these payloads would not join each other: their coalesce keys differ, or are None"
+                )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -63,23 +72,39 @@ class OneTask:
 
     async def attempt(self, moment: Moment, within: float) -> Run:
         """From its claim to its end in the store; AssertionError when it takes longer than `within` seconds."""
-        [claimed] = await self._store.queue.claim(self._epoch, self._new.pool, [self._new.kind], 1)
+        claimed = await self._claim()
         handler = WatchedHandler(self._kind.handler)
         witness = Witness(self._store.queue, self._now)
+        lanes = WatchedLanes(self._store.lanes, self._now)
+        children = WatchedChildren(self._kinds, self._store.queue, self._now)
         others, began = asyncio.all_tasks(), self._now()
         witness.start()
         try:
-            end, rung = await self._execute(claimed, handler, witness, moment, within)
+            with nullcontext() if self._is_inline else real_time():
+                end, rung = await self._execute(claimed, handler, witness, lanes, children, moment, within)
             await asyncio.sleep(0)
         finally:
             self._started += handler.tasks
             await witness.stop()
         facts = await self._store.library.task(self.id)
         assert facts is not None
-        left = [task for task in asyncio.all_tasks() - others if task not in handler.tasks]
-        events = await self._events(claimed.attempt)
-        heard = Heard(events, self._wall(began), tuple(witness.progress), began, self._now() - began)
+        left = [task for task in asyncio.all_tasks() - others if task not in handler.tasks and self._is_inline]
+        events, seconds = await self._events(claimed.attempt), self._now() - began
+        heard = Heard(events, self._wall(began), tuple(witness.progress), children.made, lanes.visits, began, seconds)
         return record(claimed, facts, end, rung, heard, handler, left)
+
+    @property
+    def _is_inline(self) -> bool:
+        return isinstance(self._kind.executor, Inline)
+
+    async def _claim(self) -> Claimed:
+        """This task, with what joined it; its children wait."""
+        every = await self._store.queue.claim(self._epoch, self._new.pool, [self._new.kind], ALL)
+        others = [Ended(one.id, one.attempt, Verdict.RETURNED, None) for one in every if one.id != self.id]
+        await self._store.queue.finish(self._epoch, others)
+        [claimed] = [one for one in every if one.id == self.id]
+        joined = (await self._store.queue.joined([self.id])).get(self.id, ())
+        return msgspec.structs.replace(claimed, joined=tuple(one.payload for one in joined))
 
     async def wait(self, seconds: float) -> None:
         """Let a pause pass, on a real clock too, and make the task claimable."""
@@ -92,13 +117,22 @@ class OneTask:
         await self._store.queue.promote(Membership(self._epoch, beat.term), ALL)
 
     async def _execute(
-        self, claimed: Claimed, handler: WatchedHandler, witness: Witness, moment: Moment, within: float
+        self,
+        claimed: Claimed,
+        handler: WatchedHandler,
+        witness: Witness,
+        lanes: Lanes,
+        children: Children,
+        moment: Moment,
+        within: float,
     ) -> tuple[Ended, Rung | None]:
         ended: asyncio.Future[Ended | None] = asyncio.get_running_loop().create_future()
-        kind = msgspec.structs.replace(self._kind, handler=cast(Any, handler))
+        executor = self._kind.executor if self._is_inline else WatchedExecutor(self._kind.executor, handler)
+        kind = msgspec.structs.replace(self._kind, handler=cast(Any, handler), executor=executor)
         nobody = cast(Dispatcher, None)
-        lanes = Lanes(self._store.lanes)
-        execution = Execution(claimed, kind, self._epoch, nobody, witness, lanes, lambda _, end: ended.set_result(end))
+        execution = Execution(
+            claimed, kind, self._epoch, nobody, witness, lanes, children, lambda _, end: ended.set_result(end)
+        )
         disturbing = [asyncio.create_task(each) for each in self._disturb(execution, witness, moment)]
         execution.start()
         try:

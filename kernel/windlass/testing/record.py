@@ -33,6 +33,27 @@ class Progress(msgspec.Struct, frozen=True):
     at: float
 
 
+class Child(msgspec.Struct, frozen=True):
+    """A task that the handler asked for.  `task` is its number; the same name gives the same one in each attempt."""
+
+    task: int
+    kind: str
+    payload: Any
+    name: str | None
+    wishes: dict[str, Any]
+    """What else was asked of it: title, priority, delay, after, …"""
+    at: float
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """A lane that the handler was in: `at` is when it came in, `seconds` how long it stayed."""
+
+    name: str
+    fence: int
+    at: float
+    seconds: float
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt, as the store and the history have it after its end.  Times are seconds."""
 
@@ -63,6 +84,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     cleanups: int
     """How often `cleanup` was called."""
     cleanup_error: str
+    children: tuple[Child, ...]
+    """What it enqueued, in this order; none of them is run."""
+    lanes: tuple[Visit, ...]
+    """The lanes it was in, in the order of its coming."""
     returned: Any
     """What `run` returned; None when it raised."""
     error: BaseException | None
@@ -110,6 +135,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         self._assert(False, f"a step with {text!r}" + (f" and {data}" if data else ""))
         return self
 
+    def assert_children(self, *kinds: str) -> Run:
+        """It enqueued tasks of exactly these kinds, in this order."""
+        made = [child.kind for child in self.children]
+        self._assert(made == list(kinds), f"children of the kinds {list(kinds)}, not {made}")
+        return self
+
     def told(self) -> str:
         """The attempt as a person would tell it: how it ended, then its timeline."""
         lines = [f"{self.kind}, attempt {self.attempt}: {self.verdict.name} after {self.seconds:g} s"]
@@ -120,6 +151,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
         timeline = [(stage.at, f"stage {stage.name}") for stage in self.stages]
         timeline += [(step.at, f"step {step.text}" + (f" {step.data}" if step.data else "")) for step in self.steps]
         timeline += [(value.at, f"progress {value.current}/{value.total or '?'}") for value in self.progress]
+        timeline += [(child.at, f"child {child.kind} {child.payload}") for child in self.children]
+        timeline += [(visit.at, f"lane {visit.name} for {visit.seconds:g} s") for visit in self.lanes]
         lines += [f"{at:10.3f} s  {what}" for at, what in sorted(timeline, key=lambda line: line[0])]
         lines += [f"    {stream}: {len(data)} bytes, ends {data[-60:]!r}" for stream, data in self.output.items()]
         return "\n".join(lines)

@@ -11,7 +11,8 @@ import asyncio
 import functools
 import selectors
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 T = TypeVar("T")
@@ -74,6 +75,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             await super().shutdown_default_executor(*arguments)
         finally:
             self.threads -= 1
+
+
+@contextmanager
+def real_time() -> Iterator[None]:
+    """Inside, the clock of a virtual loop keeps real time: something goes on that it does not see."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualLoop):
+        yield
+        return
+    loop.threads += 1
+    try:
+        yield
+    finally:
+        loop.threads -= 1
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:

@@ -18,12 +18,13 @@ import msgspec
 from windlass.handler import Failed, Handler, Interrupted, Retry, Success, is_blocking
 from windlass.host.context import clean
 from windlass.host.executors import wire
+from windlass.host.executors.asking import Asking
 from windlass.host.executors.words import AsyncWorkerContext, Interrupting, Line, Speaking, WorkerContext
 from windlass.host.verdicts import LARGEST_RESULT, outcome_of
 
 
 class Job:
-    """`run` it in the main thread; `ask` and `interrupt` come from another."""
+    """`run` it in the main thread; `ask`, `interrupt` and `answered` come from another."""
 
     def __init__(
         self, order: wire.Run, handler: Handler[Any], decode: Callable[[bytes], Any], line: Line, it: Interrupting
@@ -34,6 +35,7 @@ class Job:
         self._line = line
         self._interrupting = it
         self._speaking = Speaking(line)
+        self._asking = Asking(line.send)
         self._asked = order.asked
         self._to_raise = False
         self._ask: Callable[[], None] = lambda: None
@@ -48,6 +50,9 @@ class Job:
         self.ask()
         self._raise()
 
+    def answered(self, answer: wire.Answer) -> None:
+        self._asking.answered(answer)
+
     def run(self) -> wire.Done:
         threads = threading.active_count()
         # As the last task may have changed them.
@@ -56,6 +61,7 @@ class Job:
         with _memory_limited(self._handler.memory_limit):
             done, spoiled = self._run()
         self._speaking.over = True
+        self._asking.close()
         for stream in (sys.stdout, sys.stderr):
             with suppress(Exception):
                 stream.flush()
@@ -79,7 +85,7 @@ class Job:
         return _done(outcome, self._handler.kind), False
 
     def _block(self, payload: Any) -> Any:
-        ctx = WorkerContext(self._order.task, self._speaking)
+        ctx = WorkerContext(self._order.task, self._speaking, self._asking)
         main = threading.main_thread().ident
         assert main is not None
         self._ask = ctx.cancelled.set
@@ -101,7 +107,7 @@ class Job:
     async def _in_loop(self, payload: Any) -> Any:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
-        ctx = AsyncWorkerContext(self._order.task, self._speaking)
+        ctx = AsyncWorkerContext(self._order.task, self._speaking, self._asking)
         self._ask = lambda: _tell(loop, ctx.cancelled.set)
         self._raise = lambda: _tell(loop, task.cancel)
         if self._asked:

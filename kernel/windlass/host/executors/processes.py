@@ -17,6 +17,7 @@ from windlass.core.interrupts import Rung
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.handler import Failed, Outcome, Retry, Success
 from windlass.host.executors import wire
+from windlass.host.executors.errands import Errands
 from windlass.host.executors.worker import Ending, NotStarted, Worker
 
 IDLE_SECONDS = 60.0
@@ -42,12 +43,13 @@ class Processes(Executor):
         return [worker.pid for worker in self._idle]
 
     async def run(self, attempt: Attempt) -> Outcome:
+        stored = attempt.stored  # before a worker is taken: it may not fit
         self._running[attempt] = None
         try:
             while True:
                 worker, used = await self._take()
                 self._running[attempt] = worker
-                done = await self._run_in(worker, attempt)
+                done = await self._run_in(worker, attempt, stored)
                 if done is not None:
                     return _outcome(done)
                 if used and not worker.begun and not worker.killed:
@@ -94,17 +96,20 @@ class Processes(Executor):
         worker.ended.add_done_callback(lambda _: self._reap(worker))
         return worker, False
 
-    async def _run_in(self, worker: Worker, attempt: Attempt) -> wire.Done | None:
+    async def _run_in(self, worker: Worker, attempt: Attempt, stored: bytes) -> wire.Done | None:
         """What the worker made of it; None when it died.  Afterwards it waits for the next task, or is gone."""
         worker.begun = worker.raised = worker.killed = False
         clean = False
+        errands = Errands(attempt.ctx, worker.send)
+        order = wire.Run(attempt.ctx.task, stored, asked=attempt.ctx.cancelled.is_set())
         try:
             async with worker.output_to(attempt.ctx):
-                done = await self._converse(worker, attempt)
+                done = await self._converse(worker, attempt, errands, order)
                 if done is None:
                     await asyncio.wait((worker.ended,))
             clean = done is not None and done.clean and not worker.raised and not worker.killed
         finally:
+            await errands.close()
             if clean:
                 self._keep(worker)
             else:
@@ -112,16 +117,16 @@ class Processes(Executor):
                 await asyncio.wait((self._let_go(worker),))
         return done
 
-    async def _converse(self, worker: Worker, attempt: Attempt) -> wire.Done | None:
+    async def _converse(self, worker: Worker, attempt: Attempt, errands: Errands, order: wire.Run) -> wire.Done | None:
         ctx = attempt.ctx
-        worker.send(wire.Run(ctx.task, attempt.stored, asked=ctx.cancelled.is_set()))
+        worker.send(order)
         try:
-            return await worker.listen(ctx)
+            return await worker.listen(ctx, errands)
         except asyncio.CancelledError:
             worker.ask()
             worker.raise_in_it()
             seconds = min(QUICK_SECONDS, attempt.handler.graces.raise_)
-            await asyncio.wait((asyncio.create_task(worker.listen(ctx)),), timeout=seconds)
+            await asyncio.wait((asyncio.create_task(worker.listen(ctx, errands)),), timeout=seconds)
             # Before its output is read to the end: a flood has none.
             worker.kill()
             raise

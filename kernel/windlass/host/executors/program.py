@@ -61,6 +61,8 @@ class Worker:
                 self._orders.put(self._order(message))
             case wire.Ask() if self._job is not None:
                 self._job.ask()
+            case wire.Answer() if self._job is not None:
+                self._job.answered(message)
             case wire.Raise() if self._job is not None:
                 self._job.interrupt()
 

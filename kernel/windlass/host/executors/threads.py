@@ -13,13 +13,16 @@ import asyncio
 import concurrent.futures
 import ctypes
 import threading
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from typing import Any, cast
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar, Unpack, cast
 
 from windlass.core.interrupts import Rung
 from windlass.executor import Attempt, Executor
-from windlass.handler import BlockingContext, Context, Interrupted, Outcome
+from windlass.handler import BlockingContext, BlockingLane, Context, Interrupted, Outcome, Wishes
+from windlass.host.executors.passage import Inside, Passage
+
+T = TypeVar("T")
 
 LOOK_EVERY = 0.5
 
@@ -135,7 +138,19 @@ class _ThreadContext(BlockingContext):
     def output(self, data: bytes, stream: str = "stdout") -> None:
         self._say(self._ctx.output(data, stream))
 
-    def _say(self, word: Coroutine[Any, Any, None]) -> None:
+    @contextmanager
+    def lane(self, name: str, waiting: str = "") -> Iterator[BlockingLane]:
+        passage = Passage(self._ctx, name, waiting)
+        try:
+            fence = self._say(passage.enter())
+            yield Inside(name, fence, lambda: self._say(passage.check()))
+        finally:
+            self._say(passage.leave())
+
+    def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+        return self._say(self._ctx.enqueue(kind, payload, **wishes))
+
+    def _say(self, word: Coroutine[Any, Any, T]) -> T:
         try:
             said = asyncio.run_coroutine_threadsafe(word, self._loop)
         except RuntimeError:

@@ -1,9 +1,11 @@
 """What a node and a worker process say to each other: frames of msgpack with their length before them.
 
-    node:    Boot            Run           Ask  Raise                   (the socket closes: exit)
-    worker:         Ready           Begun         Said Said Said  Done
+    node:    Boot            Run           Ask  Raise                    Answer        (the socket closes: exit)
+    worker:         Ready           Begun         Said Said Said  Enter        Leave  Done
 
-One task at a time.  Nothing in a frame names code to load but `Boot`, which the node makes of its own configuration.
+One task at a time.  A question (Enter, Check, Make) has a number, which its answer repeats; several may be open at
+once.  Who gives up waiting for a lane sends its `Leave`.  Nothing in a frame names code to load but `Boot`, which the
+node makes of its own configuration.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from windlass.handler import TaskInfo
+from windlass.handler import TaskInfo, Wishes
 
 LARGEST_FRAME = 64 * 1024 * 1024
 HEAD = struct.Struct("!I")
@@ -48,6 +50,23 @@ class Raise(msgspec.Struct, frozen=True, tag=True):
     pass
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """An error of the node's, by the name of its class."""
+
+    type: str
+    message: str
+    field: str = ""
+    facts: dict[str, str] = {}
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """`value`: the fence, or the child's id."""
+
+    number: int
+    value: int = 0
+    refusal: Refusal | None = None
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     broken: str = ""
     """Why the worker can't work."""
@@ -77,6 +96,34 @@ class Output(msgspec.Struct, frozen=True, tag=True):
     data: bytes
 
 
+class Enter(msgspec.Struct, frozen=True, tag=True):
+    """A lane is wanted; its number names it from now on."""
+
+    number: int
+    name: str
+    waiting: str
+
+
+class Check(msgspec.Struct, frozen=True, tag=True):
+    number: int
+    lane: int
+
+
+class Leave(msgspec.Struct, frozen=True, tag=True):
+    """The lane, or the place in its line, is given up.  Not answered."""
+
+    lane: int
+
+
+class Make(msgspec.Struct, frozen=True, tag=True):
+    """A child is wanted; `payload` is JSON."""
+
+    number: int
+    kind: str
+    payload: bytes
+    wishes: Wishes
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """`result` is JSON; `after` is seconds.  A worker that is not `clean` must not be used again."""
 
@@ -88,8 +135,9 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 Word = Stage | Progress | Step | Output
-FromWorker = Ready | Begun | Stage | Progress | Step | Output | Done
-FromNode = Boot | Run | Ask | Raise
+Question = Enter | Check | Make
+FromWorker = Ready | Begun | Stage | Progress | Step | Output | Enter | Check | Leave | Make | Done
+FromNode = Boot | Run | Ask | Raise | Answer
 
 _encoder = msgspec.msgpack.Encoder()
 from_worker = msgspec.msgpack.Decoder(FromWorker)

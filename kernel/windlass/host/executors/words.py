@@ -6,12 +6,13 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from typing import Any, Unpack
 
-from windlass.handler import BlockingContext, Context, Interrupted, Lane, TaskInfo
+from windlass.handler import BlockingContext, BlockingLane, Context, Interrupted, Lane, TaskInfo, Wishes
 from windlass.host.context import LARGEST_CHUNK, check_stream, clean, step_data
 from windlass.host.executors import wire
+from windlass.host.executors.asking import Asking
 
 
 class Interrupting:
@@ -113,10 +114,11 @@ class Speaking:
 
 
 class WorkerContext(BlockingContext):
-    def __init__(self, task: TaskInfo, speaking: Speaking) -> None:
+    def __init__(self, task: TaskInfo, speaking: Speaking, asking: Asking) -> None:
         self.task = task
         self.cancelled = threading.Event()
         self._speaking = speaking
+        self._asking = asking
 
     def stage(self, name: str) -> None:
         self._speaking.stage(name)
@@ -130,14 +132,21 @@ class WorkerContext(BlockingContext):
     def output(self, data: bytes, stream: str = "stdout") -> None:
         self._speaking.output(data, stream)
 
+    def lane(self, name: str, waiting: str = "") -> AbstractContextManager[BlockingLane]:
+        return self._asking.lane(name, waiting)
+
+    def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+        return self._asking.child(kind, payload, wishes)
+
 
 class AsyncWorkerContext(Context):
-    """For an async handler in a worker.  Sending may block its loop, which is all its own."""
+    """For an async handler in a worker.  Sending may block its loop, which is all its own; an answer is awaited."""
 
-    def __init__(self, task: TaskInfo, speaking: Speaking) -> None:
+    def __init__(self, task: TaskInfo, speaking: Speaking, asking: Asking) -> None:
         self.task = task
         self.cancelled = asyncio.Event()
         self._speaking = speaking
+        self._asking = asking
 
     async def stage(self, name: str) -> None:
         self._speaking.stage(name)
@@ -152,4 +161,7 @@ class AsyncWorkerContext(Context):
         self._speaking.output(data, stream)
 
     def lane(self, name: str, waiting: str = "") -> AbstractAsyncContextManager[Lane]:
-        raise RuntimeError("a handler in a worker process has no lanes")
+        return self._asking.lane_in_loop(name, waiting)
+
+    async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+        return await self._asking.child_in_loop(kind, payload, wishes)

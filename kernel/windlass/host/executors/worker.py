@@ -16,6 +16,7 @@ import structlog
 from windlass.errors import AttemptSuperseded
 from windlass.handler import Context
 from windlass.host.executors import wire
+from windlass.host.executors.errands import Errands
 from windlass.host.executors.guard.tree import descendants, signal_all
 from windlass.host.executors.launch import Launched, launch
 from windlass.host.executors.tap import Tap
@@ -111,8 +112,8 @@ class Worker:
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(KILL_SECONDS, self._bypass_guard)
 
-    async def listen(self, ctx: Context) -> wire.Done | None:
-        """Pass its words on until it is done; None when it died."""
+    async def listen(self, ctx: Context, errands: Errands) -> wire.Done | None:
+        """Pass its words on, and have its questions answered, until it is done; None when it died."""
         while (message := await self._receive()) is not None:
             match message:
                 case wire.Done():
@@ -121,6 +122,10 @@ class Worker:
                     self.begun = True
                 case wire.Ready():
                     pass
+                case wire.Enter() | wire.Check() | wire.Make():
+                    errands.begin(message)
+                case wire.Leave():
+                    await errands.leave(message.lane)
                 case word:
                     with suppress(AttemptSuperseded):
                         await _say(ctx, word)

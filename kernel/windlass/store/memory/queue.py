@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from windlass.core.lifecycle import FINAL, State, Verdict
-from windlass.errors import TaskNotFound, TaskOver
+from windlass.errors import AttemptSuperseded, TaskInterrupted, TaskNotFound, TaskOver
 from windlass.store.facts import (
     Asked,
     Claimed,
@@ -18,6 +18,7 @@ from windlass.store.facts import (
     JoinedFacts,
     Membership,
     NewTask,
+    Parent,
     Promoted,
     Receipt,
     Said,
@@ -51,6 +52,14 @@ class MemoryQueue(Queue):
         for task in tasks:
             self._intake.check(task)
         return self._stored(tasks, [self._intake.refusal(task) or self._intake.store(task) for task in tasks])
+
+    async def enqueue_children(self, parent: Parent, children: Sequence[NewTask]) -> list[Receipt]:
+        held = self._held(parent.node, parent.task, parent.attempt)
+        if held is None:
+            raise AttemptSuperseded(f"attempt {parent.attempt} of task {parent.task} is superseded")
+        if held.interrupted:
+            raise TaskInterrupted(f"task {parent.task} is being interrupted: it makes no children")
+        return await self.enqueue(children)
 
     def _stored(self, tasks: Sequence[NewTask], answers: list[A]) -> list[A]:
         for task in tasks:
@@ -194,6 +203,7 @@ class MemoryQueue(Queue):
             silence_limit=task.silence_limit,
             coalesce_key=place.coalesce_key,
             slot_key=place.slot_key,
+            origin=place.origin,
         )
 
     def _held(self, node: int, task: int, attempt: int) -> Held | None:

@@ -10,7 +10,15 @@ from typing import Any
 import msgspec
 
 from windlass.core.lifecycle import State, Verdict
-from windlass.errors import InvalidArgument, RequestIdReused, StoreUnavailable, TaskNotFound, TaskOver
+from windlass.errors import (
+    AttemptSuperseded,
+    InvalidArgument,
+    RequestIdReused,
+    StoreUnavailable,
+    TaskInterrupted,
+    TaskNotFound,
+    TaskOver,
+)
 from windlass.store.facts import (
     Asked,
     Claimed,
@@ -19,6 +27,7 @@ from windlass.store.facts import (
     JoinedFacts,
     Membership,
     NewTask,
+    Parent,
     Promoted,
     Receipt,
     Said,
@@ -75,6 +84,17 @@ class PostgresQueue(Queue):
                 answers = await self._store(run, tasks)
         await self.release_if_blocked(tasks)
         return answers
+
+    async def enqueue_children(self, parent: Parent, children: Sequence[NewTask]) -> list[Receipt]:
+        async with self._db.transaction() as run:
+            receipts = await self.enqueue_within(run, children)
+            flags = await run("fence_parent", msgspec.structs.asdict(parent))
+            if not flags:
+                raise AttemptSuperseded(f"attempt {parent.attempt} of task {parent.task} is superseded")
+            if flags[0][0]:
+                raise TaskInterrupted(f"task {parent.task} is being interrupted: it makes no children")
+        await self._release_if_blocked(children)
+        return receipts
 
     async def _store(self, run: Run, tasks: Sequence[NewTask]) -> list[Answer]:
         alone = [task for task in tasks if task.stands_alone]
