@@ -93,7 +93,7 @@ class PostgresQueue(Queue):
                 raise AttemptSuperseded(f"attempt {parent.attempt} of task {parent.task} is superseded")
             if flags[0][0]:
                 raise TaskInterrupted(f"task {parent.task} is being interrupted: it makes no children")
-        await self._release_if_blocked(children)
+        await self.release_if_blocked(children)
         return receipts
 
     async def _store(self, run: Run, tasks: Sequence[NewTask]) -> list[Answer]:
