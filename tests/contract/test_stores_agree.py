@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from windlass.store.postgres import connection, frontier, line
+from windlass.store.postgres import connection, frontier
 
 from tests.contract.history import Histories
 from tests.contract.pair import Pair
@@ -25,9 +25,7 @@ SHRINK = bool(os.environ.get("SHRINK"))
 @pytest.fixture
 def pair(dsn: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     # Planning takes longer than running, in tables this small.
-    planned_once = connection.SETTINGS.replace("force_custom_plan", "force_generic_plan")
-    monkeypatch.setitem(connection.DIALLING, "options", planned_once)
-    monkeypatch.setattr(line, "SETTINGS", planned_once)
+    monkeypatch.setitem(connection.SETTINGS, "plan_cache_mode", "force_generic_plan")
     # A claim may pass over what arrived in the last tenth of a second; here each looks.
     monkeypatch.setattr(frontier, "LOOK_SECONDS", -1.0)
     opened = Pair(dsn)

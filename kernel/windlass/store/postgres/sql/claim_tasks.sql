@@ -43,10 +43,12 @@ with gate as materialized (
       and keyed.nth + (select count(*) from windlass.running r where r.slot_key = keyed.slot_key) <= keyed.slot_limit
     order by n offset keyed.nth - 1 limit 1) as free
 ), held as (
+  insert into windlass.running (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, start_by, node)
+  select id, kind, pool, priority, next_try_at, attempt + 1, uncounted, origin, coalesce_key, start_by, %(node)s from taken where slot_key is null
+), slots_held as (
   insert into windlass.running (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by, slot, node)
   select id, kind, pool, priority, next_try_at, attempt + 1, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by, slot, %(node)s
-  from taken left join slotted using (id)
-  where slot_key is null or slot is not null
+  from taken join slotted using (id)
   -- Sorted, so that two claimers can't wait for each other's slots.
   order by slot_key, slot
   on conflict (slot_key, slot) where slot_key is not null do nothing
@@ -54,7 +56,7 @@ with gate as materialized (
 ), parked as (
   insert into windlass.blocked (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by, waits)
   select id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by, 1
-  from taken where slot_key is not null and id not in (select id from held)
+  from taken where slot_key is not null and id not in (select id from slots_held)
   returning id
 ), looked as materialized (
   select case when %(since)s::text is null then null else jsonb_build_object(
@@ -68,5 +70,5 @@ from looked left join (
          task.silence_limit, taken.coalesce_key, taken.slot_key, taken.origin
   -- One look by id for each, whatever the planner believes of the tables: this plan is kept.
   from taken cross join lateral (select * from windlass.task where task.id = taken.id offset 0) as task
-  where taken.slot_key is null or taken.id in (select id from held)
+  where taken.slot_key is null or taken.id in (select id from slots_held)
 ) as claimed on true
