@@ -16,7 +16,7 @@ from windlass.config import LogConfig, NodeConfig
 from windlass.control.server import Server
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
-from windlass.main import set_up_logging
+from windlass.main import calm_collector, set_up_logging
 from windlass.store.postgres import open_store
 
 from bench.noop import NoopPlugin
@@ -59,6 +59,7 @@ async def main(dsn: str, mode: str, tasks: int) -> None:
     plugin = NoopPlugin()
     store = await open_store(dsn)
     kernel = Kernel(store, load_plugins({}, {"noop": plugin}, installed=False), NodeConfig())
+    calm_collector()
     await kernel.start()
     modes = {"drain": drain, "drain-shared": drain_shared}
     await (modes[mode](kernel, plugin, tasks) if mode in modes else serve(kernel, plugin))

@@ -19,7 +19,7 @@ from windlass import Context, Handler, Outcome, Settings, Success, hookimpl
 from windlass.config import LogConfig, NodeConfig
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
-from windlass.main import set_up_logging
+from windlass.main import calm_collector, set_up_logging
 from windlass.store.facts import NewTask
 from windlass.store.postgres import PostgresStore, open_store
 
@@ -90,6 +90,7 @@ async def _work(slots: int) -> None:
     kernel = Kernel(store, plugins, NodeConfig(pools={"default": slots}))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    calm_collector()
     await kernel.start()
     await stop.wait()
     await kernel.drain()

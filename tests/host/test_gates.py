@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 from windlass import Context, Outcome, Success
 from windlass.core.lifecycle import State
-from windlass.errors import TaskInQueue, TaskNotFound
+from windlass.errors import InvalidArgument, PoolNotFound, TaskInQueue, TaskNotFound
+from windlass.host import dispatcher, sharing
 from windlass.host.admission import Caller
 from windlass.host.kernel import Kernel
 from windlass.store.facts import Sort
@@ -176,6 +177,28 @@ async def test_a_paused_kind_and_a_paused_pool_go_on_at_once_when_resumed(rig: R
     await outside.pools.resume_pool("default")
     await rig.ended(paused.task, within=SOON)
     await rig.ended(waiting.task, within=SOON)
+
+
+async def test_what_is_resumed_or_resized_through_a_node_is_seen_there_at_once(
+    rig: Rig, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name in ((dispatcher, "POLL_SECONDS"), (sharing, "IDLE_SECONDS"), (sharing, "BUSY_SECONDS")):
+        monkeypatch.setattr(module, name, 60.0)
+    kernel = await start(rig, works, slots=1)
+    works.gate.set()
+    await kernel.valves.pause_pool("default", "eve", "for a while")
+    await kernel.valves.pause_kind("OnHost", "eve")
+    task = await ask(kernel, "OnHost")
+    assert [(pool.name, pool.paused_by) for pool in await kernel.valves.all()] == [("default", "eve")]
+    await kernel.valves.resume_pool("default")
+    await kernel.valves.resume_kind("OnHost")
+    await rig.ended(task.task, within=SOON)
+    await kernel.valves.resize("default", 3)
+    await eventually(lambda: kernel.node.dispatchers[0].slots == 3, within=SOON)
+    with pytest.raises(InvalidArgument, match="slots must be from 0 to 100000, not -1"):
+        await kernel.valves.resize("default", -1)
+    with pytest.raises(PoolNotFound):
+        await kernel.valves.resize("nope", 1)
 
 
 async def test_each_pause_is_longer_than_the_last_up_to_the_longest(rig: Rig, works: Works) -> None:

@@ -22,6 +22,7 @@ from windlass.host.plugins import Plugins
 from windlass.host.schedules import Timetable
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
+from windlass.host.valves import Valves
 from windlass.host.watches import Watches
 from windlass.store.facts import Asked, Interrupted, NewTask, Receipt
 from windlass.store.pools import KindFacts
@@ -70,6 +71,7 @@ class Kernel:
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
+        self.valves = Valves(store.pools, self.node)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)

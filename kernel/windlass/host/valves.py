@@ -1,0 +1,52 @@
+"""What operators open and close: the slots of a pool, and pauses of pools and kinds.
+
+Each is seen by every node within a second or two, by this one and those that hear its hint at once.
+"""
+
+from __future__ import annotations
+
+from windlass.errors import InvalidArgument
+from windlass.host.node import Node
+from windlass.store.pools import PoolFacts, Pools
+
+MOST_SLOTS = 100_000
+
+
+class Valves:
+    def __init__(self, pools: Pools, node: Node) -> None:
+        self._pools = pools
+        self._node = node
+
+    async def all(self) -> list[PoolFacts]:
+        """Every pool, by name."""
+        return await self._pools.look()
+
+    async def resize(self, pool: str, slots: int) -> None:
+        """Raises `InvalidArgument` or `PoolNotFound`.  What runs beyond fewer slots runs on."""
+        if not 0 <= slots <= MOST_SLOTS:
+            raise InvalidArgument(f"slots must be from 0 to {MOST_SLOTS}, not {slots}", field="slots")
+        await self._pools.resize(pool, slots)
+        self._node.sharing.look()
+
+    async def pause_pool(self, pool: str, by: str, reason: str = "") -> None:
+        """Raises `PoolNotFound`."""
+        await self._pools.pause_pool(pool, by, reason)
+
+    async def resume_pool(self, pool: str) -> None:
+        """Raises `PoolNotFound`."""
+        await self._pools.resume_pool(pool)
+        self._look()
+
+    async def pause_kind(self, kind: str, by: str, reason: str = "") -> None:
+        """Raises `KindNotFound`."""
+        await self._pools.pause_kind(kind, by, reason)
+
+    async def resume_kind(self, kind: str) -> None:
+        """Raises `KindNotFound`."""
+        await self._pools.resume_kind(kind)
+        self._look()
+
+    def _look(self) -> None:
+        # A store does not hear its own hints.
+        self._node.releaser.look()
+        self._node.look()
