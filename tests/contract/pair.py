@@ -89,6 +89,7 @@ class Pair:
         self.pass_time(0)
         self.world = SameIds(lambda: self.now)
         self._memory = MemoryStore(self.world)
+        self._seen: list[Any] = []
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -105,12 +106,22 @@ class Pair:
         return mine
 
     def compare(self) -> None:
-        """The queue, the history and every event."""
-        watched = [Watched(task, 0) for task in self.world.tasks]
+        """Where every task is; and, where the last step changed any of it, the queue, the history and every event."""
         mine, theirs = self._memory_places(), self._admin.execute(PLACES).fetchall()
         assert mine == theirs, f"\nmemory:   {mine}\npostgres: {theirs}"
-        for ask in (_active, _cards, lambda store: store.library.events(watched, EVERYTHING)):
+        seen = [self._answer(self._memory, ask, None) for ask in self._reads()]
+        if seen != self._seen:
+            self._seen = seen
+            self.compare_lists()
+
+    def compare_lists(self) -> None:
+        """The queue, the history and every event."""
+        for ask in self._reads():
             self.both(ask)
+
+    def _reads(self) -> list[Ask]:
+        watched = [Watched(task, 0) for task in self.world.tasks]
+        return [_active, _cards, lambda store: store.library.events(watched, EVERYTHING)]
 
     def _memory_places(self) -> list[tuple[Any, ...]]:
         world = self.world
@@ -122,6 +133,7 @@ class Pair:
 
     def compare_details(self) -> None:
         """What is read of one task at a time, and of what is not a task."""
+        self.compare_lists()
         for task in self.world.tasks:
             for name in ("task", "card", "request", "standing"):
                 self.both(_reading(name, task))
