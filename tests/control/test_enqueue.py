@@ -107,6 +107,7 @@ REFUSED: dict[str, tuple[pb.EnqueueRequest, str, str]] = {
     "NUL in the coalesce_key": (asking(new(coalesce_key="\0")), "INVALID_ARGUMENT", "task.coalesce_key"),
     "concurrency": (asking(new(concurrency=_many(1_001))), "INVALID_ARGUMENT", "task.concurrency.limit"),
     "after": (asking(new(after=["cards/1"])), "INVALID_ARGUMENT", "task.after"),
+    "after with a key": (asking(new(coalesce_key="k", after=["tasks/1"])), "INVALID_ARGUMENT", "task.after"),
     "start_within": (asking(new(start_within=Duration(seconds=-1))), "INVALID_ARGUMENT", "task.start_within"),
     "run_limit": (asking(new(run_limit=Duration(seconds=2**62))), "INVALID_ARGUMENT", "task.run_limit"),
     "request_id": (asking(new(), request_id="mine"), "INVALID_ARGUMENT", "request_id"),

@@ -105,6 +105,7 @@ async def test_a_delayed_task_is_not_due(connection: psycopg.Connection[Any], re
         ("'Noop', priority => 101", "priority must be from 0 to 100, not 101"),
         ("'Noop', attempts => 0", "attempts must be from 1 to 32000, not 0"),
         ("'Noop', after => '{4711}'", "there is no task 4711 to wait for"),
+        ("'Noop', coalesce_key => 'k', after => '{1}'", "can't wait for other tasks"),
         ("'Noop', labels => '[1]'", "labels an object of strings"),
         ("'Noop', null", "payload must be JSON"),
         ("'Noop', to_jsonb(repeat('x', 1048577))", "the size of payload"),

@@ -118,6 +118,11 @@ class Admission:
         slots = slots if request.concurrency is None else request.concurrency
         for field, text in (("coalesce_key", key or ""), ("concurrency.key", slots.key if slots else "")):
             _check_word(f"task.{field}", text, LONGEST_KEY)
+        if key and request.after:
+            raise InvalidArgument(
+                "a request with a coalesce key can't wait for other tasks: it may join one that does not wait for them",
+                field="task.after",
+            )
         if slots is not None:
             _within(slots.limit, 1, MOST_SLOTS, "concurrency.limit", "task.concurrency.limit")
         return {

@@ -55,6 +55,10 @@ begin
      or exists (select from jsonb_each(labels) as l where jsonb_typeof(l.value) <> 'string') then
     raise exception 'payload must be JSON, and labels an object of strings' using errcode = 'invalid_parameter_value';
   end if;
+  if coalesce_key is not null and cardinality(after) > 0 then
+    raise exception 'a request with a coalesce key can''t wait for other tasks: it may join one that does not wait for them'
+      using errcode = 'invalid_parameter_value';
+  end if;
   seconds := greatest(0, extract(epoch from coalesce(due_at - now(), delay, interval '0')));
   hash := case when request_id is null then '' else substr(sha256(convert_to(jsonb_build_array(
     kind, payload, title, priority, pool, coalesce_key, concurrency_key, concurrency_limit, to_jsonb(after), after_success, attempts,
