@@ -159,7 +159,7 @@ SCENES: dict[str, Callable[[BlockingContext, Scene], Outcome]] = {
 class InProcess(Handler[Scene]):
     kind = "ProcessScene"
     retry = RetryPolicy(attempts=1)
-    graces = Graces(ask=0.2, raise_=1.0, terminate=0.2, kill=4.0, cleanup=1.0)
+    graces = Graces(ask=0.2, raise_=30.0, terminate=0.2, kill=4.0, cleanup=1.0)
 
     def run(self, ctx: BlockingContext, payload: Scene) -> Outcome:
         return SCENES[payload.name](ctx, payload)

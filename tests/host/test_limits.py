@@ -75,8 +75,9 @@ async def test_the_kinds_queue_deadline_is_the_default_of_every_request(rig: Rig
 async def test_a_limit_that_no_deadline_may_have_is_refused(rig: Rig) -> None:
     kernel = await rig.start(plugins=PLUGIN)
     for field in ("start_within", "run_limit", "silence_limit"):
+        limit: dict[str, Any] = {field: 400 * 86_400.0}
         with pytest.raises(InvalidArgument, match=f"{field} must be from"):
-            kernel.admission.admit(Request(kind="Bounded", **{field: 400 * 86_400.0}), ADA)
+            kernel.admission.admit(Request(kind="Bounded", **limit), ADA)
 
 
 async def test_who_enqueues_in_sql_gets_the_kinds_limits(rig: Rig) -> None:
@@ -89,7 +90,7 @@ async def test_who_enqueues_in_sql_gets_the_kinds_limits(rig: Rig) -> None:
 
 async def test_a_retry_from_history_keeps_the_limits(rig: Rig) -> None:
     kernel = await rig.start(plugins=PLUGIN)
-    limits = {"start_within": 9.0, "run_limit": 0.2, "silence_limit": 8.0}
+    limits: dict[str, Any] = {"start_within": 9.0, "run_limit": 0.2, "silence_limit": 8.0}
     task = kernel.admission.admit(Request(kind="Unbounded", **limits), ADA)
     first = await kernel.enqueuer.enqueue(task)
     await rig.ended(first.task)

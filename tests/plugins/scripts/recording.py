@@ -52,6 +52,9 @@ class RecordingContext(Context):
     def lane(self, name: str, waiting: str = "") -> AbstractAsyncContextManager[Lane]:
         raise AssertionError("ExecuteScript takes no lane")
 
+    async def enqueue(self, kind: str, payload: object = None, **wishes: Any) -> int:
+        raise AssertionError("ExecuteScript makes no children")
+
     def text(self, stream: str = "stdout") -> bytes:
         return b"".join(data for name, data in self.chunks if name == stream)
 

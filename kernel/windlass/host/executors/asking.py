@@ -15,11 +15,11 @@ from windlass.host.children import checked, encoded
 from windlass.host.context import LARGEST_NAME, check_lane_name, clean
 from windlass.host.executors import wire
 from windlass.host.executors.passage import Inside
-from windlass.host.executors.refusals import pack, unpack
+from windlass.host.executors.refusals import unpack
 
 
 class Asking:
-    """One attempt's questions.  `answered` and `close` come from other threads than the one that waits."""
+    """One attempt's questions.  `answered` comes from another thread than the one that waits."""
 
     def __init__(self, send: Callable[[wire.Question | wire.Leave], None]) -> None:
         self._send = send
@@ -32,10 +32,8 @@ class Asking:
             tell(answer)
 
     def close(self) -> None:
-        """A thread that the handler left behind must not ask in the next task's name, nor wait for ever."""
+        """A thread that the handler left behind must not ask in the next task's name.  Its worker is not used again."""
         self._over = True
-        for number in list(self._waiting):
-            self.answered(wire.Answer(number, refusal=pack(_over())))
 
     @contextmanager
     def lane(self, name: str, waiting: str) -> Iterator[BlockingLane]:
@@ -103,7 +101,7 @@ class Asking:
     def _ask(self, question: wire.Question, tell: Callable[[wire.Answer], None]) -> None:
         self._waiting[question.number] = tell
         if self._over:
-            raise _over()
+            raise AttemptSuperseded("the task of this worker is over")
         self._send(question)
 
 
@@ -115,10 +113,6 @@ class _Inside(Lane):
 
     async def check(self) -> None:
         await self._check()
-
-
-def _over() -> AttemptSuperseded:
-    return AttemptSuperseded("the task of this worker is over")
 
 
 def _value(answer: wire.Answer) -> int:
