@@ -15,12 +15,12 @@ with ended as (
          case when r.interrupt_at is null then e.message else concat_ws(
            '; ', 'interrupted by ' || r.interrupt_by || coalesce(': ' || nullif(r.interrupt_reason, ''), ''), nullif(e.message, '')) end as message,
          e.result, e.pause
-  from windlass.running r join ended e on e.id = r.id and e.attempt = r.attempt
-  where r.node = %(node)s
-  order by r.id
-  for update of r
+  -- One look by id for each: with statistics from an idle hour the planner read all of running for each end (30k/s fell to 8k/s).
+  from (select * from ended order by id) as e
+  cross join lateral (
+    select * from windlass.running where running.id = e.id and running.attempt = e.attempt and running.node = %(node)s for update) as r
 ), released as (
-  delete from windlass.running r using held where r.id = held.id
+  delete from windlass.running where id = any(array(select id from held))
 ), over as (
   insert into windlass.outcome (id, state, priority, kind, origin, attempt, uncounted, verdict, node, started_at, ended_at, message, result)
   select id, verdict + 2 - (verdict = 5)::int, priority, kind, origin, attempt, uncounted, verdict, %(node)s, started_at, ended_at, message, result::jsonb

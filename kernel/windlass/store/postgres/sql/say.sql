@@ -6,10 +6,11 @@ with told as (
                        %(currents)s::bigint[], %(totals)s::bigint[])
     as t(id, attempt, started_age, stage, progress_sequence, progress_age, progress_current, progress_total)
 ), held as materialized (
-  select r.id, r.attempt from windlass.running r join told on told.id = r.id and told.attempt = r.attempt
-  where r.node = %(node)s
-  order by r.id
-  for no key update of r
+  -- One look by id for each, whatever the statistics say of running.
+  select r.id, r.attempt from (select id, attempt from told order by id) as t
+  cross join lateral (
+    select id, attempt from windlass.running where running.id = t.id and running.attempt = t.attempt and running.node = %(node)s
+    for no key update) as r
 ), marked as (
   update windlass.running r set
     started_at        = coalesce(r.started_at, now() - told.started_age * interval '1 second'),
@@ -19,7 +20,7 @@ with told as (
     progress_current  = coalesce(told.progress_current, r.progress_current),
     progress_total    = case when told.progress_sequence is null then r.progress_total else told.progress_total end
   from told join held using (id, attempt)
-  where r.id = told.id
+  where r.id = told.id and r.id = any(array(select id from held))
 ), lines as (
   insert into windlass.step (task, sequence, at, type, text, data)
   select l.task, l.sequence, now() - l.age * interval '1 second', l.type, l.text, l.data::jsonb
