@@ -11,6 +11,7 @@ from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
+from windlass.errors import AttemptSuperseded, PayloadInvalid, TaskInterrupted
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.failpoints import failpoint
 from windlass.handler import (
@@ -35,6 +36,7 @@ from windlass.settings import Section, Settings
 
 __all__ = [
     "Attempt",
+    "AttemptSuperseded",
     "BlockingContext",
     "BlockingLane",
     "CatchUp",
@@ -49,6 +51,7 @@ __all__ = [
     "Lane",
     "Outcome",
     "Overlap",
+    "PayloadInvalid",
     "PayloadMisfit",
     "Rejected",
     "Resident",
@@ -60,6 +63,7 @@ __all__ = [
     "Settings",
     "Success",
     "TaskInfo",
+    "TaskInterrupted",
     "Twin",
     "Wishes",
     "failpoint",

@@ -39,14 +39,14 @@ def test_an_idle_node_claims_for_its_free_slots_only() -> None:
     assert claim_size(slots=40, executing=40, waiting=0, starts_per_second=0) == 0
 
 
-def test_a_busy_node_claims_what_it_will_start_in_a_twentieth_of_a_second() -> None:
-    assert claim_size(slots=40, executing=40, waiting=0, starts_per_second=2_000) == 100
-    assert claim_size(slots=40, executing=40, waiting=50, starts_per_second=2_000) == 50
-    assert claim_size(slots=40, executing=40, waiting=51, starts_per_second=2_000) == 0
+def test_a_busy_node_claims_what_it_will_start_in_a_tenth_of_a_second() -> None:
+    assert claim_size(slots=40, executing=40, waiting=0, starts_per_second=2_000) == 200
+    assert claim_size(slots=40, executing=40, waiting=100, starts_per_second=2_000) == 100
+    assert claim_size(slots=40, executing=40, waiting=101, starts_per_second=2_000) == 0
 
 
 def test_a_free_slot_is_worth_a_claim_whatever_waits() -> None:
-    assert claim_size(slots=40, executing=39, waiting=60, starts_per_second=2_000) == 41
+    assert claim_size(slots=40, executing=39, waiting=160, starts_per_second=2_000) == 41
 
 
 @given(rate=rates, starts=st.integers(0, 100_000), seconds=st.floats(0.001, 10.0))
