@@ -9,16 +9,18 @@ import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from windlass.store.facts import Line
 from windlass.store.port import Store
+from windlass.store.postgres import parameters
 from windlass.store.postgres.connection import SETTLED
 from windlass.store.postgres.queue import PostgresQueue
 from windlass.store.postgres.statements import sql
 
-from tests.contract.facts import claim, ended, leader, new_task, node_of
+from tests.contract.facts import claim, ended, leader, new_task, node_of, said
 from tests.waiting import eventually
 
 HOT = {"ready", "running", "deferred"}
@@ -34,12 +36,12 @@ BEFORE_EVERYTHING = {"since": None, "priorities": [5], "ats": [datetime(1970, 1,
 FROM_THE_START = {"since": "0", "priorities": [], "ats": [], "ids": []}
 
 
-def explain(dsn: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """The plan of a claim that is taken back, as it ran."""
+def explain(dsn: str, facts: dict[str, Any], statement: LiteralString = "claim_tasks") -> dict[str, Any]:
+    """The plan of a claim, or another statement, that is taken back, as it ran."""
     with psycopg.connect(dsn) as connection:
         connection.prepare_threshold = None
         connection.execute(sql("settle"), SETTLED)
-        query = "explain (analyze, buffers, format json)\n" + sql("claim_tasks")
+        query = "explain (analyze, buffers, format json)\n" + sql(statement)
         row = connection.execute(query.encode(), facts).fetchone()
         connection.rollback()
     assert row is not None
@@ -91,6 +93,31 @@ async def test_partitions_that_were_empty_when_they_were_analysed_are_still_read
     assert plan["Actual Rows"] == 500
     tables = {name for name in scanned(plan) if name in HOT or name.startswith("task")}
     assert tables == set()
+
+
+@pytest.mark.parametrize("statement", ["finish_tasks", "say"])
+async def test_after_an_idle_hour_each_end_and_word_still_finds_its_row_by_id(
+    store: Store, dsn: str, statement: LiteralString
+) -> None:
+    node = await node_of(store)
+    # Rows came and went, and then the tables were analysed: the planner believes that `running` is empty.
+    await store.queue.enqueue([new_task()] * 300)
+    await store.queue.finish(node, [ended(one) for one in await claim(store, node, 300)])
+    execute(dsn, "vacuum analyze")
+    await store.queue.enqueue([new_task()] * 300)
+    claimed = await claim(store, node, 300)
+    ends = parameters.finished([ended(one) for one in claimed])
+    words = parameters.told([said(one, lines=(Line(one.attempt * 10_000_000 + 1, 0.0, 3, "hi"),)) for one in claimed])
+    plan = explain(dsn, {"node": node} | (ends if statement == "finish_tasks" else words), statement)
+    looks = [one for one in nodes(plan) if one.get("Relation Name") == "running" and "Scan" in one["Node Type"]]
+    assert looks
+    # 300 looks by id may go past a dead row or two each; a look through the table for each would touch 90,000.
+    assert max(_rows(one) for one in looks) < 3_000
+
+
+def _rows(look: dict[str, Any]) -> float:
+    removed = look.get("Rows Removed by Filter", 0) + look.get("Rows Removed by Index Recheck", 0)
+    return float(look["Actual Loops"] * (look["Actual Rows"] + removed))
 
 
 async def test_under_a_held_snapshot_a_claim_does_not_walk_over_what_was_claimed_before(store: Store, dsn: str) -> None:
