@@ -36,7 +36,10 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pools: dict[str, int] = msgspec.field(default_factory=lambda: {"default": 40})
-    """Worker slots of this node by pool."""
+    """Worker slots by pool, over all nodes of the database.
+
+    A live change stays until the number here changes.  Pools that handlers name are there with 40 slots without this.
+    """
     lease: float = 30.0
     renew: float = 5.0
     drain_grace: float = 20.0
