@@ -12,7 +12,8 @@ from tests.clients.fake_server import START, World, a_task
 Card, Attempt, Step = history_service_pb2.Card, history_service_pb2.Attempt, history_service_pb2.Step
 TASK_KEYS = (
     "id kind title priority pool trigger origin initiator labels payload retry_attempts retry_pause created state "
-    "next_try started ended attempt retries node stage progress message result"
+    "next_try started ended attempt retries node stage progress message result "
+    "parent retry_of coalesce_key"
 )
 
 

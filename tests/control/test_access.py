@@ -27,6 +27,9 @@ CALLS = {
         "Get": tasks.GetTaskRequest(name="tasks/1"),
         "List": tasks.ListTasksRequest(),
         "Interrupt": tasks.InterruptRequest(name="tasks/1"),
+        "Retry": tasks.RetryTaskRequest(name="tasks/1"),
+        "Reprioritize": tasks.ReprioritizeRequest(name="tasks/1"),
+        "Explain": tasks.ExplainRequest(name="tasks/1"),
         "Watch": tasks.WatchRequest(name="tasks/1"),
     },
     "History": {
