@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from windlass.core import claiming
 from windlass.core.explain import Gate, GateKind
 from windlass.errors import TaskNotFound
 from windlass.handler import Concurrency
@@ -47,6 +48,12 @@ class Scene:
             return not await self.kernel.explain(task)
 
         await eventually(is_told)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_claimed_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a node has claimed already waits for other reasons."""
+    monkeypatch.setattr(claiming, "AHEAD_SECONDS", 0.0)
 
 
 @pytest_asyncio.fixture

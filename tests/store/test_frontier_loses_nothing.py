@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import psycopg
+from windlass.store.pools import KindFacts
 from windlass.store.port import Store
 
 from tests.contract.facts import new_task, node_of
@@ -67,3 +68,18 @@ async def test_while_eight_enqueue_and_commit_out_of_order_nothing_is_stranded(s
     await asyncio.gather(*enqueuers)
     claimed += await claim_all(store, node, 20)
     assert sorted(claimed) == sorted(stored)
+
+
+async def test_a_task_whose_kind_was_paused_is_claimed_when_it_is_resumed_however_far_the_claims_have_come(
+    store: Store,
+) -> None:
+    kinds = [KindFacts(name, "default", 10, 30.0) for name in ("Noop", "Odd")]
+    await store.pools.register({"default": 40}, kinds)
+    node = await node_of(store)
+    await store.pools.pause_kind("Odd", "eve", "")
+    [paused] = await store.queue.enqueue([new_task(kind="Odd")])
+    await store.queue.enqueue([new_task()] * 50)
+    assert len(await store.queue.claim(node, "default", ["Noop", "Odd"], 50)) == 50
+    await store.pools.resume_kind("Odd")
+    [found] = await store.queue.claim(node, "default", ["Noop", "Odd"], 50)
+    assert found.id == paused.task

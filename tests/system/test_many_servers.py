@@ -58,6 +58,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+def shares(dsn: str) -> list[int]:
+    with psycopg.connect(dsn) as connection:
+        return [row[0] for row in connection.execute("select slots from windlass.pool_share where pool = 'default'")]
+
+
 def notes(home: Home) -> list[list[str]]:
     ledger = Path(home.environ["LEDGER"])
     return [line.split() for line in ledger.read_text().splitlines()] if ledger.exists() else []
@@ -74,13 +79,15 @@ def test_a_plugin_from_outside_is_found_and_runs(tmp_path: Path, dsn: str, insta
 
 async def test_two_servers_drain_20_000_tasks_and_run_each_once(tmp_path: Path, dsn: str, installed: Path) -> None:
     environ = {"WINDLASS_STORE_DSN": dsn, "PYTHONPATH": str(installed), "LEDGER": str(tmp_path / "ledger")}
-    store = await open_store(dsn, connections=2)
-    for _ in range(20):
-        await store.queue.enqueue([new_task(kind="WriteNote", payload="{}")] * 1_000)
-    await store.close()
     with home_in(tmp_path, **environ) as home:
         home.serve()
         home.serve()
+        # Each has its share of the slots before there is work, or the first would be done with it.
+        wait_for(lambda: shares(dsn) == [20, 20], "both servers to have their share", 30)
+        store = await open_store(dsn, connections=2)
+        for _ in range(20):
+            await store.queue.enqueue([new_task(kind="WriteNote", payload="{}")] * 1_000)
+        await store.close()
         wait_for(lambda: count(dsn, "outcome") == 20_000, "all tasks to end", 60)
     executions = [line[0] for line in notes(home)]
     assert len(executions) == len(set(executions)) == 20_000

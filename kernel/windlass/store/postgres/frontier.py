@@ -27,6 +27,7 @@ class Frontier:
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline
+        self._kinds: frozenset[str] | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -54,9 +55,17 @@ class Frontier:
             "ids": [id_ for _, (_, id_) in marks],
         }
 
-    def learn(self, look: dict[str, Any] | None, claimed: Iterable[tuple[int, datetime, int]], *, sparse: bool) -> None:
-        """What a claim saw and took (priority, next try, id); `sparse` when it found fewer than it asked for."""
+    def learn(self, look: dict[str, Any] | None, claimed: Iterable[tuple[int, datetime, int]], *, sparse: bool) -> bool:
+        """What a claim saw and took (priority, next try, id); `sparse` when it found fewer than it asked for.
+
+        True when it has to start over: kinds are claimed again that were passed over, such as one that was resumed.
+        """
         self._sparse = sparse
+        kinds = None if look is None else look.get("kinds")
+        before, self._kinds = self._kinds, self._kinds if kinds is None else frozenset(kinds)
+        if before is not None and kinds is not None and not before.issuperset(kinds):
+            self.forget()
+            return True
         if look is not None:
             self._since = look["xmin"]
             for priority, epoch in look["seen"] or ():
@@ -65,6 +74,7 @@ class Frontier:
                 self._marks[priority] = min(self._marks.get(priority, (seen, 0)), (seen, 0))
         for priority, next_try_at, id_ in claimed:
             self._marks[priority] = max(self._marks.get(priority, (START, 0)), (next_try_at, id_))
+        return False
 
     def _go_back(self, now: float) -> None:
         self._went_back_at = now

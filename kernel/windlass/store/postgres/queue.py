@@ -164,11 +164,11 @@ class PostgresQueue(Queue):
         look, parked = rows[0][:2]
         looked = None if look is None else msgspec.json.decode(look)
         taken = ((c.priority, c.next_try_at, c.id) for c in claimed)
-        frontier.learn(looked, taken, sparse=len(claimed) + parked < limit)
+        over = frontier.learn(looked, taken, sparse=len(claimed) + parked < limit)
         if parked:
             # A slot may have come free since this claim's snapshot; whoever freed it did not see what was parked.
             await self.release()
-        return claimed, looked is not None, parked
+        return claimed, looked is not None and not over, parked
 
     async def reclaim(self, node: int, pool: str, known: Sequence[int]) -> list[Claimed]:
         rows = await self._db.rows("reclaim_tasks", {"node": node, "pool": pool, "known": list(known)})

@@ -61,6 +61,7 @@ with gate as materialized (
 ), looked as materialized (
   select case when %(since)s::text is null then null else jsonb_build_object(
            'xmin', pg_snapshot_xmin(pg_current_snapshot())::text,
+           'kinds', (select kinds from gate),
            'seen', (select jsonb_agg(jsonb_build_array(priority, extract(epoch from at))) from seen)) end as look
 )
 select looked.look, (select count(*) from parked), claimed.*
