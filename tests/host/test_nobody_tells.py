@@ -10,5 +10,5 @@ async def test_a_task_that_no_hint_tells_of_starts_within_a_poll(rig: Rig) -> No
     await rig.start()
     for _ in range(2):
         # The store does not hint to itself, and the node is not told.
-        [receipt] = await rig.store.queue.enqueue([new_task(kind="Play", payload='{"play": "none"}')])
+        [receipt] = await rig.store.queue.enqueue([new_task()])
         await rig.ended(receipt.task, within=3.0)
