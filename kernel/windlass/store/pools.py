@@ -33,12 +33,6 @@ class PoolFacts(msgspec.Struct, frozen=True):
     shares: tuple[Share, ...]
 
 
-class PausedFacts(msgspec.Struct, frozen=True):
-    name: str
-    by: str
-    reason: str
-
-
 class Pools(ABC):
     @abstractmethod
     async def register(self, pools: Mapping[str, int], kinds: Sequence[KindFacts]) -> None:
