@@ -194,6 +194,11 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
     def _more_than(self, id: int, told: int) -> bool:
         return len(self.world.events[id]) > told
 
+    async def EnqueueStream(self, request_iterator: Any, context: Any) -> Any:  # type: ignore[override]
+        raise NotImplementedError
+
+    WatchQueue = BulkInterrupt = BulkRetry = BulkReprioritize = EnqueueStream  # type: ignore[assignment]
+
 
 class FakeHistory(history_service_pb2_grpc.HistoryServicer):
     def __init__(self, world: World) -> None:
@@ -213,6 +218,9 @@ class FakeHistory(history_service_pb2_grpc.HistoryServicer):
         await self.world.enter("ListSteps", request, context)
         steps, token = _page(self.world.steps[int(request.parent.split("/")[1])], request)
         return history_service_pb2.ListStepsResponse(steps=steps, next_page_token=token)
+
+    async def ReadOutput(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
 
 
 async def _found(things: dict[int, Any], name: str, context: Any) -> Any:

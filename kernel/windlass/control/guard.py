@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 
+from windlass.control.roles import OPEN_TO_ALL
 from windlass.control.status import code_of, details_of
 from windlass.errors import BootError, Unauthenticated
 from windlass.host.admission import Caller
@@ -21,10 +22,11 @@ from windlass.host.admission import Caller
 USER = 1
 RpcHandler = Any
 """grpc.RpcMethodHandler, whose type arguments say nothing here."""
-OPEN_TO_ALL = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"})
 
 caller: contextvars.ContextVar[Caller] = contextvars.ContextVar("caller")
 """The authenticated caller of the RPC that runs now."""
+method: contextvars.ContextVar[str] = contextvars.ContextVar("method")
+"""Its name, such as `/windlass.v1.Tasks/Get`."""
 
 
 def write_token(file: Path) -> str:
@@ -57,7 +59,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def __init__(self, token: str) -> None:
         self._digest = hashlib.sha256(token.encode()).digest()
-        self._caller = Caller(name=_owner(), origin=USER)
+        self._caller = Caller(name=_owner(), origin=USER, credential="token-file")
 
     async def intercept_service(
         self,
@@ -68,6 +70,7 @@ class Guard(grpc.aio.ServerInterceptor):
             if not self._knows(dict(handler_call_details.invocation_metadata).get("authorization", "")):
                 return REFUSAL
             caller.set(self._caller)
+            method.set(handler_call_details.method)
         return await continuation(handler_call_details)
 
     def _knows(self, header: str | bytes) -> bool:

@@ -60,6 +60,9 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
             steps=[convert.step(task, event) for event in shown], next_page_token=token
         )
 
+    async def ReadOutput(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
+
 
 def _bounded(events: list[EventFacts]) -> list[EventFacts]:
     """As many as a reply may hold, at least one: lines can be long."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -14,7 +16,13 @@ from windlass.control.tasks import TasksServicer
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
 
-SERVICES = ("", "windlass.v1.Tasks", "windlass.v1.History")
+SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...] = (
+    (tasks_service_pb2_grpc.add_TasksServicer_to_server, TasksServicer),
+    (history_service_pb2_grpc.add_HistoryServicer_to_server, HistoryServicer),
+)
+"""What adds each to a server, and what makes it of the kernel."""
+HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History")
+
 OPTIONS = [
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 16 * 1024),
@@ -48,8 +56,8 @@ class Server:
         self._server = grpc.aio.server(interceptors=[Guard(token)], options=OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        tasks_service_pb2_grpc.add_TasksServicer_to_server(TasksServicer(kernel), self._server)
-        history_service_pb2_grpc.add_HistoryServicer_to_server(HistoryServicer(kernel), self._server)
+        for add, servicer in SERVICES:
+            add(servicer(kernel), self._server)
 
     async def start(self, listen: str) -> str:
         """Listen; returns the address with the port that was taken.  Raises `BootError` when it is in use."""
@@ -61,7 +69,7 @@ class Server:
                 f"can't listen on {listen}: {error}; is another server there? choose another --listen"
             ) from error
         await self._server.start()
-        for service in SERVICES:
+        for service in HEALTH_NAMES:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
 

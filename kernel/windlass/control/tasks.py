@@ -10,6 +10,7 @@ from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_serv
 
 from windlass.control import convert
 from windlass.control.guard import caller
+from windlass.control.notes import note
 from windlass.control.paging import bounded, page_size, read_token, write_token
 from windlass.control.status import answers, streams
 from windlass.core.sequence import ENDED, sequence
@@ -72,7 +73,8 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         task = convert.read_id(request.name, "tasks")
         if len(request.reason) > LONGEST_REASON or "\0" in request.reason:
             raise InvalidArgument(f"reason must have at most {LONGEST_REASON} characters and no NUL", field="reason")
-        await self._kernel.interrupt(Asked(task, caller.get().name, request.reason))
+        asked = Asked(task, caller.get().name, request.reason)
+        await self._kernel.interrupt(asked, note(request, request.name, request.reason))
         return await self._task(task)
 
     @answers
@@ -80,12 +82,13 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         self, request: tasks_service_pb2.RetryTaskRequest, context: Any
     ) -> tasks_service_pb2.EnqueueResponse:
         task = convert.read_id(request.name, "tasks")
-        return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id))
+        noted = note(request, request.name)
+        return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id, noted))
 
     @answers
     async def Reprioritize(self, request: tasks_service_pb2.ReprioritizeRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        await self._kernel.reprioritize(task, request.priority)
+        await self._kernel.reprioritize(task, request.priority, note(request, request.name))
         return await self._task(task)
 
     @answers
@@ -107,6 +110,25 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
             raise InvalidArgument("after_sequence is beyond every event of this task", field="after_sequence")
         async for event in self._kernel.watches.follow(task, request.after_sequence):
             yield convert.event(event)
+
+    async def EnqueueStream(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:
+        if context:
+            raise NotImplementedError
+        yield
+
+    async def WatchQueue(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        if context:
+            raise NotImplementedError
+        yield
+
+    async def BulkInterrupt(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+    async def BulkRetry(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+    async def BulkReprioritize(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
 
     def _admit(self, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
         return self._kernel.admission.admit(convert.read_request(request, datetime.now(UTC)), caller.get())

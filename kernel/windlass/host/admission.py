@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from windlass.core.access import Role
 from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, UnknownKind
 from windlass.handler import Concurrency, Twin
 from windlass.host.context import NUL, clean
@@ -61,10 +62,13 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks, as authenticated."""
+    """Who asks, as authenticated.  `credential` is what let it in; `pools` those it may reach, empty for all."""
 
     name: str
     origin: int
+    role: Role = Role.ADMIN
+    pools: frozenset[str] = frozenset()
+    credential: str = ""
 
 
 class Admission:

@@ -24,7 +24,7 @@ from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
 from windlass.host.watches import Watches
-from windlass.store.facts import Asked, Interrupted, NewTask, Receipt
+from windlass.store.facts import Asked, Interrupted, NewTask, Note, Receipt
 from windlass.store.pools import KindFacts
 from windlass.store.port import Store
 
@@ -91,9 +91,9 @@ class Kernel:
         for service in self._services:
             service.start()
 
-    async def interrupt(self, asked: Asked) -> Interrupted:
+    async def interrupt(self, asked: Asked, note: Note | None = None) -> Interrupted:
         """End a task; the node that runs it is told at once."""
-        interrupted = await self._store.queue.interrupt(asked)
+        interrupted = await self._store.queue.interrupt(asked, note)
         self.node.interrupted()
         self.watches.nudge([asked.task])
         last = 0
@@ -103,13 +103,13 @@ class Kernel:
                     await self.interrupt(Asked(last, asked.by, f"its parent {asked.task} was interrupted"))
         return interrupted
 
-    async def reprioritize(self, task: int, priority: int) -> None:
+    async def reprioritize(self, task: int, priority: int, note: Note | None = None) -> None:
         """Raises `InvalidArgument`, `TaskNotFound` or `TaskOver`."""
         check_priority(priority)
-        await self._store.queue.reprioritize(task, priority)
+        await self._store.queue.reprioritize(task, priority, note)
         self.node.look()
 
-    async def retry(self, task: int, caller: Caller, request_id: str = "") -> Receipt:
+    async def retry(self, task: int, caller: Caller, request_id: str = "", note: Note | None = None) -> Receipt:
         """Ask again for what a task that has ended was asked: a new task, which names the old one.
 
         Raises `TaskNotFound`, `TaskInQueue` when it has not ended, or `PayloadInvalid` when its handler can't fold what
@@ -131,6 +131,7 @@ class Kernel:
             request_id=read_request_id(request_id),
             body_hash=task.to_bytes(16),
             joins_running=kind is not None and kind.handler.running_twin is Twin.JOIN,
+            note=note,
         )
         return await self.enqueuer.enqueue(again)
 

@@ -14,7 +14,7 @@ from windlass.core.schedules import Schedule, check_schedule
 from windlass.errors import BootError, InvalidArgument, ScheduleChanged, ScheduleInvalid, ScheduleNotFound
 from windlass.host.admission import NORMAL_PRIORITY, Admission, Caller, Request
 from windlass.host.plugins import Kind, Plugins
-from windlass.store.facts import NewTask, Page, Receipt
+from windlass.store.facts import NewTask, Note, Page, Receipt
 from windlass.store.schedules import ScheduleFacts, Schedules, TickFacts
 
 log = structlog.get_logger()
@@ -41,9 +41,9 @@ class Timetable:
         self._on_stored = on_stored
         self._on_changed = on_changed
 
-    async def put(self, schedule: Schedule, revision: int | None = None) -> ScheduleFacts:
+    async def put(self, schedule: Schedule, revision: int | None = None, note: Note | None = None) -> ScheduleFacts:
         """Make or change an operator's schedule.  Raises what `Schedules.put` and `Admission.admit` raise."""
-        facts = await self._schedules.put(self._complete(schedule), owner=None, revision=revision)
+        facts = await self._schedules.put(self._complete(schedule), owner=None, revision=revision, note=note)
         self._on_changed()
         return facts
 
@@ -53,24 +53,24 @@ class Timetable:
     async def list(self, size: int, after: str = "") -> Page[ScheduleFacts]:
         return await self._schedules.list(size, after)
 
-    async def delete(self, name: str, revision: int | None = None) -> None:
+    async def delete(self, name: str, revision: int | None = None, note: Note | None = None) -> None:
         """Remove an operator's schedule; a plugin's can only be paused."""
-        await self._schedules.delete(name, owner=None, revision=revision)
+        await self._schedules.delete(name, owner=None, revision=revision, note=note)
 
-    async def pause(self, name: str) -> ScheduleFacts:
+    async def pause(self, name: str, note: Note | None = None) -> ScheduleFacts:
         """Its ticks are skipped from here on; what runs goes on."""
-        return await self._schedules.pause(name, paused=True)
+        return await self._schedules.pause(name, paused=True, note=note)
 
-    async def resume(self, name: str) -> ScheduleFacts:
-        facts = await self._schedules.pause(name, paused=False)
+    async def resume(self, name: str, note: Note | None = None) -> ScheduleFacts:
+        facts = await self._schedules.pause(name, paused=False, note=note)
         self._on_changed()
         return facts
 
-    async def run_now(self, name: str, caller: Caller, request_id: str = "") -> Receipt:
+    async def run_now(self, name: str, caller: Caller, request_id: str = "", note: Note | None = None) -> Receipt:
         """Make its task at once, paused or not, whatever still runs.  The same `request_id` makes it once."""
         schedule = (await self._schedules.get(name)).schedule
         request = _request(schedule, "operator", {"schedule": name}, request_id)
-        task = self._admission.admit(request, caller)
+        task = replace(self._admission.admit(request, caller), note=note)
         receipt = await self._schedules.run_now(name, task, caller.name)
         self._on_stored([task])
         return receipt

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from windlass.errors import InvalidArgument
 from windlass.host.node import Node
+from windlass.store.facts import Note
 from windlass.store.pools import PoolFacts, Pools
 
 MOST_SLOTS = 100_000
@@ -21,29 +22,29 @@ class Valves:
         """Every pool, by name."""
         return await self._pools.look()
 
-    async def resize(self, pool: str, slots: int) -> None:
+    async def resize(self, pool: str, slots: int, note: Note | None = None) -> None:
         """Raises `InvalidArgument` or `PoolNotFound`.  What runs beyond fewer slots runs on."""
         if not 0 <= slots <= MOST_SLOTS:
             raise InvalidArgument(f"slots must be from 0 to {MOST_SLOTS}, not {slots}", field="slots")
-        await self._pools.resize(pool, slots)
+        await self._pools.resize(pool, slots, note)
         self._node.sharing.look()
 
-    async def pause_pool(self, pool: str, by: str, reason: str = "") -> None:
+    async def pause_pool(self, pool: str, by: str, reason: str = "", note: Note | None = None) -> None:
         """Raises `PoolNotFound`."""
-        await self._pools.pause_pool(pool, by, reason)
+        await self._pools.pause_pool(pool, by, reason, note)
 
-    async def resume_pool(self, pool: str) -> None:
+    async def resume_pool(self, pool: str, note: Note | None = None) -> None:
         """Raises `PoolNotFound`."""
-        await self._pools.resume_pool(pool)
+        await self._pools.resume_pool(pool, note)
         self._look()
 
-    async def pause_kind(self, kind: str, by: str, reason: str = "") -> None:
+    async def pause_kind(self, kind: str, by: str, reason: str = "", note: Note | None = None) -> None:
         """Raises `KindNotFound`."""
-        await self._pools.pause_kind(kind, by, reason)
+        await self._pools.pause_kind(kind, by, reason, note)
 
-    async def resume_kind(self, kind: str) -> None:
+    async def resume_kind(self, kind: str, note: Note | None = None) -> None:
         """Raises `KindNotFound`."""
-        await self._pools.resume_kind(kind)
+        await self._pools.resume_kind(kind, note)
         self._look()
 
     def _look(self) -> None:

@@ -9,13 +9,29 @@ from uuid import UUID
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.core.lifecycle import State, Verdict
 
 T = TypeVar("T")
 
 
+class Note(msgspec.Struct, frozen=True):
+    """A privileged call, for the audit log.  `credential` is what let the caller in; `request` is JSON text."""
+
+    subject: str
+    credential: str
+    role: Role
+    method: str
+    resource: str
+    reason: str = ""
+    request: str = "{}"
+
+
 class NewTask(msgspec.Struct, frozen=True):
-    """A request, checked and complete.  `payload` is JSON text; `delay` in seconds from now."""
+    """A request, checked and complete.  `payload` is JSON text; `delay` in seconds from now.
+
+    `note`: its making is a privileged call, written down with it; nothing of it is kept on the task.
+    """
 
     kind: str
     title: str
@@ -42,6 +58,7 @@ class NewTask(msgspec.Struct, frozen=True):
     retry_of: int | None = None
     after: tuple[int, ...] = ()
     after_success: bool = False
+    note: Note | None = None
 
     @property
     def stands_alone(self) -> bool:

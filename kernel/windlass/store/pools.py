@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from windlass.core.shares import Share
+from windlass.store.facts import Note
 
 
 class KindFacts(msgspec.Struct, frozen=True):
@@ -54,21 +55,21 @@ class Pools(ABC):
         """
 
     @abstractmethod
-    async def resize(self, pool: str, slots: int) -> None:
+    async def resize(self, pool: str, slots: int, note: Note | None = None) -> None:
         """Change a pool's slots, everywhere and at once.  Raises `PoolNotFound`."""
 
     @abstractmethod
-    async def pause_pool(self, pool: str, by: str, reason: str) -> None:
+    async def pause_pool(self, pool: str, by: str, reason: str, note: Note | None = None) -> None:
         """Start nothing more in a pool; what runs goes on.  Raises `PoolNotFound`.  The first who pauses is kept."""
 
     @abstractmethod
-    async def resume_pool(self, pool: str) -> None:
+    async def resume_pool(self, pool: str, note: Note | None = None) -> None:
         """Raises `PoolNotFound`."""
 
     @abstractmethod
-    async def pause_kind(self, kind: str, by: str, reason: str) -> None:
+    async def pause_kind(self, kind: str, by: str, reason: str, note: Note | None = None) -> None:
         """Start no more tasks of a kind.  Raises `KindNotFound`."""
 
     @abstractmethod
-    async def resume_kind(self, kind: str) -> None:
+    async def resume_kind(self, kind: str, note: Note | None = None) -> None:
         """Raises `KindNotFound`."""

@@ -11,6 +11,8 @@ Rules for every implementation:
   happened; every call is written so that making it again is right.
 - Time is the store's own clock.  Callers say how long ago something happened (seconds, from their monotonic clock),
   never when, so that no caller's wall clock is trusted.
+- A call that takes a `note` writes it into the audit log in the transaction of its effect; without an effect nothing is
+  written.
 - Writes of an execution carry (task, attempt, node) and are refused once the attempt is superseded or the node has
   left.  Refused items are left out of what is returned; nothing is raised for them.
 """
@@ -22,6 +24,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from windlass.core.lifecycle import State
 from windlass.errors import RequestIdReused
+from windlass.store.audit import Audit
 from windlass.store.facts import (
     Asked,
     Beat,
@@ -34,6 +37,7 @@ from windlass.store.facts import (
     Membership,
     NewTask,
     NodeFacts,
+    Note,
     Page,
     Parent,
     Promoted,
@@ -108,7 +112,7 @@ class Queue(ABC):
         """Accept how attempts ended.  One whose task was interrupted is settled as CANCELED, whatever it says."""
 
     @abstractmethod
-    async def interrupt(self, ask: Asked) -> Interrupted:
+    async def interrupt(self, ask: Asked, note: Note | None = None) -> Interrupted:
         """Cancel a waiting task at once, or flag a running one.  Raises `TaskNotFound` or `TaskOver`."""
 
     @abstractmethod
@@ -116,7 +120,7 @@ class Queue(ABC):
         """The interrupts asked of tasks that `node` runs.  They stay listed until the task ends."""
 
     @abstractmethod
-    async def reprioritize(self, task: int, priority: int) -> State:
+    async def reprioritize(self, task: int, priority: int, note: Note | None = None) -> State:
         """A new priority for a task in the queue; its state then.  Raises `TaskNotFound` or `TaskOver`."""
 
     @abstractmethod
@@ -212,6 +216,7 @@ class Store(ABC):
     lanes: Lanes
     upkeep: Upkeep
     statistics: Statistics
+    audit: Audit
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:

@@ -13,7 +13,7 @@ import msgspec
 
 from windlass.core.schedules import Plan, Schedule, Standing, TickOutcome
 from windlass.errors import ScheduleChanged
-from windlass.store.facts import Membership, NewTask, Page, Receipt
+from windlass.store.facts import Membership, NewTask, Note, Page, Receipt
 
 
 class ScheduleFacts(msgspec.Struct, frozen=True):
@@ -74,7 +74,9 @@ class TickFacts(msgspec.Struct, frozen=True):
 
 class Schedules(ABC):
     @abstractmethod
-    async def put(self, schedule: Schedule, *, owner: str | None, revision: int | None = None) -> ScheduleFacts:
+    async def put(
+        self, schedule: Schedule, *, owner: str | None, revision: int | None = None, note: Note | None = None
+    ) -> ScheduleFacts:
         """Make or change one.  A change keeps whether it is paused; one of its times settles what was due before.
 
         `revision` is the one the caller read; 0: there must be none; None: whatever is there.  Raises
@@ -90,11 +92,13 @@ class Schedules(ABC):
         """By name; `after` is the last name of the page before."""
 
     @abstractmethod
-    async def delete(self, name: str, *, owner: str | None, revision: int | None = None) -> None:
+    async def delete(
+        self, name: str, *, owner: str | None, revision: int | None = None, note: Note | None = None
+    ) -> None:
         """Remove it; its ledger stays.  Raises as `put` does."""
 
     @abstractmethod
-    async def pause(self, name: str, *, paused: bool) -> ScheduleFacts:
+    async def pause(self, name: str, *, paused: bool, note: Note | None = None) -> ScheduleFacts:
         """Stop or go on.  Ticks of the pause are skipped, also those found out later.  Raises `ScheduleNotFound`."""
 
     @abstractmethod

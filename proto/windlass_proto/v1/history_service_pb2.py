@@ -23,40 +23,47 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from windlass_proto.v1 import event_pb2 as windlass_dot_v1_dot_event__pb2
 from windlass_proto.v1 import task_pb2 as windlass_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!windlass/v1/history_service.proto\x12\x0bwindlass.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16windlass/v1/task.proto\"\x98\x02\n\x04\x43\x61rd\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.windlass.v1.Card.State\x12\x1f\n\x04task\x18\x03 \x01(\x0b\x32\x11.windlass.v1.Task\x12&\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32\x14.windlass.v1.Attempt\x12#\n\x06joined\x18\x05 \x03(\x0b\x32\x13.windlass.v1.Joined\"l\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x13\n\x0fSTATE_COMPLETED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x12\n\x0eSTATE_CANCELED\x10\x04\"\x8c\x01\n\x06Joined\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\x0f\n\x07trigger\x18\x03 \x01(\t\x12#\n\x06origin\x18\x04 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\x11\n\tinitiator\x18\x05 \x01(\t\"\xfa\x02\n\x07\x41ttempt\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.windlass.v1.Attempt.Outcome\x12\x0c\n\x04node\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07message\x18\x06 \x01(\t\"\xb1\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_RUNNING\x10\x01\x12\x13\n\x0fOUTCOME_SUCCESS\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x12\x11\n\rOUTCOME_RETRY\x10\x04\x12\x14\n\x10OUTCOME_CANCELED\x10\x05\x12\x10\n\x0cOUTCOME_LOST\x10\x06\x12\x14\n\x10OUTCOME_RETURNED\x10\x07\"\x86\x02\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04type\x18\x05 \x01(\x0e\x32\x16.windlass.v1.Step.Type\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\"\n\x04\x64\x61ta\x18\x07 \x01(\x0b\x32\x14.windlass.v1.Payload\"K\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x0e\n\nTYPE_STATE\x10\x01\x12\x0e\n\nTYPE_STAGE\x10\x02\x12\r\n\tTYPE_STEP\x10\x03\"\x1e\n\x0eGetCardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"^\n\x10ListCardsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x06origin\x18\x03 \x01(\x0e\x32\x13.windlass.v1.Origin\"N\n\x11ListCardsResponse\x12 \n\x05\x63\x61rds\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Card\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x10ListStepsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"N\n\x11ListStepsResponse\x12 \n\x05steps\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Step\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd3\x01\n\x07History\x12\x35\n\x03Get\x12\x1b.windlass.v1.GetCardRequest\x1a\x11.windlass.v1.Card\x12\x45\n\x04List\x12\x1d.windlass.v1.ListCardsRequest\x1a\x1e.windlass.v1.ListCardsResponse\x12J\n\tListSteps\x12\x1d.windlass.v1.ListStepsRequest\x1a\x1e.windlass.v1.ListStepsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!windlass/v1/history_service.proto\x12\x0bwindlass.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17windlass/v1/event.proto\x1a\x16windlass/v1/task.proto\"\x98\x02\n\x04\x43\x61rd\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0e\x32\x17.windlass.v1.Card.State\x12\x1f\n\x04task\x18\x03 \x01(\x0b\x32\x11.windlass.v1.Task\x12&\n\x08\x61ttempts\x18\x04 \x03(\x0b\x32\x14.windlass.v1.Attempt\x12#\n\x06joined\x18\x05 \x03(\x0b\x32\x13.windlass.v1.Joined\"l\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x13\n\x0fSTATE_COMPLETED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\x12\x12\n\x0eSTATE_CANCELED\x10\x04\"\x8c\x01\n\x06Joined\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07running\x18\x02 \x01(\x08\x12\x0f\n\x07trigger\x18\x03 \x01(\t\x12#\n\x06origin\x18\x04 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\x11\n\tinitiator\x18\x05 \x01(\t\"\xfa\x02\n\x07\x41ttempt\x12\x0f\n\x07\x61ttempt\x18\x01 \x01(\x05\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.windlass.v1.Attempt.Outcome\x12\x0c\n\x04node\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07message\x18\x06 \x01(\t\"\xb1\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n\x0fOUTCOME_RUNNING\x10\x01\x12\x13\n\x0fOUTCOME_SUCCESS\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x12\x11\n\rOUTCOME_RETRY\x10\x04\x12\x14\n\x10OUTCOME_CANCELED\x10\x05\x12\x10\n\x0cOUTCOME_LOST\x10\x06\x12\x14\n\x10OUTCOME_RETURNED\x10\x07\"\x86\x02\n\x04Step\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x04type\x18\x05 \x01(\x0e\x32\x16.windlass.v1.Step.Type\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\"\n\x04\x64\x61ta\x18\x07 \x01(\x0b\x32\x14.windlass.v1.Payload\"K\n\x04Type\x12\x14\n\x10TYPE_UNSPECIFIED\x10\x00\x12\x0e\n\nTYPE_STATE\x10\x01\x12\x0e\n\nTYPE_STAGE\x10\x02\x12\r\n\tTYPE_STEP\x10\x03\"\x1e\n\x0eGetCardRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x80\x01\n\x10ListCardsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12#\n\x06origin\x18\x03 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x01(\t\"N\n\x11ListCardsResponse\x12 \n\x05\x63\x61rds\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Card\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"I\n\x10ListStepsRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"N\n\x11ListStepsResponse\x12 \n\x05steps\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Step\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x87\x01\n\x11ReadOutputRequest\x12\x0e\n\x06parent\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\x12*\n\x06stream\x18\x05 \x01(\x0e\x32\x1a.windlass.v1.Output.Stream\"W\n\x12ReadOutputResponse\x12(\n\x06\x63hunks\x18\x01 \x03(\x0b\x32\x18.windlass.v1.OutputChunk\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x7f\n\x0bOutputChunk\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x06output\x18\x04 \x01(\x0b\x32\x13.windlass.v1.Output2\xa2\x02\n\x07History\x12\x35\n\x03Get\x12\x1b.windlass.v1.GetCardRequest\x1a\x11.windlass.v1.Card\x12\x45\n\x04List\x12\x1d.windlass.v1.ListCardsRequest\x1a\x1e.windlass.v1.ListCardsResponse\x12J\n\tListSteps\x12\x1d.windlass.v1.ListStepsRequest\x1a\x1e.windlass.v1.ListStepsResponse\x12M\n\nReadOutput\x12\x1e.windlass.v1.ReadOutputRequest\x1a\x1f.windlass.v1.ReadOutputResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'windlass_proto.v1.history_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CARD']._serialized_start=108
-  _globals['_CARD']._serialized_end=388
-  _globals['_CARD_STATE']._serialized_start=280
-  _globals['_CARD_STATE']._serialized_end=388
-  _globals['_JOINED']._serialized_start=391
-  _globals['_JOINED']._serialized_end=531
-  _globals['_ATTEMPT']._serialized_start=534
-  _globals['_ATTEMPT']._serialized_end=912
-  _globals['_ATTEMPT_OUTCOME']._serialized_start=735
-  _globals['_ATTEMPT_OUTCOME']._serialized_end=912
-  _globals['_STEP']._serialized_start=915
-  _globals['_STEP']._serialized_end=1177
-  _globals['_STEP_TYPE']._serialized_start=1102
-  _globals['_STEP_TYPE']._serialized_end=1177
-  _globals['_GETCARDREQUEST']._serialized_start=1179
-  _globals['_GETCARDREQUEST']._serialized_end=1209
-  _globals['_LISTCARDSREQUEST']._serialized_start=1211
-  _globals['_LISTCARDSREQUEST']._serialized_end=1305
-  _globals['_LISTCARDSRESPONSE']._serialized_start=1307
-  _globals['_LISTCARDSRESPONSE']._serialized_end=1385
-  _globals['_LISTSTEPSREQUEST']._serialized_start=1387
-  _globals['_LISTSTEPSREQUEST']._serialized_end=1460
-  _globals['_LISTSTEPSRESPONSE']._serialized_start=1462
-  _globals['_LISTSTEPSRESPONSE']._serialized_end=1540
-  _globals['_HISTORY']._serialized_start=1543
-  _globals['_HISTORY']._serialized_end=1754
+  _globals['_CARD']._serialized_start=133
+  _globals['_CARD']._serialized_end=413
+  _globals['_CARD_STATE']._serialized_start=305
+  _globals['_CARD_STATE']._serialized_end=413
+  _globals['_JOINED']._serialized_start=416
+  _globals['_JOINED']._serialized_end=556
+  _globals['_ATTEMPT']._serialized_start=559
+  _globals['_ATTEMPT']._serialized_end=937
+  _globals['_ATTEMPT_OUTCOME']._serialized_start=760
+  _globals['_ATTEMPT_OUTCOME']._serialized_end=937
+  _globals['_STEP']._serialized_start=940
+  _globals['_STEP']._serialized_end=1202
+  _globals['_STEP_TYPE']._serialized_start=1127
+  _globals['_STEP_TYPE']._serialized_end=1202
+  _globals['_GETCARDREQUEST']._serialized_start=1204
+  _globals['_GETCARDREQUEST']._serialized_end=1234
+  _globals['_LISTCARDSREQUEST']._serialized_start=1237
+  _globals['_LISTCARDSREQUEST']._serialized_end=1365
+  _globals['_LISTCARDSRESPONSE']._serialized_start=1367
+  _globals['_LISTCARDSRESPONSE']._serialized_end=1445
+  _globals['_LISTSTEPSREQUEST']._serialized_start=1447
+  _globals['_LISTSTEPSREQUEST']._serialized_end=1520
+  _globals['_LISTSTEPSRESPONSE']._serialized_start=1522
+  _globals['_LISTSTEPSRESPONSE']._serialized_end=1600
+  _globals['_READOUTPUTREQUEST']._serialized_start=1603
+  _globals['_READOUTPUTREQUEST']._serialized_end=1738
+  _globals['_READOUTPUTRESPONSE']._serialized_start=1740
+  _globals['_READOUTPUTRESPONSE']._serialized_end=1827
+  _globals['_OUTPUTCHUNK']._serialized_start=1829
+  _globals['_OUTPUTCHUNK']._serialized_end=1956
+  _globals['_HISTORY']._serialized_start=1959
+  _globals['_HISTORY']._serialized_end=2249
 # @@protoc_insertion_point(module_scope)

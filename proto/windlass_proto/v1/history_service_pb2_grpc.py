@@ -50,6 +50,11 @@ class HistoryStub:
                 request_serializer=windlass_dot_v1_dot_history__service__pb2.ListStepsRequest.SerializeToString,
                 response_deserializer=windlass_dot_v1_dot_history__service__pb2.ListStepsResponse.FromString,
                 _registered_method=True)
+        self.ReadOutput = channel.unary_unary(
+                '/windlass.v1.History/ReadOutput',
+                request_serializer=windlass_dot_v1_dot_history__service__pb2.ReadOutputRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_history__service__pb2.ReadOutputResponse.FromString,
+                _registered_method=True)
 
 
 class HistoryServicer:
@@ -64,7 +69,7 @@ class HistoryServicer:
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """Newest first.
+        """Newest first, unless asked for otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +77,13 @@ class HistoryServicer:
 
     def ListSteps(self, request, context):
         """The timeline of one card, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReadOutput(self, request, context):
+        """What the attempts of a card wrote, oldest first; what was over the cap is left out and counted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +106,11 @@ def add_HistoryServicer_to_server(servicer, server):
                     servicer.ListSteps,
                     request_deserializer=windlass_dot_v1_dot_history__service__pb2.ListStepsRequest.FromString,
                     response_serializer=windlass_dot_v1_dot_history__service__pb2.ListStepsResponse.SerializeToString,
+            ),
+            'ReadOutput': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadOutput,
+                    request_deserializer=windlass_dot_v1_dot_history__service__pb2.ReadOutputRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_history__service__pb2.ReadOutputResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +195,33 @@ class History:
             '/windlass.v1.History/ListSteps',
             windlass_dot_v1_dot_history__service__pb2.ListStepsRequest.SerializeToString,
             windlass_dot_v1_dot_history__service__pb2.ListStepsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadOutput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.History/ReadOutput',
+            windlass_dot_v1_dot_history__service__pb2.ReadOutputRequest.SerializeToString,
+            windlass_dot_v1_dot_history__service__pb2.ReadOutputResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,9 +36,11 @@ class HistoryStub:
     Get: _grpc.UnaryUnaryMultiCallable[_history_service_pb2.GetCardRequest, _history_service_pb2.Card]
     """The card of a task that was claimed at least once, or interrupted before that."""
     List: _grpc.UnaryUnaryMultiCallable[_history_service_pb2.ListCardsRequest, _history_service_pb2.ListCardsResponse]
-    """Newest first."""
+    """Newest first, unless asked for otherwise."""
     ListSteps: _grpc.UnaryUnaryMultiCallable[_history_service_pb2.ListStepsRequest, _history_service_pb2.ListStepsResponse]
     """The timeline of one card, oldest first."""
+    ReadOutput: _grpc.UnaryUnaryMultiCallable[_history_service_pb2.ReadOutputRequest, _history_service_pb2.ReadOutputResponse]
+    """What the attempts of a card wrote, oldest first; what was over the cap is left out and counted."""
 
 @_typing.type_check_only
 class HistoryAsyncStub(HistoryStub):
@@ -48,9 +50,11 @@ class HistoryAsyncStub(HistoryStub):
     Get: _aio.UnaryUnaryMultiCallable[_history_service_pb2.GetCardRequest, _history_service_pb2.Card]  # type: ignore[assignment]
     """The card of a task that was claimed at least once, or interrupted before that."""
     List: _aio.UnaryUnaryMultiCallable[_history_service_pb2.ListCardsRequest, _history_service_pb2.ListCardsResponse]  # type: ignore[assignment]
-    """Newest first."""
+    """Newest first, unless asked for otherwise."""
     ListSteps: _aio.UnaryUnaryMultiCallable[_history_service_pb2.ListStepsRequest, _history_service_pb2.ListStepsResponse]  # type: ignore[assignment]
     """The timeline of one card, oldest first."""
+    ReadOutput: _aio.UnaryUnaryMultiCallable[_history_service_pb2.ReadOutputRequest, _history_service_pb2.ReadOutputResponse]  # type: ignore[assignment]
+    """What the attempts of a card wrote, oldest first; what was over the cap is left out and counted."""
 
 class HistoryServicer(metaclass=_abc_1.ABCMeta):
     """What became of tasks: one card for each task from its first claim on, and its timeline."""
@@ -69,7 +73,7 @@ class HistoryServicer(metaclass=_abc_1.ABCMeta):
         request: _history_service_pb2.ListCardsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_history_service_pb2.ListCardsResponse, _abc.Awaitable[_history_service_pb2.ListCardsResponse]]:
-        """Newest first."""
+        """Newest first, unless asked for otherwise."""
 
     @_abc_1.abstractmethod
     def ListSteps(
@@ -78,5 +82,13 @@ class HistoryServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_history_service_pb2.ListStepsResponse, _abc.Awaitable[_history_service_pb2.ListStepsResponse]]:
         """The timeline of one card, oldest first."""
+
+    @_abc_1.abstractmethod
+    def ReadOutput(
+        self,
+        request: _history_service_pb2.ReadOutputRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_history_service_pb2.ReadOutputResponse, _abc.Awaitable[_history_service_pb2.ReadOutputResponse]]:
+        """What the attempts of a card wrote, oldest first; what was over the cap is left out and counted."""
 
 def add_HistoryServicer_to_server(servicer: HistoryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

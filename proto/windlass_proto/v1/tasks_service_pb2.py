@@ -28,7 +28,7 @@ from windlass_proto.v1 import event_pb2 as windlass_dot_v1_dot_event__pb2
 from windlass_proto.v1 import task_pb2 as windlass_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fwindlass/v1/tasks_service.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17windlass/v1/event.proto\x1a\x16windlass/v1/task.proto\"\xda\x04\n\x07NewTask\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\x08priority\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\x0f\n\x07trigger\x18\x05 \x01(\t\x12\x30\n\x06labels\x18\x06 \x03(\x0b\x32 .windlass.v1.NewTask.LabelsEntry\x12%\n\x07payload\x18\x07 \x01(\x0b\x32\x14.windlass.v1.Payload\x12\'\n\x05retry\x18\x08 \x01(\x0b\x32\x18.windlass.v1.RetryPolicy\x12,\n\x08\x64ue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0c\x63oalesce_key\x18\n \x01(\tH\x01\x88\x01\x01\x12-\n\x0b\x63oncurrency\x18\x0b \x01(\x0b\x32\x18.windlass.v1.Concurrency\x12\r\n\x05\x61\x66ter\x18\x0c \x03(\t\x12\x15\n\rafter_success\x18\r \x01(\x08\x12/\n\x0cstart_within\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\trun_limit\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rsilence_limit\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_priorityB\x0f\n\r_coalesce_key\"_\n\x0e\x45nqueueRequest\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.windlass.v1.NewTask\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\xf1\x01\n\x0f\x45nqueueResponse\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x35\n\x07receipt\x18\x02 \x01(\x0e\x32$.windlass.v1.EnqueueResponse.Receipt\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.windlass.v1.Task.State\x12\x0e\n\x06joined\x18\x04 \x01(\x05\"a\n\x07Receipt\x12\x17\n\x13RECEIPT_UNSPECIFIED\x10\x00\x12\x13\n\x0fRECEIPT_CREATED\x10\x01\x12\x14\n\x10RECEIPT_REPEATED\x10\x02\x12\x12\n\x0eRECEIPT_JOINED\x10\x03\"D\n\x13\x42\x61tchEnqueueRequest\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.windlass.v1.EnqueueRequest\"G\n\x14\x42\x61tchEnqueueResponse\x12/\n\tresponses\x18\x01 \x03(\x0b\x32\x1c.windlass.v1.EnqueueResponse\"\x1e\n\x0eGetTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"9\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListTasksResponse\x12 \n\x05tasks\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10InterruptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"4\n\x10RetryTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"5\n\x13ReprioritizeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\"\x1e\n\x0e\x45xplainRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0f\x45xplainResponse\x12 \n\x05gates\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Gate\"\xb6\x02\n\x04Gate\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.windlass.v1.Gate.Kind\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\x0e\n\x06\x63lears\x18\x03 \x01(\t\x12\r\n\x05tasks\x18\x04 \x03(\t\"\xdb\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11KIND_DEPENDENCIES\x10\x01\x12\r\n\tKIND_TWIN\x10\x02\x12\x10\n\x0cKIND_NOT_DUE\x10\x03\x12\x14\n\x10KIND_KIND_PAUSED\x10\x04\x12\x14\n\x10KIND_POOL_PAUSED\x10\x05\x12\x10\n\x0cKIND_NO_NODE\x10\x06\x12\x11\n\rKIND_KEY_BUSY\x10\x07\x12\x12\n\x0eKIND_POOL_FULL\x10\x08\x12\x0e\n\nKIND_AHEAD\x10\t\x12\x10\n\x0cKIND_CLAIMED\x10\n\"4\n\x0cWatchRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x32\xea\x04\n\x05Tasks\x12\x44\n\x07\x45nqueue\x12\x1b.windlass.v1.EnqueueRequest\x1a\x1c.windlass.v1.EnqueueResponse\x12S\n\x0c\x42\x61tchEnqueue\x12 .windlass.v1.BatchEnqueueRequest\x1a!.windlass.v1.BatchEnqueueResponse\x12\x35\n\x03Get\x12\x1b.windlass.v1.GetTaskRequest\x1a\x11.windlass.v1.Task\x12\x45\n\x04List\x12\x1d.windlass.v1.ListTasksRequest\x1a\x1e.windlass.v1.ListTasksResponse\x12=\n\tInterrupt\x12\x1d.windlass.v1.InterruptRequest\x1a\x11.windlass.v1.Task\x12\x44\n\x05Retry\x12\x1d.windlass.v1.RetryTaskRequest\x1a\x1c.windlass.v1.EnqueueResponse\x12\x43\n\x0cReprioritize\x12 .windlass.v1.ReprioritizeRequest\x1a\x11.windlass.v1.Task\x12\x44\n\x07\x45xplain\x12\x1b.windlass.v1.ExplainRequest\x1a\x1c.windlass.v1.ExplainResponse\x12\x38\n\x05Watch\x12\x19.windlass.v1.WatchRequest\x1a\x12.windlass.v1.Event0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fwindlass/v1/tasks_service.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17windlass/v1/event.proto\x1a\x16windlass/v1/task.proto\"\xda\x04\n\x07NewTask\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x15\n\x08priority\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0c\n\x04pool\x18\x04 \x01(\t\x12\x0f\n\x07trigger\x18\x05 \x01(\t\x12\x30\n\x06labels\x18\x06 \x03(\x0b\x32 .windlass.v1.NewTask.LabelsEntry\x12%\n\x07payload\x18\x07 \x01(\x0b\x32\x14.windlass.v1.Payload\x12\'\n\x05retry\x18\x08 \x01(\x0b\x32\x18.windlass.v1.RetryPolicy\x12,\n\x08\x64ue_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x0c\x63oalesce_key\x18\n \x01(\tH\x01\x88\x01\x01\x12-\n\x0b\x63oncurrency\x18\x0b \x01(\x0b\x32\x18.windlass.v1.Concurrency\x12\r\n\x05\x61\x66ter\x18\x0c \x03(\t\x12\x15\n\rafter_success\x18\r \x01(\x08\x12/\n\x0cstart_within\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\trun_limit\x18\x0f \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rsilence_limit\x18\x10 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_priorityB\x0f\n\r_coalesce_key\"_\n\x0e\x45nqueueRequest\x12\"\n\x04task\x18\x01 \x01(\x0b\x32\x14.windlass.v1.NewTask\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\"\xf1\x01\n\x0f\x45nqueueResponse\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x35\n\x07receipt\x18\x02 \x01(\x0e\x32$.windlass.v1.EnqueueResponse.Receipt\x12&\n\x05state\x18\x03 \x01(\x0e\x32\x17.windlass.v1.Task.State\x12\x0e\n\x06joined\x18\x04 \x01(\x05\"a\n\x07Receipt\x12\x17\n\x13RECEIPT_UNSPECIFIED\x10\x00\x12\x13\n\x0fRECEIPT_CREATED\x10\x01\x12\x14\n\x10RECEIPT_REPEATED\x10\x02\x12\x12\n\x0eRECEIPT_JOINED\x10\x03\"D\n\x13\x42\x61tchEnqueueRequest\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.windlass.v1.EnqueueRequest\"G\n\x14\x42\x61tchEnqueueResponse\x12/\n\tresponses\x18\x01 \x03(\x0b\x32\x1c.windlass.v1.EnqueueResponse\"E\n\x14\x45nqueueStreamRequest\x12-\n\x08requests\x18\x01 \x03(\x0b\x32\x1b.windlass.v1.EnqueueRequest\"H\n\x15\x45nqueueStreamResponse\x12/\n\tresponses\x18\x01 \x03(\x0b\x32\x1c.windlass.v1.EnqueueResponse\"\x1e\n\x0eGetTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"[\n\x10ListTasksRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x03 \x01(\t\x12\x10\n\x08order_by\x18\x04 \x01(\t\"N\n\x11ListTasksResponse\x12 \n\x05tasks\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"0\n\x10InterruptRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"4\n\x10RetryTaskRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"5\n\x13ReprioritizeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08priority\x18\x02 \x01(\x05\"\x1e\n\x0e\x45xplainRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"3\n\x0f\x45xplainResponse\x12 \n\x05gates\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Gate\"\xb6\x02\n\x04Gate\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.windlass.v1.Gate.Kind\x12\x0b\n\x03why\x18\x02 \x01(\t\x12\x0e\n\x06\x63lears\x18\x03 \x01(\t\x12\r\n\x05tasks\x18\x04 \x03(\t\"\xdb\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11KIND_DEPENDENCIES\x10\x01\x12\r\n\tKIND_TWIN\x10\x02\x12\x10\n\x0cKIND_NOT_DUE\x10\x03\x12\x14\n\x10KIND_KIND_PAUSED\x10\x04\x12\x14\n\x10KIND_POOL_PAUSED\x10\x05\x12\x10\n\x0cKIND_NO_NODE\x10\x06\x12\x11\n\rKIND_KEY_BUSY\x10\x07\x12\x12\n\x0eKIND_POOL_FULL\x10\x08\x12\x0e\n\nKIND_AHEAD\x10\t\x12\x10\n\x0cKIND_CLAIMED\x10\n\"H\n\x11WatchQueueRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0e\n\x06\x66ilter\x18\x02 \x01(\t\x12\x10\n\x08order_by\x18\x03 \x01(\t\"y\n\x0bQueueChange\x12!\n\x04task\x18\x01 \x01(\x0b\x32\x11.windlass.v1.TaskH\x00\x12\x0e\n\x04gone\x18\x02 \x01(\tH\x00\x12-\n\x07\x63urrent\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x42\x08\n\x06\x63hange\"o\n\x14\x42ulkInterruptRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x0c\n\x04rate\x18\x04 \x01(\x05\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"k\n\x10\x42ulkRetryRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x0c\n\x04rate\x18\x04 \x01(\x05\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"\x84\x01\n\x17\x42ulkReprioritizeRequest\x12\x0e\n\x06\x66ilter\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x0c\n\x04rate\x18\x04 \x01(\x05\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x10\n\x08priority\x18\x06 \x01(\x05\"c\n\x0c\x42ulkResponse\x12\x0c\n\x04task\x18\x01 \x01(\t\x12\x10\n\x08matching\x18\x02 \x01(\x05\x12\x0f\n\x07is_more\x18\x03 \x01(\x08\x12\"\n\x07samples\x18\x04 \x03(\x0b\x32\x11.windlass.v1.Task\"4\n\x0cWatchRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x32\xfb\x07\n\x05Tasks\x12\x44\n\x07\x45nqueue\x12\x1b.windlass.v1.EnqueueRequest\x1a\x1c.windlass.v1.EnqueueResponse\x12S\n\x0c\x42\x61tchEnqueue\x12 .windlass.v1.BatchEnqueueRequest\x1a!.windlass.v1.BatchEnqueueResponse\x12Z\n\rEnqueueStream\x12!.windlass.v1.EnqueueStreamRequest\x1a\".windlass.v1.EnqueueStreamResponse(\x01\x30\x01\x12\x35\n\x03Get\x12\x1b.windlass.v1.GetTaskRequest\x1a\x11.windlass.v1.Task\x12\x45\n\x04List\x12\x1d.windlass.v1.ListTasksRequest\x1a\x1e.windlass.v1.ListTasksResponse\x12=\n\tInterrupt\x12\x1d.windlass.v1.InterruptRequest\x1a\x11.windlass.v1.Task\x12\x44\n\x05Retry\x12\x1d.windlass.v1.RetryTaskRequest\x1a\x1c.windlass.v1.EnqueueResponse\x12\x43\n\x0cReprioritize\x12 .windlass.v1.ReprioritizeRequest\x1a\x11.windlass.v1.Task\x12\x44\n\x07\x45xplain\x12\x1b.windlass.v1.ExplainRequest\x1a\x1c.windlass.v1.ExplainResponse\x12\x38\n\x05Watch\x12\x19.windlass.v1.WatchRequest\x1a\x12.windlass.v1.Event0\x01\x12H\n\nWatchQueue\x12\x1e.windlass.v1.WatchQueueRequest\x1a\x18.windlass.v1.QueueChange0\x01\x12M\n\rBulkInterrupt\x12!.windlass.v1.BulkInterruptRequest\x1a\x19.windlass.v1.BulkResponse\x12\x45\n\tBulkRetry\x12\x1d.windlass.v1.BulkRetryRequest\x1a\x19.windlass.v1.BulkResponse\x12S\n\x10\x42ulkReprioritize\x12$.windlass.v1.BulkReprioritizeRequest\x1a\x19.windlass.v1.BulkResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,28 +51,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHENQUEUEREQUEST']._serialized_end=1176
   _globals['_BATCHENQUEUERESPONSE']._serialized_start=1178
   _globals['_BATCHENQUEUERESPONSE']._serialized_end=1249
-  _globals['_GETTASKREQUEST']._serialized_start=1251
-  _globals['_GETTASKREQUEST']._serialized_end=1281
-  _globals['_LISTTASKSREQUEST']._serialized_start=1283
-  _globals['_LISTTASKSREQUEST']._serialized_end=1340
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1342
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1420
-  _globals['_INTERRUPTREQUEST']._serialized_start=1422
-  _globals['_INTERRUPTREQUEST']._serialized_end=1470
-  _globals['_RETRYTASKREQUEST']._serialized_start=1472
-  _globals['_RETRYTASKREQUEST']._serialized_end=1524
-  _globals['_REPRIORITIZEREQUEST']._serialized_start=1526
-  _globals['_REPRIORITIZEREQUEST']._serialized_end=1579
-  _globals['_EXPLAINREQUEST']._serialized_start=1581
-  _globals['_EXPLAINREQUEST']._serialized_end=1611
-  _globals['_EXPLAINRESPONSE']._serialized_start=1613
-  _globals['_EXPLAINRESPONSE']._serialized_end=1664
-  _globals['_GATE']._serialized_start=1667
-  _globals['_GATE']._serialized_end=1977
-  _globals['_GATE_KIND']._serialized_start=1758
-  _globals['_GATE_KIND']._serialized_end=1977
-  _globals['_WATCHREQUEST']._serialized_start=1979
-  _globals['_WATCHREQUEST']._serialized_end=2031
-  _globals['_TASKS']._serialized_start=2034
-  _globals['_TASKS']._serialized_end=2652
+  _globals['_ENQUEUESTREAMREQUEST']._serialized_start=1251
+  _globals['_ENQUEUESTREAMREQUEST']._serialized_end=1320
+  _globals['_ENQUEUESTREAMRESPONSE']._serialized_start=1322
+  _globals['_ENQUEUESTREAMRESPONSE']._serialized_end=1394
+  _globals['_GETTASKREQUEST']._serialized_start=1396
+  _globals['_GETTASKREQUEST']._serialized_end=1426
+  _globals['_LISTTASKSREQUEST']._serialized_start=1428
+  _globals['_LISTTASKSREQUEST']._serialized_end=1519
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1521
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1599
+  _globals['_INTERRUPTREQUEST']._serialized_start=1601
+  _globals['_INTERRUPTREQUEST']._serialized_end=1649
+  _globals['_RETRYTASKREQUEST']._serialized_start=1651
+  _globals['_RETRYTASKREQUEST']._serialized_end=1703
+  _globals['_REPRIORITIZEREQUEST']._serialized_start=1705
+  _globals['_REPRIORITIZEREQUEST']._serialized_end=1758
+  _globals['_EXPLAINREQUEST']._serialized_start=1760
+  _globals['_EXPLAINREQUEST']._serialized_end=1790
+  _globals['_EXPLAINRESPONSE']._serialized_start=1792
+  _globals['_EXPLAINRESPONSE']._serialized_end=1843
+  _globals['_GATE']._serialized_start=1846
+  _globals['_GATE']._serialized_end=2156
+  _globals['_GATE_KIND']._serialized_start=1937
+  _globals['_GATE_KIND']._serialized_end=2156
+  _globals['_WATCHQUEUEREQUEST']._serialized_start=2158
+  _globals['_WATCHQUEUEREQUEST']._serialized_end=2230
+  _globals['_QUEUECHANGE']._serialized_start=2232
+  _globals['_QUEUECHANGE']._serialized_end=2353
+  _globals['_BULKINTERRUPTREQUEST']._serialized_start=2355
+  _globals['_BULKINTERRUPTREQUEST']._serialized_end=2466
+  _globals['_BULKRETRYREQUEST']._serialized_start=2468
+  _globals['_BULKRETRYREQUEST']._serialized_end=2575
+  _globals['_BULKREPRIORITIZEREQUEST']._serialized_start=2578
+  _globals['_BULKREPRIORITIZEREQUEST']._serialized_end=2710
+  _globals['_BULKRESPONSE']._serialized_start=2712
+  _globals['_BULKRESPONSE']._serialized_end=2811
+  _globals['_WATCHREQUEST']._serialized_start=2813
+  _globals['_WATCHREQUEST']._serialized_end=2865
+  _globals['_TASKS']._serialized_start=2868
+  _globals['_TASKS']._serialized_end=3887
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class TasksStub:
                 request_serializer=windlass_dot_v1_dot_tasks__service__pb2.BatchEnqueueRequest.SerializeToString,
                 response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BatchEnqueueResponse.FromString,
                 _registered_method=True)
+        self.EnqueueStream = channel.stream_stream(
+                '/windlass.v1.Tasks/EnqueueStream',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.EnqueueStreamRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.EnqueueStreamResponse.FromString,
+                _registered_method=True)
         self.Get = channel.unary_unary(
                 '/windlass.v1.Tasks/Get',
                 request_serializer=windlass_dot_v1_dot_tasks__service__pb2.GetTaskRequest.SerializeToString,
@@ -85,6 +90,26 @@ class TasksStub:
                 request_serializer=windlass_dot_v1_dot_tasks__service__pb2.WatchRequest.SerializeToString,
                 response_deserializer=windlass_dot_v1_dot_event__pb2.Event.FromString,
                 _registered_method=True)
+        self.WatchQueue = channel.unary_stream(
+                '/windlass.v1.Tasks/WatchQueue',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.WatchQueueRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.QueueChange.FromString,
+                _registered_method=True)
+        self.BulkInterrupt = channel.unary_unary(
+                '/windlass.v1.Tasks/BulkInterrupt',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.BulkInterruptRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.FromString,
+                _registered_method=True)
+        self.BulkRetry = channel.unary_unary(
+                '/windlass.v1.Tasks/BulkRetry',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.BulkRetryRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.FromString,
+                _registered_method=True)
+        self.BulkReprioritize = channel.unary_unary(
+                '/windlass.v1.Tasks/BulkReprioritize',
+                request_serializer=windlass_dot_v1_dot_tasks__service__pb2.BulkReprioritizeRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.FromString,
+                _registered_method=True)
 
 
 class TasksServicer:
@@ -103,6 +128,14 @@ class TasksServicer:
 
     def BatchEnqueue(self, request, context):
         """Stores many tasks in one transaction: all of them or, on an error, none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnqueueStream(self, request_iterator, context):
+        """Stores what keeps coming: each message in a transaction of its own, answered in order after its COMMIT.
+        An error ends the stream: what was answered before is stored, the message it names is not; send those after it again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,6 +195,36 @@ class TasksServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchQueue(self, request, context):
+        """The first page of a List, kept current: every task on it, then what enters it, changes, and leaves it.
+        Changes within a second may come as one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkInterrupt(self, request, context):
+        """Interrupts every task in the queue that matches a filter.  The work is a task itself: it survives restarts, shows its
+        progress, and can be interrupted.  With validate_only it is only said what would be done.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkRetry(self, request, context):
+        """Asks again for every task that has ended and matches a filter; otherwise as BulkInterrupt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkReprioritize(self, request, context):
+        """A new priority for every task in the queue that matches a filter; otherwise as BulkInterrupt.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TasksServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -174,6 +237,11 @@ def add_TasksServicer_to_server(servicer, server):
                     servicer.BatchEnqueue,
                     request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BatchEnqueueRequest.FromString,
                     response_serializer=windlass_dot_v1_dot_tasks__service__pb2.BatchEnqueueResponse.SerializeToString,
+            ),
+            'EnqueueStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EnqueueStream,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.EnqueueStreamRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_tasks__service__pb2.EnqueueStreamResponse.SerializeToString,
             ),
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
@@ -209,6 +277,26 @@ def add_TasksServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.WatchRequest.FromString,
                     response_serializer=windlass_dot_v1_dot_event__pb2.Event.SerializeToString,
+            ),
+            'WatchQueue': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchQueue,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.WatchQueueRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_tasks__service__pb2.QueueChange.SerializeToString,
+            ),
+            'BulkInterrupt': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkInterrupt,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BulkInterruptRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.SerializeToString,
+            ),
+            'BulkRetry': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkRetry,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BulkRetryRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.SerializeToString,
+            ),
+            'BulkReprioritize': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkReprioritize,
+                    request_deserializer=windlass_dot_v1_dot_tasks__service__pb2.BulkReprioritizeRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -269,6 +357,33 @@ class Tasks:
             '/windlass.v1.Tasks/BatchEnqueue',
             windlass_dot_v1_dot_tasks__service__pb2.BatchEnqueueRequest.SerializeToString,
             windlass_dot_v1_dot_tasks__service__pb2.BatchEnqueueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnqueueStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/windlass.v1.Tasks/EnqueueStream',
+            windlass_dot_v1_dot_tasks__service__pb2.EnqueueStreamRequest.SerializeToString,
+            windlass_dot_v1_dot_tasks__service__pb2.EnqueueStreamResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -458,6 +573,114 @@ class Tasks:
             '/windlass.v1.Tasks/Watch',
             windlass_dot_v1_dot_tasks__service__pb2.WatchRequest.SerializeToString,
             windlass_dot_v1_dot_event__pb2.Event.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/windlass.v1.Tasks/WatchQueue',
+            windlass_dot_v1_dot_tasks__service__pb2.WatchQueueRequest.SerializeToString,
+            windlass_dot_v1_dot_tasks__service__pb2.QueueChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkInterrupt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Tasks/BulkInterrupt',
+            windlass_dot_v1_dot_tasks__service__pb2.BulkInterruptRequest.SerializeToString,
+            windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkRetry(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Tasks/BulkRetry',
+            windlass_dot_v1_dot_tasks__service__pb2.BulkRetryRequest.SerializeToString,
+            windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkReprioritize(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Tasks/BulkReprioritize',
+            windlass_dot_v1_dot_tasks__service__pb2.BulkReprioritizeRequest.SerializeToString,
+            windlass_dot_v1_dot_tasks__service__pb2.BulkResponse.FromString,
             options,
             channel_credentials,
             insecure,

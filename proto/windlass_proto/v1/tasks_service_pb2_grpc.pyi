@@ -43,6 +43,10 @@ class TasksStub:
     """Stores a task.  The answer follows the COMMIT: an acknowledged task is not lost."""
     BatchEnqueue: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.BatchEnqueueRequest, _tasks_service_pb2.BatchEnqueueResponse]
     """Stores many tasks in one transaction: all of them or, on an error, none."""
+    EnqueueStream: _grpc.StreamStreamMultiCallable[_tasks_service_pb2.EnqueueStreamRequest, _tasks_service_pb2.EnqueueStreamResponse]
+    """Stores what keeps coming: each message in a transaction of its own, answered in order after its COMMIT.
+    An error ends the stream: what was answered before is stored, the message it names is not; send those after it again.
+    """
     Get: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.GetTaskRequest, _task_pb2.Task]
     """Any task that retention has kept, in whatever state."""
     List: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.ListTasksRequest, _tasks_service_pb2.ListTasksResponse]
@@ -67,6 +71,18 @@ class TasksStub:
     """What happened to the task so far, then what happens, until its end: then the stream closes with OK.
     Sequences only grow, and are not gapless.  Progress is folded: only the latest value is promised.
     """
+    WatchQueue: _grpc.UnaryStreamMultiCallable[_tasks_service_pb2.WatchQueueRequest, _tasks_service_pb2.QueueChange]
+    """The first page of a List, kept current: every task on it, then what enters it, changes, and leaves it.
+    Changes within a second may come as one.
+    """
+    BulkInterrupt: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.BulkInterruptRequest, _tasks_service_pb2.BulkResponse]
+    """Interrupts every task in the queue that matches a filter.  The work is a task itself: it survives restarts, shows its
+    progress, and can be interrupted.  With validate_only it is only said what would be done.
+    """
+    BulkRetry: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.BulkRetryRequest, _tasks_service_pb2.BulkResponse]
+    """Asks again for every task that has ended and matches a filter; otherwise as BulkInterrupt."""
+    BulkReprioritize: _grpc.UnaryUnaryMultiCallable[_tasks_service_pb2.BulkReprioritizeRequest, _tasks_service_pb2.BulkResponse]
+    """A new priority for every task in the queue that matches a filter; otherwise as BulkInterrupt."""
 
 @_typing.type_check_only
 class TasksAsyncStub(TasksStub):
@@ -81,6 +97,10 @@ class TasksAsyncStub(TasksStub):
     """Stores a task.  The answer follows the COMMIT: an acknowledged task is not lost."""
     BatchEnqueue: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.BatchEnqueueRequest, _tasks_service_pb2.BatchEnqueueResponse]  # type: ignore[assignment]
     """Stores many tasks in one transaction: all of them or, on an error, none."""
+    EnqueueStream: _aio.StreamStreamMultiCallable[_tasks_service_pb2.EnqueueStreamRequest, _tasks_service_pb2.EnqueueStreamResponse]  # type: ignore[assignment]
+    """Stores what keeps coming: each message in a transaction of its own, answered in order after its COMMIT.
+    An error ends the stream: what was answered before is stored, the message it names is not; send those after it again.
+    """
     Get: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.GetTaskRequest, _task_pb2.Task]  # type: ignore[assignment]
     """Any task that retention has kept, in whatever state."""
     List: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.ListTasksRequest, _tasks_service_pb2.ListTasksResponse]  # type: ignore[assignment]
@@ -105,6 +125,18 @@ class TasksAsyncStub(TasksStub):
     """What happened to the task so far, then what happens, until its end: then the stream closes with OK.
     Sequences only grow, and are not gapless.  Progress is folded: only the latest value is promised.
     """
+    WatchQueue: _aio.UnaryStreamMultiCallable[_tasks_service_pb2.WatchQueueRequest, _tasks_service_pb2.QueueChange]  # type: ignore[assignment]
+    """The first page of a List, kept current: every task on it, then what enters it, changes, and leaves it.
+    Changes within a second may come as one.
+    """
+    BulkInterrupt: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.BulkInterruptRequest, _tasks_service_pb2.BulkResponse]  # type: ignore[assignment]
+    """Interrupts every task in the queue that matches a filter.  The work is a task itself: it survives restarts, shows its
+    progress, and can be interrupted.  With validate_only it is only said what would be done.
+    """
+    BulkRetry: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.BulkRetryRequest, _tasks_service_pb2.BulkResponse]  # type: ignore[assignment]
+    """Asks again for every task that has ended and matches a filter; otherwise as BulkInterrupt."""
+    BulkReprioritize: _aio.UnaryUnaryMultiCallable[_tasks_service_pb2.BulkReprioritizeRequest, _tasks_service_pb2.BulkResponse]  # type: ignore[assignment]
+    """A new priority for every task in the queue that matches a filter; otherwise as BulkInterrupt."""
 
 class TasksServicer(metaclass=_abc_1.ABCMeta):
     """The queue: put work in, look at it, follow it, stop it.
@@ -128,6 +160,16 @@ class TasksServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_service_pb2.BatchEnqueueResponse, _abc.Awaitable[_tasks_service_pb2.BatchEnqueueResponse]]:
         """Stores many tasks in one transaction: all of them or, on an error, none."""
+
+    @_abc_1.abstractmethod
+    def EnqueueStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_tasks_service_pb2.EnqueueStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tasks_service_pb2.EnqueueStreamResponse], _abc.AsyncIterator[_tasks_service_pb2.EnqueueStreamResponse]]:
+        """Stores what keeps coming: each message in a transaction of its own, answered in order after its COMMIT.
+        An error ends the stream: what was answered before is stored, the message it names is not; send those after it again.
+        """
 
     @_abc_1.abstractmethod
     def Get(
@@ -194,5 +236,41 @@ class TasksServicer(metaclass=_abc_1.ABCMeta):
         """What happened to the task so far, then what happens, until its end: then the stream closes with OK.
         Sequences only grow, and are not gapless.  Progress is folded: only the latest value is promised.
         """
+
+    @_abc_1.abstractmethod
+    def WatchQueue(
+        self,
+        request: _tasks_service_pb2.WatchQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tasks_service_pb2.QueueChange], _abc.AsyncIterator[_tasks_service_pb2.QueueChange]]:
+        """The first page of a List, kept current: every task on it, then what enters it, changes, and leaves it.
+        Changes within a second may come as one.
+        """
+
+    @_abc_1.abstractmethod
+    def BulkInterrupt(
+        self,
+        request: _tasks_service_pb2.BulkInterruptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_service_pb2.BulkResponse, _abc.Awaitable[_tasks_service_pb2.BulkResponse]]:
+        """Interrupts every task in the queue that matches a filter.  The work is a task itself: it survives restarts, shows its
+        progress, and can be interrupted.  With validate_only it is only said what would be done.
+        """
+
+    @_abc_1.abstractmethod
+    def BulkRetry(
+        self,
+        request: _tasks_service_pb2.BulkRetryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_service_pb2.BulkResponse, _abc.Awaitable[_tasks_service_pb2.BulkResponse]]:
+        """Asks again for every task that has ended and matches a filter; otherwise as BulkInterrupt."""
+
+    @_abc_1.abstractmethod
+    def BulkReprioritize(
+        self,
+        request: _tasks_service_pb2.BulkReprioritizeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_service_pb2.BulkResponse, _abc.Awaitable[_tasks_service_pb2.BulkResponse]]:
+        """A new priority for every task in the queue that matches a filter; otherwise as BulkInterrupt."""
 
 def add_TasksServicer_to_server(servicer: TasksServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from windlass.store.memory.audit import MemoryAudit
 from windlass.store.memory.cluster import MemoryCluster
 from windlass.store.memory.lanes import MemoryLanes
 from windlass.store.memory.library import MemoryLibrary
@@ -32,6 +33,7 @@ class MemoryStore(Store):
         self.lanes = MemoryLanes(world, self)
         self.statistics = MemoryStatistics(world)
         self.upkeep = MemoryUpkeep(world)
+        self.audit = MemoryAudit(world)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

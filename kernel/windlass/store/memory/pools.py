@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from windlass.core.shares import Share, may_fill, next_share, others_may_change
 from windlass.errors import KindNotFound, PoolNotFound
+from windlass.store.facts import Note
 from windlass.store.memory.gates import Gates
 from windlass.store.memory.world import Pool, World
 from windlass.store.pools import KindFacts, PoolFacts, Pools
@@ -43,26 +44,31 @@ class MemoryPools(Pools):
             world.say("pool", self._speaker)
         return may_fill(node, world.pools[pool].slots, self._shares(pool))
 
-    async def resize(self, pool: str, slots: int) -> None:
+    async def resize(self, pool: str, slots: int, note: Note | None = None) -> None:
         self._pool(pool).slots = slots
+        self._world.note(note)
         self._world.say("pool", self._speaker)
 
-    async def pause_pool(self, pool: str, by: str, reason: str) -> None:
+    async def pause_pool(self, pool: str, by: str, reason: str, note: Note | None = None) -> None:
         found = self._pool(pool)
+        self._world.note(note)
         if found.paused_by is None:
             found.paused_by, found.reason = by, reason
 
-    async def resume_pool(self, pool: str) -> None:
+    async def resume_pool(self, pool: str, note: Note | None = None) -> None:
         self._pool(pool).paused_by = None
+        self._world.note(note)
         self._gates.release()
         self._world.say("ready", self._speaker)
 
-    async def pause_kind(self, kind: str, by: str, reason: str) -> None:
+    async def pause_kind(self, kind: str, by: str, reason: str, note: Note | None = None) -> None:
         self._check_kind(kind)
+        self._world.note(note)
         self._world.paused_kinds.setdefault(kind, by)
 
-    async def resume_kind(self, kind: str) -> None:
+    async def resume_kind(self, kind: str, note: Note | None = None) -> None:
         self._check_kind(kind)
+        self._world.note(note)
         self._world.paused_kinds.pop(kind, None)
         self._gates.release()
         self._world.say("ready", self._speaker)

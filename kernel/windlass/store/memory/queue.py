@@ -18,6 +18,7 @@ from windlass.store.facts import (
     JoinedFacts,
     Membership,
     NewTask,
+    Note,
     Parent,
     Promoted,
     Receipt,
@@ -62,7 +63,9 @@ class MemoryQueue(Queue):
         return await self.enqueue(children)
 
     def _stored(self, tasks: Sequence[NewTask], answers: list[A]) -> list[A]:
-        for task in tasks:
+        for task, answer in zip(tasks, answers, strict=True):
+            if isinstance(answer, Receipt) and not answer.repeated:
+                self._world.note(task.note)
             self._world.say("later" if task.delay > 0 else "ready", self._speaker)
         if any(task.slot_key is not None or not task.stands_alone for task in tasks):
             self._gates.release()
@@ -120,9 +123,10 @@ class MemoryQueue(Queue):
                 settled.append(Settled(end.task, self._settle(held, end), opens))
         return settled
 
-    async def interrupt(self, ask: Asked) -> Interrupted:
+    async def interrupt(self, ask: Asked, note: Note | None = None) -> Interrupted:
         world = self._world
         self._check_in_queue(ask.task)
+        world.note(note)
         if held := world.running.get(ask.task):
             if not held.interrupted:
                 held.interrupt_by, held.interrupt_reason = ask.by, ask.reason
@@ -136,8 +140,9 @@ class MemoryQueue(Queue):
         held = (h for h in self._world.running.values() if h.node == node)
         return [Asked(h.place.id, h.interrupt_by, h.interrupt_reason) for h in held if h.interrupt_by is not None]
 
-    async def reprioritize(self, task: int, priority: int) -> State:
+    async def reprioritize(self, task: int, priority: int, note: Note | None = None) -> State:
         self._check_in_queue(task)
+        self._world.note(note)
         if held := self._world.running.get(task):
             held.place.priority = priority
             return State.CANCELLING if held.interrupted else State.RUNNING

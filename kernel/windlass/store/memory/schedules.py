@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from windlass.core.schedules import Schedule, TickOutcome
 from windlass.errors import ScheduleNotFound
-from windlass.store.facts import Membership, NewTask, Page, Receipt
+from windlass.store.facts import Membership, NewTask, Note, Page, Receipt
 from windlass.store.memory.world import World
 from windlass.store.port import Queue
 from windlass.store.schedules import Due, Firing, ScheduleFacts, Schedules, TickFacts, refusal
@@ -20,7 +20,9 @@ class MemorySchedules(Schedules):
         self._queue = queue
         self._speaker = speaker
 
-    async def put(self, schedule: Schedule, *, owner: str | None, revision: int | None = None) -> ScheduleFacts:
+    async def put(
+        self, schedule: Schedule, *, owner: str | None, revision: int | None = None, note: Note | None = None
+    ) -> ScheduleFacts:
         world, now = self._world, self._world.now()
         old = world.schedules.get(schedule.name)
         if old is not None or revision:
@@ -39,6 +41,7 @@ class MemorySchedules(Schedules):
                 since=old.since if kept else since,
                 next_at=now,
             )
+        world.note(note)
         world.say("schedule", self._speaker)
         return self._read(schedule.name)
 
@@ -50,11 +53,14 @@ class MemorySchedules(Schedules):
         found = tuple(self._read(name) for name in names[:size])
         return Page(found, (names[size - 1],) if len(names) > size else None)
 
-    async def delete(self, name: str, *, owner: str | None, revision: int | None = None) -> None:
+    async def delete(
+        self, name: str, *, owner: str | None, revision: int | None = None, note: Note | None = None
+    ) -> None:
         self._checked(name, owner, revision)
+        self._world.note(note)
         del self._world.schedules[name]
 
-    async def pause(self, name: str, *, paused: bool) -> ScheduleFacts:
+    async def pause(self, name: str, *, paused: bool, note: Note | None = None) -> ScheduleFacts:
         old, now = self._read(name), self._world.now()
         self._world.schedules[name] = replace(
             old,
@@ -63,6 +69,7 @@ class MemorySchedules(Schedules):
             resumed_at=now if old.schedule.paused and not paused else old.resumed_at,
             next_at=now,
         )
+        self._world.note(note)
         self._world.say("schedule", self._speaker)
         return self._read(name)
 

@@ -16,7 +16,8 @@ from uuid import UUID
 
 from windlass.core.lifecycle import State, Verdict
 from windlass.core.shares import Share
-from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts
+from windlass.store.audit import AuditEntry
+from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts, Note
 from windlass.store.lanes import Entrant
 from windlass.store.schedules import ScheduleFacts, TickFacts
 from windlass.store.statistics import Counts
@@ -182,6 +183,7 @@ class World:
     schedules: dict[str, ScheduleFacts] = field(default_factory=dict)
     ticks: list[TickFacts] = field(default_factory=list)
     residents: dict[tuple[str, str], int] = field(default_factory=dict)
+    audit: list[AuditEntry] = field(default_factory=list)
     last_id: int = 0
     last_tick: int = 0
     last_node: int = 0
@@ -196,6 +198,11 @@ class World:
         for listener, words in self.listeners.items():
             if listener is not speaker:
                 words.put_nowait(word)
+
+    def note(self, note: Note | None) -> None:
+        """Write a privileged call down, in the transaction of its effect."""
+        if note is not None:
+            self.audit.append(AuditEntry(len(self.audit) + 1, self.now(), note))
 
     def alive(self, node: int) -> bool:
         member = self.nodes.get(node)

@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from windlass.errors import BootError
 from windlass.store.port import Store
+from windlass.store.postgres.audit import PostgresAudit
 from windlass.store.postgres.cluster import PostgresCluster
 from windlass.store.postgres.connection import Address, Connections
 from windlass.store.postgres.hints import listen
@@ -38,6 +39,7 @@ class PostgresStore(Store):
         self.lanes = PostgresLanes(connections)
         self.statistics = PostgresStatistics(connections)
         self.upkeep = PostgresUpkeep(connections)
+        self.audit = PostgresAudit(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)

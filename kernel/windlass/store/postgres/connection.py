@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, NamedTuple, cast
 
+import msgspec
 import psycopg
 import psycopg_pool
 from psycopg import sql as sql_text
 from psycopg.types.json import set_json_loads
 
 from windlass.errors import InvalidArgument, StoreUnavailable
+from windlass.store.facts import Note
 from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
 
@@ -174,11 +176,20 @@ class Connections:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def rows(self, statement: str, parameters: dict[str, Any]) -> list[Row]:
-        """One statement, one transaction; its rows."""
+    async def rows(self, statement: str, parameters: dict[str, Any], note: Note | None = None) -> list[Row]:
+        """One statement, one transaction; its rows.  With rows, `note` is written down in the same transaction."""
+        if note is not None:
+            return await self._noted(statement, parameters, note)
         with translated():
             async with self._connection() as connection:
                 return await perform(connection, statement, parameters, pooled=self.address.pooled)
+
+    async def _noted(self, statement: str, parameters: dict[str, Any], note: Note) -> list[Row]:
+        async with self.transaction() as run:
+            rows = await run(statement, parameters)
+            if rows:
+                await run("write_audit", msgspec.structs.asdict(note))
+        return rows
 
     async def alone(self, statement: sql_text.Composed) -> None:
         """A statement that no transaction may hold and that takes its time, such as VACUUM."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from windlass.core.shares import Share, may_fill, next_share, others_may_change
 from windlass.errors import KindNotFound, PoolNotFound, WindlassError
+from windlass.store.facts import Note
 from windlass.store.pools import KindFacts, PoolFacts, Pools
 from windlass.store.port import Queue
 from windlass.store.postgres.connection import Connections, Row
@@ -53,25 +54,26 @@ class PostgresPools(Pools):
                     await run("hint", {"hint": self._db.hint("pool")})
         return may_fill(node, locked[0][0], list(told.values()))
 
-    async def resize(self, pool: str, slots: int) -> None:
+    async def resize(self, pool: str, slots: int, note: Note | None = None) -> None:
         facts = {"name": pool, "slots": slots, "hint": self._db.hint("pool")}
-        _found(await self._db.rows("resize_pool", facts), PoolNotFound(f"there is no pool {pool!r}", pool=pool))
+        rows = await self._db.rows("resize_pool", facts, note)
+        _found(rows, PoolNotFound(f"there is no pool {pool!r}", pool=pool))
 
-    async def pause_pool(self, pool: str, by: str, reason: str) -> None:
-        await self._pause("pause_pool", pool, by, reason, paused=True)
+    async def pause_pool(self, pool: str, by: str, reason: str, note: Note | None = None) -> None:
+        await self._pause("pause_pool", pool, by, reason, note, paused=True)
 
-    async def resume_pool(self, pool: str) -> None:
-        await self._pause("pause_pool", pool, "", "", paused=False)
+    async def resume_pool(self, pool: str, note: Note | None = None) -> None:
+        await self._pause("pause_pool", pool, "", "", note, paused=False)
 
-    async def pause_kind(self, kind: str, by: str, reason: str) -> None:
-        await self._pause("pause_kind", kind, by, reason, paused=True)
+    async def pause_kind(self, kind: str, by: str, reason: str, note: Note | None = None) -> None:
+        await self._pause("pause_kind", kind, by, reason, note, paused=True)
 
-    async def resume_kind(self, kind: str) -> None:
-        await self._pause("pause_kind", kind, "", "", paused=False)
+    async def resume_kind(self, kind: str, note: Note | None = None) -> None:
+        await self._pause("pause_kind", kind, "", "", note, paused=False)
 
-    async def _pause(self, statement: str, name: str, by: str, reason: str, *, paused: bool) -> None:
+    async def _pause(self, statement: str, name: str, by: str, reason: str, note: Note | None, *, paused: bool) -> None:
         facts = {"name": name, "by": by, "reason": reason, "paused": paused}
-        rows = await self._db.rows(statement, facts | {"hint": self._db.hint("ready")})
+        rows = await self._db.rows(statement, facts | {"hint": self._db.hint("ready")}, note)
         if statement == "pause_pool":
             _found(rows, PoolNotFound(f"there is no pool {name!r}", pool=name))
         _found(rows, KindNotFound(f"no node has ever known kind {name!r}", kind=name))

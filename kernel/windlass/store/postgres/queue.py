@@ -27,6 +27,7 @@ from windlass.store.facts import (
     JoinedFacts,
     Membership,
     NewTask,
+    Note,
     Parent,
     Promoted,
     Receipt,
@@ -75,7 +76,7 @@ class PostgresQueue(Queue):
         return [answer for answer in answers if isinstance(answer, Receipt)]
 
     async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Answer]:
-        if all(task.stands_alone for task in tasks):
+        if all(task.stands_alone and task.note is None for task in tasks):
             # One round trip: nothing can be refused after it, so it needs no transaction around it.
             line = self._orders[self._orders[0].is_busy]
             answers = await self._store_alone(line.rows, self._db.rows, tasks)
@@ -101,7 +102,11 @@ class PostgresQueue(Queue):
         others = [task for task in tasks if not task.stands_alone]
         answered = iter(await self._store_alone(run, run, alone) if alone else ())
         put = iter(await self._put(run, others) if others else ())
-        return [next(answered if task.stands_alone else put) for task in tasks]
+        answers = [next(answered if task.stands_alone else put) for task in tasks]
+        for task, answer in zip(tasks, answers, strict=True):
+            if task.note is not None and isinstance(answer, Receipt) and not answer.repeated:
+                await run("write_audit", msgspec.structs.asdict(task.note))
+        return answers
 
     async def _store_alone(self, run: Run, read: Run, tasks: Sequence[NewTask]) -> list[Answer]:
         made = [row[0] for row in await run("enqueue_tasks", parameters.asked(tasks) | {"hint": self._hint(tasks)})]
@@ -188,14 +193,15 @@ class PostgresQueue(Queue):
         rows = await self._ends.rows("finish_tasks", {"node": node} | parameters.finished(ended))
         return [Settled(row[0], VERDICTS[row[1]], row[2]) for row in rows]
 
-    async def interrupt(self, ask: Asked) -> Interrupted:
+    async def interrupt(self, ask: Asked, note: Note | None = None) -> Interrupted:
         message = f"interrupted by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
         # A task that moved between the two statements is found by neither, nor one that somebody joins: look again.
         for look in range(LOOKS):
             await asyncio.sleep(look * LOOK_PAUSE)
-            if await self._db.rows("cancel_waiting", {"task": ask.task, "message": message}):
+            if await self._db.rows("cancel_waiting", {"task": ask.task, "message": message}, note):
                 return Interrupted(State.CANCELED)
-            holder = await self._db.rows("flag_interrupt", {"task": ask.task, "by": ask.by, "reason": ask.reason})
+            flag = {"task": ask.task, "by": ask.by, "reason": ask.reason}
+            holder = await self._db.rows("flag_interrupt", flag, note)
             if holder:
                 await self._db.rows("hint", {"hint": self._db.hint("interrupt")})
                 return Interrupted(State.CANCELLING, holder[0][0])
@@ -205,10 +211,10 @@ class PostgresQueue(Queue):
     async def interrupts(self, node: int) -> list[Asked]:
         return [Asked(*row) for row in await self._db.rows("read_interrupts", {"node": node})]
 
-    async def reprioritize(self, task: int, priority: int) -> State:
+    async def reprioritize(self, task: int, priority: int, note: Note | None = None) -> State:
         for look in range(LOOKS):
             await asyncio.sleep(look * LOOK_PAUSE)
-            rows = await self._db.rows("reprioritize", {"task": task, "priority": priority})
+            rows = await self._db.rows("reprioritize", {"task": task, "priority": priority}, note)
             if rows:
                 return State(rows[0][0])
             await self._check_in_queue(task)

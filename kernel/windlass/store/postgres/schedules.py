@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from windlass.core.schedules import Schedule, TickOutcome
 from windlass.errors import ScheduleChanged, ScheduleNotFound
-from windlass.store.facts import Membership, NewTask, Page, Receipt
+from windlass.store.facts import Membership, NewTask, Note, Page, Receipt
 from windlass.store.postgres.connection import Connections, Overtaken, Row
 from windlass.store.postgres.queue import PostgresQueue
 from windlass.store.schedules import Due, Firing, ScheduleFacts, Schedules, TickFacts, refusal
@@ -22,10 +22,12 @@ class PostgresSchedules(Schedules):
         self._db = connections
         self._queue = queue
 
-    async def put(self, schedule: Schedule, *, owner: str | None, revision: int | None = None) -> ScheduleFacts:
+    async def put(
+        self, schedule: Schedule, *, owner: str | None, revision: int | None = None, note: Note | None = None
+    ) -> ScheduleFacts:
         spec = msgspec.json.encode(replace(schedule, paused=False)).decode()
         facts = {"name": schedule.name, "owner": owner, "revision": revision, "spec": spec, "paused": schedule.paused}
-        if not await self._db.rows("put_schedule", facts | {"hint": self._db.hint("schedule")}):
+        if not await self._db.rows("put_schedule", facts | {"hint": self._db.hint("schedule")}, note):
             raise await self._refusal(schedule.name, owner)
         return await self.get(schedule.name)
 
@@ -39,13 +41,15 @@ class PostgresSchedules(Schedules):
         found = tuple(map(_facts, rows[:size]))
         return Page(found, (found[-1].schedule.name,) if len(rows) > size else None)
 
-    async def delete(self, name: str, *, owner: str | None, revision: int | None = None) -> None:
-        if not await self._db.rows("delete_schedule", {"name": name, "owner": owner, "revision": revision}):
+    async def delete(
+        self, name: str, *, owner: str | None, revision: int | None = None, note: Note | None = None
+    ) -> None:
+        if not await self._db.rows("delete_schedule", {"name": name, "owner": owner, "revision": revision}, note):
             raise await self._refusal(name, owner)
 
-    async def pause(self, name: str, *, paused: bool) -> ScheduleFacts:
+    async def pause(self, name: str, *, paused: bool, note: Note | None = None) -> ScheduleFacts:
         facts = {"name": name, "paused": paused, "hint": self._db.hint("schedule")}
-        if not await self._db.rows("pause_schedule", facts):
+        if not await self._db.rows("pause_schedule", facts, note):
             raise _unknown(name)
         return await self.get(name)
 

@@ -1,0 +1,26 @@
+"""The Audit contract: who did what, written down in the transaction of its effect."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+
+import msgspec
+
+from windlass.store.facts import Note, Page
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """One privileged call; `id` only grows."""
+
+    id: int
+    at: datetime
+    note: Note
+
+
+class Audit(ABC):
+    """Rows are written by the calls that take a `Note`: all of the effect and its row, or neither."""
+
+    @abstractmethod
+    async def entries(self, size: int, after: int | None = None) -> Page[AuditEntry]:
+        """Newest first; `after` is the last id of the page before."""

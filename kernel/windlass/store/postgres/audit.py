@@ -1,0 +1,25 @@
+"""The audit log in PostgreSQL."""
+
+from __future__ import annotations
+
+from windlass.core.access import Role
+from windlass.store.audit import Audit, AuditEntry
+from windlass.store.facts import Note, Page
+from windlass.store.postgres.connection import Connections, Row
+
+LAST_ID = 2**63 - 1
+
+
+class PostgresAudit(Audit):
+    def __init__(self, connections: Connections) -> None:
+        self._db = connections
+
+    async def entries(self, size: int, after: int | None = None) -> Page[AuditEntry]:
+        rows = await self._db.rows("list_audit", {"before": LAST_ID if after is None else after, "limit": size + 1})
+        found = tuple(map(_entry, rows[:size]))
+        return Page(found, (found[-1].id,) if len(rows) > size else None)
+
+
+def _entry(row: Row) -> AuditEntry:
+    id_, at, subject, credential, role, method, resource, reason, request = row
+    return AuditEntry(id_, at, Note(subject, credential, Role(role), method, resource, reason, bytes(request).decode()))
