@@ -26,6 +26,7 @@ from windlass.core.fields import Section
 from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State
 from windlass.core.orders import OWN, Order
+from windlass.core.sequence import sequence
 from windlass.errors import RequestIdReused
 from windlass.store.audit import Audit
 from windlass.store.facts import (
@@ -61,8 +62,11 @@ from windlass.store.upkeep import Upkeep
 Answer = Receipt | RequestIdReused
 Scope = frozenset[str]
 """Names of pools: tasks of other pools do not exist for whoever asks.  Empty means all."""
+LAST_SEQUENCE = 2**63 - 1
 ALL_POOLS: Scope = frozenset()
 MOST_COUNTED = 10_000
+MOST_OUTPUT_BYTES = 1_000_000
+"""Of the pages of `Library.output`, but for one chunk."""
 
 
 class Queue(ABC):
@@ -233,8 +237,11 @@ class Library(ABC):
     @abstractmethod
     async def output(
         self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
-    ) -> list[EventFacts]:
-        """Up to `limit` chunks after a sequence, in order, of one attempt and one stream when they are named."""
+    ) -> Page[EventFacts]:
+        """Up to `limit` chunks after a sequence, in order, of one attempt and one stream when they are named.
+
+        Fewer once they are `MOST_OUTPUT_BYTES` together, but at least one.
+        """
 
     @abstractmethod
     async def request(self, task: int) -> NewTask | None:
@@ -251,6 +258,13 @@ class Library(ABC):
     @abstractmethod
     async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
         """For each watched task up to `limit` events after its sequence, in order.  One query for all of them."""
+
+
+def output_bounds(after: int, attempt: int | None) -> tuple[int, int]:
+    """The sequences that the chunks of an attempt (or of all) stand between, after a place."""
+    if attempt is None:
+        return after, LAST_SEQUENCE
+    return max(after, sequence(attempt, 0) - 1), sequence(attempt + 1, 0)
 
 
 class Store(ABC):
