@@ -31,11 +31,13 @@ CALLS = {
         "Reprioritize": tasks.ReprioritizeRequest(name="tasks/1"),
         "Explain": tasks.ExplainRequest(name="tasks/1"),
         "Watch": tasks.WatchRequest(name="tasks/1"),
+        "WatchQueue": tasks.WatchQueueRequest(),
     },
     "History": {
         "Get": history.GetCardRequest(name="cards/1"),
         "List": history.ListCardsRequest(),
         "ListSteps": history.ListStepsRequest(parent="cards/1"),
+        "ReadOutput": history.ReadOutputRequest(parent="cards/1"),
     },
 }
 SERVICES = {
@@ -48,7 +50,7 @@ RPCS = [(service, method) for service, methods in CALLS.items() for method in me
 async def call(channel: grpc.aio.Channel, service: str, method: str, metadata: Any) -> None:
     stubs = {"Tasks": tasks_service_pb2_grpc.TasksStub, "History": history_service_pb2_grpc.HistoryStub}
     made = getattr(stubs[service](channel), method)(CALLS[service][method], metadata=metadata, timeout=DEADLINE)
-    if method == "Watch":
+    if method in ("Watch", "WatchQueue"):
         async for _ in made:
             pass
     else:

@@ -17,6 +17,7 @@ from windlass.core.sequence import attempt_of
 from windlass.errors import InvalidArgument
 from windlass.handler import Concurrency
 from windlass.host.admission import Request
+from windlass.host.pages import Change, Current, Gone
 from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, TaskFacts
 
 JSON = "application/json"
@@ -136,6 +137,16 @@ def task(facts: TaskFacts) -> task_pb2.Task:
     return message
 
 
+def queue_change(change: Change) -> tasks_service_pb2.QueueChange:
+    match change:
+        case Gone(gone):
+            return tasks_service_pb2.QueueChange(gone=f"tasks/{gone}")
+        case Current(at):
+            return tasks_service_pb2.QueueChange(current=_time(at))
+        case TaskFacts():
+            return tasks_service_pb2.QueueChange(task=task(change))
+
+
 def _name(task: int | None) -> str:
     return "" if task is None else f"tasks/{task}"
 
@@ -198,6 +209,13 @@ def event(facts: EventFacts) -> event_pb2.Event:
         message.output.stream = facts.stream  # type: ignore[assignment]
         message.output.data, message.output.dropped = facts.data or b"", facts.dropped
     return message
+
+
+def output_chunk(facts: EventFacts) -> history_service_pb2.OutputChunk:
+    said = event(facts)
+    return history_service_pb2.OutputChunk(
+        sequence=said.sequence, attempt=said.attempt, time=said.time, output=said.output
+    )
 
 
 def step(task_id: int, facts: EventFacts) -> history_service_pb2.Step:

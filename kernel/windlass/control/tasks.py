@@ -11,7 +11,7 @@ from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_serv
 from windlass.control import convert
 from windlass.control.guard import caller
 from windlass.control.notes import note
-from windlass.control.paging import bounded, page_size, read_token, write_token
+from windlass.control.queue import QueueLists
 from windlass.control.status import answers, streams
 from windlass.core.sequence import ENDED, sequence
 from windlass.errors import InvalidArgument, TaskNotFound
@@ -20,10 +20,9 @@ from windlass.store.facts import Asked, NewTask
 
 LARGEST_BATCH = 1_000
 LONGEST_REASON = 500
-ActivePlace = tuple[int, int, int, datetime]
 
 
-class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
+class TasksServicer(QueueLists, tasks_service_pb2_grpc.TasksServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
@@ -53,20 +52,6 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
     @answers
     async def Get(self, request: tasks_service_pb2.GetTaskRequest, context: Any) -> task_pb2.Task:
         return await self._task(convert.read_id(request.name, "tasks"))
-
-    @answers
-    async def List(
-        self, request: tasks_service_pb2.ListTasksRequest, context: Any
-    ) -> tasks_service_pb2.ListTasksResponse:
-        after = read_token("active", request.page_token, ActivePlace)
-
-        async def read(size: int) -> tasks_service_pb2.ListTasksResponse:
-            page = await self._kernel.library.active(size, after)
-            return tasks_service_pb2.ListTasksResponse(
-                tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
-            )
-
-        return await bounded(read, page_size(request.page_size, 50))
 
     @answers
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:
@@ -112,11 +97,6 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
             yield convert.event(event)
 
     async def EnqueueStream(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:
-        if context:
-            raise NotImplementedError
-        yield
-
-    async def WatchQueue(self, request: Any, context: Any) -> AsyncIterator[Any]:
         if context:
             raise NotImplementedError
         yield
