@@ -13,6 +13,11 @@ def numbers(values: Iterable[float | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else repr(value) for value in values]) + "}"
 
 
+def booleans(values: Iterable[bool]) -> str:
+    """`{t,f}`."""
+    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
+
+
 def texts(values: Iterable[str | None]) -> str:
     """`{"a","b",NULL}`, for an array of anything that is written as text."""
     return "{" + ",".join(["NULL" if value is None else quoted(value) for value in values]) + "}"

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from windlass.store.facts import Ended, NewTask, Said
-from windlass.store.postgres.arrays import numbers, texts
+from windlass.store.postgres.arrays import booleans, numbers, texts
 
 # unnest fills a shorter array up with nulls: what nobody asked for costs nothing.
 NOTHING = "{}"
@@ -44,8 +44,8 @@ def put(tasks: Sequence[NewTask]) -> dict[str, Any]:
     """For put_tasks.sql."""
     return asked(tasks) | {
         "coalesce_keys": texts(t.coalesce_key for t in tasks),
-        "joins_running": _booleans(t.joins_running for t in tasks),
-        "are_blocked": _booleans(bool(t.after) for t in tasks),
+        "joins_running": booleans(t.joins_running for t in tasks),
+        "are_blocked": booleans(bool(t.after) for t in tasks),
     }
 
 
@@ -55,7 +55,7 @@ def dependencies(made: Iterable[tuple[int, NewTask]]) -> dict[str, Any]:
     return {
         "tasks": numbers(id_ for id_, _, _ in pairs),
         "waits_for": numbers(other for _, other, _ in pairs),
-        "need_success": _booleans(needs for _, _, needs in pairs),
+        "need_success": booleans(needs for _, _, needs in pairs),
     }
 
 
@@ -114,10 +114,6 @@ def finished(ended: Sequence[Ended]) -> dict[str, Any]:
         "results": texts(e.result for e in ended),
         "pauses": numbers(e.pause for e in ended),
     }
-
-
-def _booleans(values: Iterable[bool]) -> str:
-    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
 
 
 def _rare_texts(values: Sequence[str | None]) -> str:
