@@ -47,7 +47,12 @@ class Enqueuer:
         storing = asyncio.create_task(self._queue.enqueue(tasks))
         self._committing.add(storing)
         storing.add_done_callback(self._committing.discard)
-        receipts = await asyncio.shield(storing)
+        try:
+            receipts = await asyncio.shield(storing)
+        except RequestIdReused as error:
+            places = {str(task.request_id): n for n, task in enumerate(tasks)}
+            error.field = f"requests[{places[error.facts['request_id']]}].request_id"
+            raise
         self._on_stored(_made(tasks, receipts))
         return receipts
 
