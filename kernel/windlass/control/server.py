@@ -27,7 +27,7 @@ OPTIONS = [
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 1_000),
-    # A peer that went silent is found within 12 s.  Not only twice: a watcher of a task that waits gets no data for hours.
+    # A peer that went silent is found within 12 s; by any number of pings: who watches a waiting task gets no data.
     ("grpc.keepalive_time_ms", 8_000),
     ("grpc.keepalive_timeout_ms", 4_000),
     ("grpc.http2.max_pings_without_data", 0),

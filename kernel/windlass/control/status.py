@@ -94,11 +94,11 @@ def answers(method: Callable[[Any, Any, Any], Awaitable[T]]) -> Callable[[Any, A
     return answered
 
 
-def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[Any, Any, Any], Awaitable[None]]:
+def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[Any, Any, Any], AsyncIterator[T]]:
     """The same for an RPC that answers with a stream.
 
-    It writes by itself: gRPC leaves a generator whose client went away during a write to the garbage collector, and what
-    it holds with it.
+    It writes by itself: a generator whose client went away during a write is left to the garbage collector by gRPC, with
+    all that it holds.
     """
 
     @wraps(method)
@@ -115,7 +115,8 @@ def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[An
         finally:
             open_streams[method.__name__] -= 1
 
-    return streamed
+    # What the generated base class asks for; gRPC takes either.
+    return cast("Callable[[Any, Any, Any], AsyncIterator[T]]", streamed)
 
 
 def _unforeseen(error: Exception, where: str) -> WindlassError:

@@ -2,15 +2,15 @@
 
     read and check  ─>  store  ─>  answer
 
-The three go on beside each other, with room for one batch between them.  Nothing is read beyond that: a client that sends
-faster than the store takes is held by its connection's flow control.  Batches commit one after the other, so whatever ends
-a stream, what is stored of it is its beginning.
+The three go on beside each other, with room for one batch between them.  Nothing is read beyond that: a client that
+sends faster than the store takes is held by its connection's flow control.  Batches commit one after the other, so
+whatever ends a stream, what is stored of it is its beginning.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from windlass.errors import ShuttingDown
 from windlass.store.facts import NewTask, Receipt
@@ -28,7 +28,7 @@ class Intake:
         self._streams: set[_Stream] = set()
         self._is_closed = False
 
-    async def receipts(self, batches: AsyncIterator[Batch]) -> AsyncIterator[list[Receipt]]:
+    async def receipts(self, batches: AsyncIterator[Batch]) -> AsyncGenerator[list[Receipt], None]:
         """The answers to each batch.  Raises what `batches` or the store raised, once all before it are answered.
 
         Raises `ShuttingDown` after `close`, once what had been read is answered.
