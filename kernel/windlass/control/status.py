@@ -97,7 +97,7 @@ def answers(method: Callable[[Any, Any, Any], Awaitable[T]]) -> Callable[[Any, A
 def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[Any, Any, Any], AsyncIterator[T]]:
     """The same for an RPC that answers with a stream.
 
-    It writes by itself: a generator whose client went away during a write is left to the garbage collector by gRPC, with
+    It writes by itself: gRPC leaves a generator whose client went away during a write to the garbage collector, with
     all that it holds.
     """
 
