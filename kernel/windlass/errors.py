@@ -122,6 +122,12 @@ class TaskInterrupted(WindlassError):
     reason = "TASK_INTERRUPTED"
 
 
+class ShuttingDown(WindlassError):
+    """This server takes no more of it; another one does."""
+
+    reason = "SHUTTING_DOWN"
+
+
 class BootError(WindlassError):
     """The kernel cannot start as it is configured; the message says what to change."""
 

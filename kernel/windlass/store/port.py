@@ -256,8 +256,13 @@ class Library(ABC):
         """Everything that may hold a waiting task back; None when it does not wait."""
 
     @abstractmethod
-    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
-        """For each watched task up to `limit` events after its sequence, in order.  One query for all of them."""
+    async def events(
+        self, watched: Sequence[Watched], limit: int, portion: int | None = None
+    ) -> dict[int, list[EventFacts]]:
+        """For each watched task up to `limit` events after its sequence, in order.  One query for all of them.
+
+        `portion`: about so many bytes of text, data and output a task, and at least one event.
+        """
 
 
 def output_bounds(after: int, attempt: int | None) -> tuple[int, int]:
