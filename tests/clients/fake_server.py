@@ -260,6 +260,7 @@ class FakeServer:
         self.world = world or World()
         self.port = 0
         self.serving = True
+        self.credentials: grpc.ServerCredentials | None = None
 
     @property
     def address(self) -> str:
@@ -274,7 +275,12 @@ class FakeServer:
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})]
         )
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        listen = f"127.0.0.1:{self.port}"
+        self.port = (
+            self._server.add_secure_port(listen, self.credentials)
+            if self.credentials
+            else self._server.add_insecure_port(listen)
+        )
         await self._server.start()
 
     async def _health(self, request: bytes, context: Any) -> bytes:

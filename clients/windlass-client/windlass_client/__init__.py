@@ -107,6 +107,7 @@ from windlass_client.schedules import (
     TickOutcome,
 )
 from windlass_client.sync import SyncClient, SyncHandle
+from windlass_client.tls import Tls
 
 __all__ = [
     "Aborted",
@@ -187,6 +188,7 @@ __all__ = [
     "TaskSeen",
     "Tick",
     "TickOutcome",
+    "Tls",
     "Token",
     "Unauthenticated",
     "Unavailable",

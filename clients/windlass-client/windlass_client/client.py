@@ -35,6 +35,7 @@ from windlass_client.resources import (
     TaskOptions,
 )
 from windlass_client.schedules import Schedules
+from windlass_client.tls import Tls
 from windlass_client.watching import watch, watch_queue
 
 
@@ -56,12 +57,21 @@ class Client:
         self.access = Access(connection)
 
     @classmethod
-    def connect(cls, address: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> Self:
+    def connect(
+        cls,
+        address: str | None = None,
+        token: str | None = None,
+        *,
+        tls: Tls | bool | None = None,
+        profile: str | None = None,
+        timeout: float = 30.0,
+    ) -> Self:
         """Finds the server and its token by itself (discovery.py says where); connects with the first call.
 
+        timeout: seconds that one call may take.  tls: True, or the certificates to use.  profile: of profiles.toml.
         Unavailable when no server is to be found, Unauthenticated when its token may not be read.
         """
-        return cls(Connection(find_server(address, token), timeout=timeout))
+        return cls(Connection(find_server(address, token, tls=tls, profile=profile), timeout=timeout))
 
     @property
     def address(self) -> str:

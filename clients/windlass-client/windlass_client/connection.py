@@ -63,7 +63,12 @@ class Connection:
         self.timeout = timeout
         self.chance = chance or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         proxy = [("grpc.enable_http_proxy", 0)] if server.on_this_machine else []
-        self.channel = grpc.aio.insecure_channel(server.address, options=[*OPTIONS, *proxy])
+        options = [*OPTIONS, *proxy]
+        self.channel = (
+            grpc.aio.secure_channel(server.address, server.tls.credentials(), options=options)
+            if server.tls
+            else grpc.aio.insecure_channel(server.address, options=options)
+        )
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ from windlass_client.overview import Overview
 from windlass_client.portal import Blocking, Portal, iterates, waits
 from windlass_client.resources import NewTask, Receipt, TaskOptions
 from windlass_client.schedules import Schedules
+from windlass_client.tls import Tls
 
 
 class SyncHandle(Blocking[Handle]):
@@ -110,11 +111,23 @@ class SyncClient(Blocking[Client]):
         self.access = SyncAccess(portal, wrapped.access)
 
     @classmethod
-    def connect(cls, address: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> Self:
+    def connect(
+        cls,
+        address: str | None = None,
+        token: str | None = None,
+        *,
+        tls: Tls | bool | None = None,
+        profile: str | None = None,
+        timeout: float = 30.0,
+    ) -> Self:
         """As Client.connect."""
+
+        async def connect() -> Client:
+            return Client.connect(address, token, tls=tls, profile=profile, timeout=timeout)
+
         portal = Portal()
         try:
-            return cls(portal, portal.call(_connect(address, token, timeout)))
+            return cls(portal, portal.call(connect()))  # on the loop that the client will belong to
         except BaseException:
             portal.close()
             raise
@@ -166,8 +179,3 @@ class SyncClient(Blocking[Client]):
     bulk_interrupt = waits(Client.bulk_interrupt)
     bulk_retry = waits(Client.bulk_retry)
     bulk_reprioritize = waits(Client.bulk_reprioritize)
-
-
-async def _connect(address: str | None, token: str | None, timeout: float) -> Client:
-    """On the loop that the client will belong to."""
-    return Client.connect(address, token, timeout=timeout)
