@@ -166,7 +166,7 @@ class Cluster(ABC):
 
     @abstractmethod
     async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
-        """Let a node take no more tasks, or take them again; it hears of it at its next beat, and hints `node`.
+        """Let a node take no more tasks, or take them again; it hears of it at its next beat; hints `node/<id>`.
 
         Raises `NodeNotFound`, or `NodeGone` when it has left or its lease has run out.
         """
@@ -235,8 +235,9 @@ class Store(ABC):
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
         `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free; `node`: one was drained or resumed.  May miss some; the look is the
-        truth.
+        `gate`: something blocked may be free; `node/7`: that node was drained or resumed.
+
+        May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

@@ -63,7 +63,7 @@ class MemoryCluster(Cluster):
         member = world.nodes[node]
         member.facts = msgspec.structs.replace(member.facts, draining=draining)
         world.note(note)
-        world.say("node", self._speaker)
+        world.say(f"node/{node}", self._speaker)
 
     async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
         world = self._world

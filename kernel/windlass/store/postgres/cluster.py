@@ -78,7 +78,7 @@ class PostgresCluster(Cluster):
         return Beat(term[0][0] if term else None, neighbours, draining)
 
     async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
-        facts = {"node": node, "draining": draining, "hint": self._db.hint("node")}
+        facts = {"node": node, "draining": draining, "hint": self._db.hint(f"node/{node}")}
         if not await self._db.rows("drain_node", facts, note):
             raise refusal(node, is_known=bool(await self._db.rows("find_node", {"node": node})))
 
