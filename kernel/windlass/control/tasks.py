@@ -19,7 +19,6 @@ from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
 from windlass.store.facts import Asked
 
-LONGEST_REASON = 500
 ActivePlace = tuple[int, int, int, datetime]
 
 
@@ -48,10 +47,8 @@ class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
     @answers
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        if len(request.reason) > LONGEST_REASON or "\0" in request.reason:
-            raise InvalidArgument(f"reason must have at most {LONGEST_REASON} characters and no NUL", field="reason")
-        asked = Asked(task, caller.get().name, request.reason)
-        await self._kernel.interrupt(asked, note(request, request.name, request.reason))
+        noted = note(request, request.name, request.reason)
+        await self._kernel.interrupt(Asked(task, caller.get().name, request.reason), noted)
         return await self._task(task)
 
     @answers

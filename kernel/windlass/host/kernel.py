@@ -73,7 +73,7 @@ class Kernel:
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self.intake = Intake(self.enqueuer.enqueue_batch)
-        self.valves = Valves(store.pools, self.node)
+        self.valves = Valves(store.pools, store.cluster, self.node)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)

@@ -2,8 +2,8 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes) and `Statistics` (what is counted).  A `Store`
-is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Roster` (who
+works) and `Audit` (who did what).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -55,6 +55,7 @@ from windlass.store.facts import (
 from windlass.store.lanes import Lanes
 from windlass.store.pools import Pools
 from windlass.store.residents import Residents
+from windlass.store.roster import Roster
 from windlass.store.schedules import Schedules
 from windlass.store.statistics import Statistics
 from windlass.store.upkeep import Upkeep
@@ -170,7 +171,16 @@ class Cluster(ABC):
 
     @abstractmethod
     async def beat(self, node: int, lease: float) -> Beat:
-        """Try for leadership, and look around: my term (None when another leads) and the other nodes on my machine."""
+        """Try for leadership, and look around: my term (None when another leads), the other nodes on my machine, and
+        whether I am drained.
+        """
+
+    @abstractmethod
+    async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
+        """Let a node take no more tasks, or take them again; it hears of it at its next beat; hints `node/<id>`.
+
+        Raises `NodeNotFound`, or `NodeGone` when it has left or its lease has run out.
+        """
 
     @abstractmethod
     async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
@@ -283,6 +293,7 @@ class Store(ABC):
     upkeep: Upkeep
     statistics: Statistics
     audit: Audit
+    roster: Roster
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
@@ -290,7 +301,9 @@ class Store(ABC):
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
         `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free.  May miss some; the look is the truth.
+        `gate`: something blocked may be free; `node/7`: that node was drained or resumed.
+
+        May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """
