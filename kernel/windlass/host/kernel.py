@@ -13,6 +13,7 @@ from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates
 from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
+from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
@@ -20,6 +21,7 @@ from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
 from windlass.host.plugins import Plugins
 from windlass.host.schedules import Timetable
+from windlass.host.secret_names import secret_names
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
@@ -38,16 +40,19 @@ MOST_CHILDREN = 1_000
 class Hints(Service):
     """Passes the store's hints on."""
 
-    def __init__(self, store: Store, node: Node, scheduler: Scheduler) -> None:
+    def __init__(self, store: Store, node: Node, scheduler: Scheduler, access: Access) -> None:
         self._store = store
         self._node = node
         self._scheduler = scheduler
+        self._access = access
 
     async def run(self) -> None:
         async for word in self._store.hints():
             self._node.hinted(word)
             if word in ("", "schedule"):
                 self._scheduler.look()
+            if word in ("", "access"):
+                self._access.forget()
 
 
 class Kernel:
@@ -62,6 +67,7 @@ class Kernel:
         surroundings = surroundings or Surroundings()
         self._store = store
         self._plugins = plugins
+        self.secret_names = secret_names(kind.handler.payload_type for kind in plugins.kinds.values())
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
@@ -77,8 +83,10 @@ class Kernel:
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
         residents = ResidentKeeper(store.residents, leads, resident_tasks(plugins.residents, self.admission), stored)
         maintenance: list[Service] = [scheduler, residents]
-        hints = Hints(store, self.node, scheduler)
-        self._services: list[Service] = [self.watches, *self.node.services, *maintenance, hints]
+        self.access = Access(store.tokens)
+        self.audit = store.audit
+        hints = Hints(store, self.node, scheduler, self.access)
+        self._services: list[Service] = [self.watches, *self.node.services, *maintenance, self.access, hints]
 
     async def start(self) -> None:
         """Join and begin to work.  Raises `StoreUnavailable`, `BootError`, or what a plugin's start-up hook raised."""

@@ -2,8 +2,8 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes) and `Statistics` (what is counted).  A `Store`
-is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Audit`
+(who did what) and `Tokens` (who may).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -53,6 +53,7 @@ from windlass.store.pools import Pools
 from windlass.store.residents import Residents
 from windlass.store.schedules import Schedules
 from windlass.store.statistics import Statistics
+from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
@@ -217,6 +218,7 @@ class Store(ABC):
     upkeep: Upkeep
     statistics: Statistics
     audit: Audit
+    tokens: Tokens
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
@@ -224,7 +226,7 @@ class Store(ABC):
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
         `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free.  May miss some; the look is the truth.
+        `gate`: something blocked may be free; `access`: a token was revoked.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

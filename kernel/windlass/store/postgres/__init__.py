@@ -22,6 +22,7 @@ from windlass.store.postgres.queue import PostgresQueue
 from windlass.store.postgres.residents import PostgresResidents
 from windlass.store.postgres.schedules import PostgresSchedules
 from windlass.store.postgres.statistics import PostgresStatistics
+from windlass.store.postgres.tokens import PostgresTokens
 from windlass.store.postgres.upkeep import PostgresUpkeep
 
 
@@ -40,6 +41,7 @@ class PostgresStore(Store):
         self.statistics = PostgresStatistics(connections)
         self.upkeep = PostgresUpkeep(connections)
         self.audit = PostgresAudit(connections)
+        self.tokens = PostgresTokens(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)
