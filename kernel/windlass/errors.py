@@ -42,6 +42,22 @@ class BadPageToken(InvalidArgument):
     reason = "PAGE_TOKEN_INVALID"
 
 
+class FilterInvalid(InvalidArgument):
+    """`position` counts the filter's characters from 1."""
+
+    reason = "FILTER_INVALID"
+
+
+class OrderInvalid(InvalidArgument):
+    reason = "ORDER_INVALID"
+
+
+class FilterTooBroad(WindlassError):
+    """The database looked through too much for this filter, or order: it must name less."""
+
+    reason = "FILTER_TOO_BROAD"
+
+
 class RequestIdReused(InvalidArgument):
     reason = "REQUEST_ID_REUSED"
 

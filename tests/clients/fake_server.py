@@ -24,6 +24,8 @@ from windlass_proto.v1 import (
     tasks_service_pb2_grpc,
 )
 
+from tests.clients.answering import answered, handlers, streamed
+
 Fault = Callable[[Any], Awaitable[None]]
 START = datetime(2021, 11, 22, 10, 0, tzinfo=UTC)
 FINAL = (task_pb2.Task.STATE_COMPLETED, task_pb2.Task.STATE_FAILED, task_pb2.Task.STATE_CANCELED)
@@ -57,13 +59,14 @@ class Call:
 
 @dataclass
 class World:
-    """What the server knows.  `faults` are taken one a call, in order."""
+    """What the server knows.  `faults` are taken one a call, in order; `answers` lie ready for one method each."""
 
     tasks: dict[int, task_pb2.Task] = field(default_factory=dict)
     cards: dict[int, history_service_pb2.Card] = field(default_factory=dict)
     steps: dict[int, list[history_service_pb2.Step]] = field(default_factory=lambda: defaultdict(list))
     events: dict[int, list[event_pb2.Event]] = field(default_factory=lambda: defaultdict(list))
     faults: deque[Fault] = field(default_factory=deque)
+    answers: dict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
     calls: list[Call] = field(default_factory=list)
     request_ids: dict[str, int] = field(default_factory=dict)
     watchers: int = 0
@@ -108,6 +111,9 @@ class World:
 class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
     def __init__(self, world: World) -> None:
         self.world = world
+        self.WatchQueue = streamed(world, "WatchQueue")  # type: ignore[method-assign]
+        for name in ("BulkInterrupt", "BulkRetry", "BulkReprioritize"):
+            setattr(self, name, answered(world, name, tasks_service_pb2.BulkResponse))
 
     async def Enqueue(self, request: Any, context: Any) -> tasks_service_pb2.EnqueueResponse:
         id, receipt = self._store(request)
@@ -219,8 +225,11 @@ class FakeHistory(history_service_pb2_grpc.HistoryServicer):
         steps, token = _page(self.world.steps[int(request.parent.split("/")[1])], request)
         return history_service_pb2.ListStepsResponse(steps=steps, next_page_token=token)
 
-    async def ReadOutput(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
+    async def ReadOutput(self, request: Any, context: Any) -> history_service_pb2.ReadOutputResponse:
+        ready: history_service_pb2.ReadOutputResponse = await answered(
+            self.world, "ReadOutput", history_service_pb2.ReadOutputResponse
+        )(request, context)
+        return ready
 
 
 async def _found(things: dict[int, Any], name: str, context: Any) -> Any:
@@ -260,6 +269,7 @@ class FakeServer:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         tasks_service_pb2_grpc.add_TasksServicer_to_server(FakeTasks(self.world), self._server)
         history_service_pb2_grpc.add_HistoryServicer_to_server(FakeHistory(self.world), self._server)
+        self._server.add_generic_rpc_handlers(handlers(self.world))
         check: Any = grpc.unary_unary_rpc_method_handler(self._health)
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})]

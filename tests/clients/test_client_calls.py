@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from functools import partial
 
 import grpc
 import pytest
@@ -13,14 +14,18 @@ from windlass_client import (
     InvalidArgument,
     NewTask,
     NotFound,
+    Origin,
+    OutputWritten,
     PermissionDenied,
     ReceiptStatus,
     ResourceExhausted,
+    Stream,
     Unauthenticated,
     Unavailable,
     WindlassError,
 )
 from windlass_client.resources import TaskOptions
+from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
 from tests.clients.fake_server import FakeServer, World, a_task, hangs, refuses
 
@@ -222,3 +227,45 @@ async def test_a_task_is_explained_retried_and_reprioritized(client: Client, wor
     [asked] = world.asked("Retry")
     assert (asked.name, bool(asked.request_id)) == ("tasks/7", True), "two tries of one call make one task"
     assert (await client.reprioritize(7, 12)).priority == 12
+
+
+async def test_lists_pass_their_filter_and_order_on(client: Client, world: World):
+    world.tasks = {n: a_task(n) for n in range(1, 4)}
+    found = [task.id async for task in client.list_tasks(filter="priority > 5", order_by="id desc", page_size=2)]
+    assert found == [1, 2, 3]
+    asked = world.asked("Tasks.List")
+    assert [(each.filter, each.order_by) for each in asked] == [("priority > 5", "id desc")] * 2
+    _ = [card async for card in client.list_cards(filter="state = FAILED", order_by="end_time", origin=Origin.USER)]
+    [asked] = world.asked("History.List")
+    assert (asked.filter, asked.order_by, asked.origin) == ("state = FAILED", "end_time", task_pb2.ORIGIN_USER)
+
+
+async def test_output_is_read_page_by_page(client: Client, world: World):
+    chunk = history_service_pb2.OutputChunk(sequence=3, attempt=2)
+    chunk.output.data, chunk.output.stream, chunk.output.dropped = b"\xff", event_pb2.Output.STREAM_STDERR, 7
+    page = history_service_pb2.ReadOutputResponse
+    world.answers["ReadOutput"].extend([page(chunks=[chunk], next_page_token="n"), page(chunks=[chunk])])
+    chunks = [each async for each in client.read_output(5, attempt=2, stream=Stream.STDERR, page_size=1)]
+    assert chunks == [OutputWritten(3, 2, None, Stream.STDERR, b"\xff", 7)] * 2
+    asked = world.asked("ReadOutput")
+    assert [(each.parent, each.attempt, each.stream, each.page_token) for each in asked] == [
+        ("cards/5", 2, event_pb2.Output.STREAM_STDERR, ""),
+        ("cards/5", 2, event_pb2.Output.STREAM_STDERR, "n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "rpc"), [("bulk_interrupt", "BulkInterrupt"), ("bulk_retry", "BulkRetry"), ("", "BulkReprioritize")]
+)
+async def test_a_bulk_action_says_what_it_will_do(client: Client, world: World, method: str, rpc: str):
+    reply = tasks_service_pb2.BulkResponse(task="tasks/9", matching=2, is_more=True, samples=[a_task(4)])
+    world.answers[rpc].append(reply)
+    world.faults.append(UNAVAILABLE)
+    bulk = getattr(client, method) if method else partial(client.bulk_reprioritize, priority=9)
+    told = await bulk("kind = Noop", reason="why", dry_run=True, rate=7)
+    assert (told.task, told.matching, told.is_more, [task.id for task in told.samples]) == (9, 2, True, [4])
+    first, again = world.asked(rpc)
+    assert first == again, "two tries of one call are one request"
+    assert first.request_id
+    assert (first.filter, first.reason, first.validate_only, first.rate) == ("kind = Noop", "why", True, 7)
+    assert method or first.priority == 9

@@ -46,6 +46,18 @@ class FailedPrecondition(WindlassError):
     status = "FAILED_PRECONDITION"
 
 
+class Aborted(WindlassError):
+    """Somebody else was faster: the thing is not as it was when the caller read it.  Read it again, and decide."""
+
+    status = "ABORTED"
+
+
+class Unimplemented(WindlassError):
+    """This server does not know the call: it is older than this library, or leaves that part out."""
+
+    status = "UNIMPLEMENTED"
+
+
 class Unauthenticated(WindlassError):
     """The token is missing, wrong or not readable."""
 

@@ -8,6 +8,7 @@ from grpc import StatusCode
 from grpc.aio import AioRpcError
 
 from windlass_client.errors import (
+    Aborted,
     AlreadyExists,
     DeadlineExceeded,
     FailedPrecondition,
@@ -17,6 +18,7 @@ from windlass_client.errors import (
     ResourceExhausted,
     Unauthenticated,
     Unavailable,
+    Unimplemented,
     WindlassError,
 )
 
@@ -27,6 +29,8 @@ ERRORS: dict[StatusCode, type[WindlassError]] = {
     StatusCode.NOT_FOUND: NotFound,
     StatusCode.ALREADY_EXISTS: AlreadyExists,
     StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    StatusCode.ABORTED: Aborted,
+    StatusCode.UNIMPLEMENTED: Unimplemented,
     StatusCode.UNAUTHENTICATED: Unauthenticated,
     StatusCode.PERMISSION_DENIED: PermissionDenied,
     StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,

@@ -43,6 +43,7 @@ CODES = {
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "ATTEMPT_SUPERSEDED": grpc.StatusCode.ABORTED,
     "TASK_INTERRUPTED": grpc.StatusCode.ABORTED,
+    "FILTER_TOO_BROAD": grpc.StatusCode.DEADLINE_EXCEEDED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
 }
 """Everything else is INVALID_ARGUMENT when it is one, and INTERNAL otherwise."""

@@ -22,7 +22,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from windlass.core.fields import Section
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State
+from windlass.core.orders import OWN, Order
 from windlass.errors import RequestIdReused
 from windlass.store.audit import Audit
 from windlass.store.facts import (
@@ -57,6 +60,10 @@ from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
+Scope = frozenset[str]
+"""Names of pools: tasks of other pools do not exist for whoever asks.  Empty means all."""
+ALL_POOLS: Scope = frozenset()
+MOST_COUNTED = 10_000
 
 
 class Queue(ABC):
@@ -173,22 +180,62 @@ class Cluster(ABC):
 
 
 class Library(ABC):
-    """How people read.  Pages are keysets; nothing counts rows."""
+    """How people read.  Pages are keysets; nothing counts rows, but `count_matching`, and that has an end.
+
+    `pools` is the caller's scope.  A task never changes its pool: who has seen it in a scoped read may go on by its id.
+    A question by filter or order that looks through too much raises `FilterTooBroad`.
+    """
 
     @abstractmethod
-    async def task(self, task: int) -> TaskFacts | None: ...
+    async def task(self, task: int, pools: Scope = ALL_POOLS) -> TaskFacts | None: ...
 
     @abstractmethod
-    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
-        """Tasks in the queue: running first, then waiting in claim order."""
+    async def active(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
+        """Tasks in the queue: running first, then waiting in claim order, unless `order` says otherwise.
+
+        `after` belongs to the filter and the order.
+        """
 
     @abstractmethod
-    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
+    async def cards(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        origin: int | None = None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
         """Tasks that were tried, or handed back, at least once, and those that have ended; newest first."""
 
     @abstractmethod
-    async def card(self, task: int) -> CardFacts | None:
+    async def ids_matching(
+        self, filter: Filter, section: Section, after: int, limit: int, pools: Scope = ALL_POOLS
+    ) -> list[int]:
+        """Up to `limit` ids above `after`, ascending.  The filter is one of `section.fields`."""
+
+    @abstractmethod
+    async def count_matching(
+        self, filter: Filter, section: Section, cap: int = MOST_COUNTED, pools: Scope = ALL_POOLS
+    ) -> int:
+        """How many match; `cap` + 1 stands for any more than `cap`."""
+
+    @abstractmethod
+    async def card(self, task: int, pools: Scope = ALL_POOLS) -> CardFacts | None:
         """One task with its attempts; None when there is no such task, or nobody has claimed it yet."""
+
+    @abstractmethod
+    async def output(
+        self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
+    ) -> list[EventFacts]:
+        """Up to `limit` chunks after a sequence, in order, of one attempt and one stream when they are named."""
 
     @abstractmethod
     async def request(self, task: int) -> NewTask | None:

@@ -8,12 +8,15 @@ from typing import cast
 
 import msgspec
 
+from windlass.core.fields import Section
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State, Verdict
+from windlass.core.orders import OWN, Order
 from windlass.core.sequence import CREATED, ENDED, STARTED, WAITS, sequence
 from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, NewTask, Page, Standing, TaskFacts, Watched
 from windlass.store.memory.standing import standing
 from windlass.store.memory.world import World
-from windlass.store.port import Library
+from windlass.store.port import ALL_POOLS, MOST_COUNTED, Library, Scope
 
 STATE, PROGRESS, OUTPUT = 1, 4, 5
 
@@ -32,10 +35,17 @@ class MemoryLibrary(Library):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def task(self, task: int) -> TaskFacts | None:
+    async def task(self, task: int, pools: Scope = ALL_POOLS) -> TaskFacts | None:
         return self._facts(task) if task in self._world.tasks else None
 
-    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
+    async def active(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
         places = [_running(id_) for id_ in self._world.running]
         places += [_waiting(p.priority, p.next_try_at, p.id) for p in self._world.waiting]
         if after is not None:
@@ -49,7 +59,15 @@ class MemoryLibrary(Library):
         last = items[-1]
         return Page(items, (places[size - 1][0], last.id, last.priority, last.next_try_at))
 
-    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
+    async def cards(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        origin: int | None = None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
         world = self._world
         ids = set(world.over) | {
             h.place.id for h in world.running.values() if h.started_at is not None or h.place.attempt > 1
@@ -60,7 +78,22 @@ class MemoryLibrary(Library):
             fits = [id_ for id_ in fits if id_ < after[0]]  # type: ignore[operator]
         return Page(tuple(map(self._brief, fits[:size])), (fits[size - 1],) if len(fits) > size else None)
 
-    async def card(self, task: int) -> CardFacts | None:
+    async def ids_matching(
+        self, filter: Filter, section: Section, after: int, limit: int, pools: Scope = ALL_POOLS
+    ) -> list[int]:
+        raise NotImplementedError
+
+    async def count_matching(
+        self, filter: Filter, section: Section, cap: int = MOST_COUNTED, pools: Scope = ALL_POOLS
+    ) -> int:
+        raise NotImplementedError
+
+    async def output(
+        self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
+    ) -> list[EventFacts]:
+        raise NotImplementedError
+
+    async def card(self, task: int, pools: Scope = ALL_POOLS) -> CardFacts | None:
         facts = await self.task(task)
         if facts is None or not (facts.attempt or facts.state.final):
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from windlass.core.access import Role
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.store.audit import Audit, AuditEntry
 from windlass.store.facts import Note, Page
 from windlass.store.postgres.connection import Connections, Row
@@ -14,7 +15,7 @@ class PostgresAudit(Audit):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
 
-    async def entries(self, size: int, after: int | None = None) -> Page[AuditEntry]:
+    async def entries(self, size: int, after: int | None = None, filter: Filter = EVERYTHING) -> Page[AuditEntry]:
         rows = await self._db.rows("list_audit", {"before": LAST_ID if after is None else after, "limit": size + 1})
         found = tuple(map(_entry, rows[:size]))
         return Page(found, (found[-1].id,) if len(rows) > size else None)

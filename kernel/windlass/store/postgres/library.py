@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from windlass.core.fields import Section
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State, Verdict
+from windlass.core.orders import OWN, Order
 from windlass.store.facts import (
     AttemptFacts,
     CardFacts,
@@ -19,7 +22,7 @@ from windlass.store.facts import (
     TaskFacts,
     Watched,
 )
-from windlass.store.port import Library
+from windlass.store.port import ALL_POOLS, MOST_COUNTED, Library, Scope
 from windlass.store.postgres.connection import Connections, Row
 
 LARGEST_ID = 2**63 - 1
@@ -40,11 +43,18 @@ class PostgresLibrary(Library):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
 
-    async def task(self, task: int) -> TaskFacts | None:
+    async def task(self, task: int, pools: Scope = ALL_POOLS) -> TaskFacts | None:
         rows = await self._db.rows("read_task", {"task": task})
         return _facts(rows[0]) if rows else None
 
-    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
+    async def active(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
         section, id_, priority, next_try_at = after or (0, 0, 0, START)
         # Before everything that waits, as long as the page stands in what runs.
         rank = -int(cast("int", priority)) if section else FIRST_RANK
@@ -56,13 +66,36 @@ class PostgresLibrary(Library):
         last, section = shown[-1], rows[size - 1][SECTION_COLUMN]
         return Page(shown, (section, last.id, last.priority, last.next_try_at))
 
-    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
+    async def cards(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        origin: int | None = None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
         before = after[0] if after else LARGEST_ID
         rows = await self._db.rows("list_cards", {"before": before, "origin": origin, "limit": size + 1})
         shown = tuple(_facts(row) for row in rows[:size])
         return Page(shown, (shown[-1].id,) if len(rows) > size else None)
 
-    async def card(self, task: int) -> CardFacts | None:
+    async def ids_matching(
+        self, filter: Filter, section: Section, after: int, limit: int, pools: Scope = ALL_POOLS
+    ) -> list[int]:
+        raise NotImplementedError
+
+    async def count_matching(
+        self, filter: Filter, section: Section, cap: int = MOST_COUNTED, pools: Scope = ALL_POOLS
+    ) -> int:
+        raise NotImplementedError
+
+    async def output(
+        self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
+    ) -> list[EventFacts]:
+        raise NotImplementedError
+
+    async def card(self, task: int, pools: Scope = ALL_POOLS) -> CardFacts | None:
         facts = await self.task(task)
         if facts is None or not (facts.attempt or facts.state.final):
             return None
