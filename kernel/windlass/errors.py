@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 
@@ -136,6 +137,12 @@ class RoleTooLow(Forbidden):
 
 class PoolOutOfScope(Forbidden):
     reason = "POOL_OUT_OF_SCOPE"
+
+    @classmethod
+    def of(cls, pool: str, scope: AbstractSet[str]) -> PoolOutOfScope:
+        """For a pool that a scope does not hold."""
+        yours = ", ".join(sorted(scope))
+        return cls(f"pool {pool!r} is not one that your token is good for: {yours}", pool=pool, pools=yours)
 
 
 class ScopeTooNarrow(Forbidden):

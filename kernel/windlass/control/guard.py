@@ -141,7 +141,9 @@ def _short(name: str) -> str:
 
 
 def _timed_out(deadline: float) -> CallTimedOut:
-    return CallTimedOut(f"the call took longer than {deadline:.3g} s, which it gets when it names no deadline of its own")
+    return CallTimedOut(
+        f"the call took longer than {deadline:.3g} s, which it gets when it names no deadline of its own"
+    )
 
 
 def _refusal(error: WindlassError) -> RpcHandler:

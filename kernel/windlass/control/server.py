@@ -68,7 +68,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Server:
-    """`token`: the server's own, good while only this machine can call.  Raises `BootError` for what can't be served."""
+    """`token`: the server's own, good while only this machine can call.  Raises `BootError`."""
 
     def __init__(
         self, kernel: Kernel, token: str, config: ServerConfig | None = None, limits: Limits | None = None
@@ -93,7 +93,11 @@ class Server:
         """Listen; returns the address with the port that was taken.  Raises `BootError` when it can't, or must not."""
         check_listen(listen, self._config)
         self._gatekeeper.is_local = is_loopback(listen)
-        if not self._gatekeeper.is_local and not self._config.certificates and not await self._access.any_usable():
+        if (
+            not self._gatekeeper.is_local
+            and not self._config.certificates
+            and not await self._access.tokens.any_usable()
+        ):
             raise BootError(
                 f"server.listen = {listen!r} can be reached by others, and nobody could call: there is no token."
                 " Make the first one with `windlass first-token --role admin NAME` (with the same --home, --dsn or"

@@ -31,6 +31,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         self, request: tasks_service_pb2.EnqueueRequest, context: Any
     ) -> tasks_service_pb2.EnqueueResponse:
         task = self._admit(request)
+        await scope.check_tasks(self._kernel.library, task.after)
         if request.validate_only:
             return tasks_service_pb2.EnqueueResponse()
         return convert.receipt(await self._kernel.enqueuer.enqueue(task))
@@ -46,6 +47,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         if any(one.validate_only for one in request.requests):
             raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
         tasks = [self._admit_nth(n, one) for n, one in enumerate(request.requests)]
+        await scope.check_tasks(self._kernel.library, {after for task in tasks for after in task.after})
         receipts = await self._kernel.enqueuer.enqueue_batch(tasks) if tasks else []
         return tasks_service_pb2.BatchEnqueueResponse(responses=map(convert.receipt, receipts))
 
@@ -60,7 +62,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         after = read_token("active", request.page_token, ActivePlace)
 
         async def read(size: int) -> tasks_service_pb2.ListTasksResponse:
-            page = await self._kernel.library.active(size, after)
+            page = await self._kernel.library.active(size, after, pools=scope.pools())
             return tasks_service_pb2.ListTasksResponse(
                 tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
             )
@@ -71,7 +73,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
         asked, noted = Asked(task, caller.get().name, request.reason), note(request, request.name, request.reason)
-        await self._found(task)
+        await scope.check_task(self._kernel.library, task)
         await self._kernel.interrupt(asked, noted)
         return await self._task(task)
 
@@ -81,14 +83,14 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
     ) -> tasks_service_pb2.EnqueueResponse:
         task = convert.read_id(request.name, "tasks")
         noted = note(request, request.name)
-        await self._found(task)
+        await scope.check_task(self._kernel.library, task)
         return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id, noted))
 
     @answers
     async def Reprioritize(self, request: tasks_service_pb2.ReprioritizeRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
         noted = note(request, request.name)
-        await self._found(task)
+        await scope.check_task(self._kernel.library, task)
         await self._kernel.reprioritize(task, request.priority, noted)
         return await self._task(task)
 
@@ -96,9 +98,7 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
     async def Explain(
         self, request: tasks_service_pb2.ExplainRequest, context: Any
     ) -> tasks_service_pb2.ExplainResponse:
-        task = convert.read_id(request.name, "tasks")
-        await self._found(task)
-        gates = await self._kernel.explain(task)
+        gates = await self._kernel.explain(convert.read_id(request.name, "tasks"), scope.pools())
         return tasks_service_pb2.ExplainResponse(gates=map(convert.gate, gates))
 
     @streams
@@ -148,10 +148,6 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         return convert.task(await self._found(task))
 
     async def _found(self, task: int) -> Any:
-        """The task, if the caller may see it: whoever has found it here may go on by its id.
-
-        A task never changes its pool, so a read of its scope before an effect is as good as one within it.
-        """
         facts = await self._kernel.library.task(task, scope.pools())
         if facts is None:
             raise TaskNotFound(f"there is no task {task}", task=task)

@@ -37,9 +37,12 @@ class Certificates:
         try:
             self._stamp, first = self._look(), self._read()
         except (OSError, ssl.SSLError) as error:
-            raise BootError(f"TLS can't be set up: {_told(error)}; check server.tls_cert, tls_key, tls_client_ca") from error
+            raise BootError(
+                f"TLS can't be set up: {_told(error)}; check server.tls_cert, tls_key, tls_client_ca"
+            ) from error
         # With a CA gRPC asks for a certificate and ends the connection of whoever has none; without one it never asks.
-        return grpc.dynamic_ssl_server_credentials(first, self._changed, self._client_ca is not None)
+        asked = self._client_ca is not None
+        return grpc.dynamic_ssl_server_credentials(first, self._changed, asked)  # type: ignore[arg-type]
 
     def _changed(self) -> grpc.ServerCertificateConfiguration | None:
         """Called by gRPC, from a thread of its own.  None: nothing new."""

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from windlass.config import NodeConfig, RetentionConfig
-from windlass.core.explain import Gate, gates
+from windlass.core.explain import Gate, gates, veiled
 from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
@@ -28,7 +28,7 @@ from windlass.host.valves import Valves
 from windlass.host.watches import Watches
 from windlass.store.facts import Asked, Interrupted, NewTask, Note, Receipt
 from windlass.store.pools import KindFacts
-from windlass.store.port import Store
+from windlass.store.port import ALL_POOLS, Scope, Store
 
 log = structlog.get_logger()
 
@@ -143,12 +143,20 @@ class Kernel:
         )
         return await self.enqueuer.enqueue(again)
 
-    async def explain(self, task: int) -> list[Gate]:
-        """What holds a waiting task back, the nearest first; empty when it runs or is over.  Raises `TaskNotFound`."""
-        if await self.library.task(task) is None:
+    async def explain(self, task: int, pools: Scope = ALL_POOLS) -> list[Gate]:
+        """What holds a waiting task back, the nearest first; empty when it runs or is over.
+
+        Tasks of other pools than the asker's are not named.  Raises `TaskNotFound`.
+        """
+        if await self.library.task(task, pools) is None:
             raise TaskNotFound(f"there is no task {task}", task=task)
         standing = await self.library.standing(task)
-        return [] if standing is None else gates(standing)
+        found = [] if standing is None else gates(standing)
+        if not pools:
+            return found
+        named = {other for gate in found for other in gate.tasks}
+        seen = {other for other in named if await self.library.task(other, pools) is not None}
+        return [veiled(gate, seen) for gate in found]
 
     async def _whole_payload(self, request: NewTask, task: int) -> str:
         """With what others had added to it, as its handler folds it."""

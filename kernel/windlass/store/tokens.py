@@ -45,7 +45,7 @@ class TokenFacts(msgspec.Struct, frozen=True):
 
 
 class Tokens(ABC):
-    """`pools`, where a call takes it, is the asker's own scope (empty: all): tokens that reach further do not exist for it."""
+    """`pools` is the asker's own scope, empty for all: tokens that reach further do not exist for it."""
 
     @abstractmethod
     async def create(self, token: NewToken, note: Note | None = None) -> TokenFacts:

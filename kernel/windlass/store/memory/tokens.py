@@ -48,7 +48,11 @@ class MemoryTokens(Tokens):
         self, size: int, after: int | None = None, *, ended: bool = False, pools: frozenset[str] = frozenset()
     ) -> Page[TokenFacts]:
         found = [self._read(id_) for id_ in sorted(self._world.tokens, reverse=True) if after is None or id_ < after]
-        found = [one for one in found if within(frozenset(one.pools), pools) and (ended or not (one.revoked_at or one.expired))]
+        found = [
+            one
+            for one in found
+            if within(frozenset(one.pools), pools) and (ended or not (one.revoked_at or one.expired))
+        ]
         return Page(tuple(found[:size]), (found[size - 1].id,) if len(found) > size else None)
 
     async def revoke(self, token: int, note: Note | None = None, pools: frozenset[str] = frozenset()) -> TokenFacts:
