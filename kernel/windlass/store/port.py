@@ -2,8 +2,8 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes) and `Statistics` (what is counted).  A `Store`
-is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted) and
+`Survey` (the whole at a glance).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -53,6 +53,7 @@ from windlass.store.pools import Pools
 from windlass.store.residents import Residents
 from windlass.store.schedules import Schedules
 from windlass.store.statistics import Statistics
+from windlass.store.survey import Survey
 from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
@@ -216,6 +217,7 @@ class Store(ABC):
     lanes: Lanes
     upkeep: Upkeep
     statistics: Statistics
+    survey: Survey
     audit: Audit
 
     @abstractmethod

@@ -14,6 +14,7 @@ from windlass.store.memory.queue import MemoryQueue
 from windlass.store.memory.residents import MemoryResidents
 from windlass.store.memory.schedules import MemorySchedules
 from windlass.store.memory.statistics import MemoryStatistics
+from windlass.store.memory.survey import MemorySurvey
 from windlass.store.memory.upkeep import MemoryUpkeep
 from windlass.store.memory.world import World
 from windlass.store.port import Store
@@ -32,6 +33,7 @@ class MemoryStore(Store):
         self.residents = MemoryResidents(world, self.queue)
         self.lanes = MemoryLanes(world, self)
         self.statistics = MemoryStatistics(world)
+        self.survey = MemorySurvey(world, self.library, self.lanes)
         self.upkeep = MemoryUpkeep(world)
         self.audit = MemoryAudit(world)
 

@@ -34,7 +34,7 @@ class MemoryCluster(Cluster):
 
     async def leave(self, node: int) -> None:
         if member := self._world.nodes.get(node):
-            member.left = True
+            member.left_at = member.left_at or self._world.now()
 
     async def beat(self, node: int, lease: float) -> Beat:
         world = self._world
@@ -54,7 +54,7 @@ class MemoryCluster(Cluster):
         world = self._world
         lost = [h for h in world.running.values() if h.node == dead or not world.alive(h.node)]
         if dead in world.nodes:
-            world.nodes[dead].left = True
+            world.nodes[dead].bury(world.now())
         for held in lost:
             del world.running[held.place.id]
             self._take_back(held, (crash_limits or {}).get(held.place.kind, USUAL_LIMIT))

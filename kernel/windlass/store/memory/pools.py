@@ -23,7 +23,7 @@ class MemoryPools(Pools):
             pool = self._world.pools.setdefault(name, Pool(slots, slots))
             if pool.configured != slots:
                 pool.slots = pool.configured = slots
-        self._world.known_kinds |= {kind.name for kind in kinds}
+        self._world.known_kinds |= {kind.name: kind for kind in kinds}
 
     async def look(self, unsure: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[PoolFacts]:
         known = sorted(self._world.pools)
@@ -53,10 +53,11 @@ class MemoryPools(Pools):
         found = self._pool(pool)
         self._world.note(note)
         if found.paused_by is None:
-            found.paused_by, found.reason = by, reason
+            found.paused_by, found.reason, found.paused_at = by, reason, self._world.now()
 
     async def resume_pool(self, pool: str, note: Note | None = None) -> None:
-        self._pool(pool).paused_by = None
+        found = self._pool(pool)
+        found.paused_by, found.reason, found.paused_at = None, "", None
         self._world.note(note)
         self._gates.release()
         self._world.say("ready", self._speaker)

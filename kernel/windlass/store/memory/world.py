@@ -19,6 +19,7 @@ from windlass.core.shares import Share
 from windlass.store.audit import AuditEntry
 from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts, Note
 from windlass.store.lanes import Entrant
+from windlass.store.pools import KindFacts
 from windlass.store.schedules import ScheduleFacts, TickFacts
 from windlass.store.statistics import Counts
 
@@ -59,6 +60,7 @@ class Held:
     started_at: datetime | None = None
     interrupt_by: str | None = None
     interrupt_reason: str = ""
+    interrupt_at: datetime | None = None
     stage: str | None = None
     progress: EventFacts | None = None
 
@@ -120,7 +122,17 @@ class Over:
 class Member:
     facts: NodeFacts
     expires_at: datetime
-    left: bool = False
+    left_at: datetime | None = None
+    lost_at: datetime | None = None
+
+    @property
+    def left(self) -> bool:
+        return self.left_at is not None
+
+    def bury(self, now: datetime) -> None:
+        """It was proved dead."""
+        if self.left_at is None:
+            self.left_at = self.lost_at = now
 
 
 @dataclass(slots=True)
@@ -154,6 +166,7 @@ class Pool:
     configured: int
     paused_by: str | None = None
     reason: str = ""
+    paused_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -176,7 +189,7 @@ class World:
     pools: dict[str, Pool] = field(default_factory=dict)
     shares: dict[tuple[str, int], Share] = field(default_factory=dict)
     paused_kinds: dict[str, str] = field(default_factory=dict)
-    known_kinds: set[str] = field(default_factory=set)
+    known_kinds: dict[str, KindFacts] = field(default_factory=dict)
     nodes: dict[int, Member] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
     leader: Leader | None = None
