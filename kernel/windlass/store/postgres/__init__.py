@@ -23,6 +23,7 @@ from windlass.store.postgres.residents import PostgresResidents
 from windlass.store.postgres.roster import PostgresRoster
 from windlass.store.postgres.schedules import PostgresSchedules
 from windlass.store.postgres.statistics import PostgresStatistics
+from windlass.store.postgres.survey import PostgresSurvey
 from windlass.store.postgres.tokens import PostgresTokens
 from windlass.store.postgres.upkeep import PostgresUpkeep
 
@@ -40,6 +41,7 @@ class PostgresStore(Store):
         self.residents = PostgresResidents(connections, self._queue)
         self.lanes = PostgresLanes(connections)
         self.statistics = PostgresStatistics(connections)
+        self.survey = PostgresSurvey(connections)
         self.upkeep = PostgresUpkeep(connections)
         self.audit = PostgresAudit(connections)
         self.roster = PostgresRoster(connections)
