@@ -23,6 +23,7 @@ from windlass.store.postgres.residents import PostgresResidents
 from windlass.store.postgres.schedules import PostgresSchedules
 from windlass.store.postgres.statistics import PostgresStatistics
 from windlass.store.postgres.upkeep import PostgresUpkeep
+from windlass.store.statistics import ConnectionFacts
 
 
 class PostgresStore(Store):
@@ -43,6 +44,12 @@ class PostgresStore(Store):
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)
+
+    async def ping(self) -> None:
+        await self._connections.rows("ping", {})
+
+    def connections(self) -> ConnectionFacts:
+        return self._connections.facts()
 
     async def close(self) -> None:
         self._cluster.stop_renewing()
