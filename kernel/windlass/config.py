@@ -32,6 +32,8 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:7654"
+    probes: str = ""
+    """Where `/health`, `/ready` and `/metrics` are, over HTTP without a token; empty: nowhere.  Any address will do."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,7 @@ from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
 from windlass.control.tasks import TasksServicer
+from windlass.control.tracing import Tracing
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
 
@@ -53,7 +54,7 @@ def check_loopback(listen: str) -> None:
 
 class Server:
     def __init__(self, kernel: Kernel, token: str) -> None:
-        self._server = grpc.aio.server(interceptors=[Guard(token)], options=OPTIONS)
+        self._server = grpc.aio.server(interceptors=[Guard(token), Tracing()], options=OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         for add, servicer in SERVICES:

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+open_streams: set[object] = set()
+"""The streams that are being answered now."""
 DOMAIN = "windlass"
 LONGEST_MESSAGE = 1_000
 """Bytes.  What a request held may be in the words, and clients read no trailers over 8 KiB."""
@@ -94,6 +96,7 @@ def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[An
 
     @wraps(method)
     async def streamed(self: Any, request: Any, context: Any) -> AsyncIterator[T]:
+        open_streams.add(context)
         try:
             async for message in method(self, request, context):
                 yield message
@@ -101,6 +104,8 @@ def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[An
             await refuse(context, error)
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer the caller
             await refuse(context, _unforeseen(error, method.__qualname__))
+        finally:
+            open_streams.discard(context)
 
     return streamed
 

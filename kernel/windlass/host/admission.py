@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.core.access import Role
 from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, UnknownKind
 from windlass.handler import Concurrency, Twin
@@ -108,6 +109,7 @@ class Admission:
             parent=request.parent,
             after=tuple(sorted(set(request.after))),
             after_success=request.after_success,
+            trace=telemetry.trace_here(),
             **gates,
         )
 
