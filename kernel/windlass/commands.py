@@ -28,7 +28,7 @@ def serve(
     from windlass.config import load_config
     from windlass.errors import WindlassError
     from windlass.main import serve as run
-    from windlass.main import set_up_logging
+    from windlass.telemetry.logs import set_up_logging
 
     try:
         environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
@@ -61,7 +61,8 @@ def first_token(
     from windlass.core.access import ROLE_NAMES
     from windlass.errors import WindlassError
     from windlass.host.grants import Grant
-    from windlass.main import make_token, set_up_logging
+    from windlass.main import make_token
+    from windlass.telemetry.logs import set_up_logging
 
     try:
         environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
