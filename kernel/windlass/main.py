@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -66,6 +66,13 @@ async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.
             await kernel.drain()
             await server.stop(CALLS_GRACE)
     return kernel.node.leaks
+
+
+def examine(config: Config) -> Mapping[str, str]:
+    """What a start would refuse is raised, nothing is started; why each plugin that can't be imported can't be."""
+    check_loopback(config.server.listen)
+    set_up_logging(LogConfig(level="critical"))
+    return load_plugins(config.plugins).quarantined
 
 
 async def _first(*events: asyncio.Event) -> None:
