@@ -52,8 +52,8 @@ def check(
 ) -> None:
     """Say whether a server would start with this configuration.
 
-    Reads the file, the environment, and the sections of the installed plugins, as serve does; starts nothing. Exits with
-    1 when something is wrong.
+    Reads the file, the environment, and the sections of the installed plugins, as serve does; starts nothing. Exits
+    with 1 when something is wrong.
 
     \b
     windlass config check --config /etc/windlass/windlass.toml

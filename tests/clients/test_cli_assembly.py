@@ -184,7 +184,7 @@ print([name for name in sys.modules if name.partition(".")[0] in ("windlass", "w
         (
             ["--help"],
             ["grpc", "rich", "google.protobuf"],
-        ),  # the kernel's own commands are named there: it brings asyncio
+        ),  # it names the kernel's commands too: those bring asyncio
         (["active", "--help"], ["grpc", "rich", "google.protobuf", "asyncio"]),
         (["schedules", "create", "--help"], ["grpc", "rich", "google.protobuf", "asyncio"]),
     ],

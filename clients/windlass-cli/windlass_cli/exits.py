@@ -73,7 +73,7 @@ def noticing_that_nobody_reads() -> Iterator[None]:
 
 def failure_of(error: WindlassError) -> Failure:
     if error.code == "UNIMPLEMENTED":
-        return Failure(REFUSED, "the server does not know this call: it is older than this command (windlass doctor)")
+        return Failure(REFUSED, "the server does not know this call: it is older than this command line")
     return Failure(CODES.get(error.code, REFUSED), error.message)
 
 

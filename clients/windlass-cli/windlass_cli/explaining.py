@@ -33,8 +33,8 @@ def lines(task: Task, gates: Sequence[Gate]) -> Iterator[Text]:
 def _stands(task: Task, gates: Sequence[Gate]) -> str:
     now = datetime.now(UTC)
     if gates:
-        many = words.counted(len(gates), "thing holds", "things hold")
-        return f"waits since {words.clock(task.created, now)}. {many} it back, the nearest first:"
+        many = "One thing holds it back" if len(gates) == 1 else f"{len(gates)} things hold it back, the nearest first"
+        return f"waits since {words.clock(task.created, now)}. {many}:"
     match task.state:
         case "PENDING":
             return "waits, and nothing holds it back: it starts at the next look, within a second."
