@@ -8,10 +8,11 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import history_service_pb2_grpc, schedules_service_pb2_grpc, tasks_service_pb2_grpc
 
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
+from windlass.control.schedules import SchedulesServicer
 from windlass.control.tasks import TasksServicer
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
@@ -19,16 +20,19 @@ from windlass.host.kernel import Kernel
 SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...] = (
     (tasks_service_pb2_grpc.add_TasksServicer_to_server, TasksServicer),
     (history_service_pb2_grpc.add_HistoryServicer_to_server, HistoryServicer),
+    (schedules_service_pb2_grpc.add_SchedulesServicer_to_server, SchedulesServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""
-HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History")
+HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History", "windlass.v1.Schedules")
 
 OPTIONS = [
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 1_000),
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
+    # A peer that went silent is found within 12 s; by any number of pings: who watches a waiting task gets no data.
+    ("grpc.keepalive_time_ms", 8_000),
+    ("grpc.keepalive_timeout_ms", 4_000),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # Two servers on one port would share its calls without a word.
     ("grpc.so_reuseport", 0),

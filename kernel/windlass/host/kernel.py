@@ -15,6 +15,7 @@ from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.enqueuer import Enqueuer
+from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
@@ -71,7 +72,8 @@ class Kernel:
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
-        self.valves = Valves(store.pools, self.node)
+        self.intake = Intake(self.enqueuer.enqueue_batch)
+        self.valves = Valves(store.pools, store.cluster, self.node)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
@@ -156,8 +158,10 @@ class Kernel:
 
     async def drain(self) -> None:
         """Finish or hand back this node's work."""
+        self.intake.close()
         await self.node.drain()
         await self.enqueuer.finished()
+        self.watches.close()
 
     async def stop(self) -> None:
         """After `drain`: give up the epoch and end every service."""

@@ -12,6 +12,7 @@ from windlass.store.memory.library import MemoryLibrary
 from windlass.store.memory.pools import MemoryPools
 from windlass.store.memory.queue import MemoryQueue
 from windlass.store.memory.residents import MemoryResidents
+from windlass.store.memory.roster import MemoryRoster
 from windlass.store.memory.schedules import MemorySchedules
 from windlass.store.memory.statistics import MemoryStatistics
 from windlass.store.memory.upkeep import MemoryUpkeep
@@ -25,7 +26,7 @@ class MemoryStore(Store):
     def __init__(self, world: World) -> None:
         self._world = world
         self.queue = MemoryQueue(world, self)
-        self.cluster = MemoryCluster(world)
+        self.cluster = MemoryCluster(world, self)
         self.library = MemoryLibrary(world)
         self.pools = MemoryPools(world, self)
         self.schedules = MemorySchedules(world, self.queue, self)
@@ -34,6 +35,7 @@ class MemoryStore(Store):
         self.statistics = MemoryStatistics(world)
         self.upkeep = MemoryUpkeep(world)
         self.audit = MemoryAudit(world)
+        self.roster = MemoryRoster(world)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

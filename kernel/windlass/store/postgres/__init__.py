@@ -20,6 +20,7 @@ from windlass.store.postgres.pooler import check_session, is_pooled
 from windlass.store.postgres.pools import PostgresPools
 from windlass.store.postgres.queue import PostgresQueue
 from windlass.store.postgres.residents import PostgresResidents
+from windlass.store.postgres.roster import PostgresRoster
 from windlass.store.postgres.schedules import PostgresSchedules
 from windlass.store.postgres.statistics import PostgresStatistics
 from windlass.store.postgres.upkeep import PostgresUpkeep
@@ -40,6 +41,7 @@ class PostgresStore(Store):
         self.statistics = PostgresStatistics(connections)
         self.upkeep = PostgresUpkeep(connections)
         self.audit = PostgresAudit(connections)
+        self.roster = PostgresRoster(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)
