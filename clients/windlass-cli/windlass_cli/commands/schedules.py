@@ -11,7 +11,7 @@ from windlass_cli.commands import scheduling
 from windlass_cli.consent import ask, check_can_ask
 from windlass_cli.forms import Column, Form, fields
 from windlass_cli.options import Format, Limit, Output, Reason, ScheduleName, Wait, Yes
-from windlass_cli.printing import page_size, print_done, print_one, print_some
+from windlass_cli.printing import page_size, print_done, print_one, print_some, take
 from windlass_cli.session import with_client
 from windlass_cli.work import labels, state
 
@@ -145,6 +145,8 @@ def ticks(name: ScheduleName, limit: Limit = 50, output: Output = Format.table) 
     """
 
     async def work(client: Client) -> None:
+        if not await take(client.schedules.ticks(name, page_size=1), 1):
+            await client.schedules.get(name)  # what was deleted has a ledger still; what never was is no empty list
         found = client.schedules.ticks(name, page_size=page_size(limit))
         await print_some(found, limit, TICKS, output)
 
