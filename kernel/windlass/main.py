@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from windlass import embedded, failpoints, telemetry
-from windlass.config import Config, ServerConfig
+from windlass.config import Config, LogConfig, ServerConfig
 from windlass.control.server import Server, check_listen
 from windlass.control.status import open_streams
 from windlass.control.token_file import owner, write_token
@@ -35,6 +35,7 @@ from windlass.host.process import tell_supervisor, this_process
 from windlass.store.facts import Note
 from windlass.store.port import Store
 from windlass.store.postgres import open_store
+from windlass.telemetry.logs import set_up_logging
 
 if TYPE_CHECKING:
     from windlass.telemetry.pushing import Push
@@ -106,6 +107,13 @@ async def make_token(config: Config, grant: Grant) -> tuple[int, str]:
         finally:
             await store.close()
     return made.id, secret
+
+
+def examine(config: Config) -> Mapping[str, str]:
+    """What a start would refuse is raised, nothing is started; why each plugin that can't be imported can't be."""
+    check_listen(config.server.listen, config.server)
+    set_up_logging(LogConfig(level="critical"))
+    return load_plugins(config.plugins).quarantined
 
 
 async def _first(*events: asyncio.Event) -> None:
