@@ -32,11 +32,13 @@ CALLS = {
         "Reprioritize": tasks.ReprioritizeRequest(name="tasks/1"),
         "Explain": tasks.ExplainRequest(name="tasks/1"),
         "Watch": tasks.WatchRequest(name="tasks/1"),
+        "WatchQueue": tasks.WatchQueueRequest(),
     },
     "History": {
         "Get": history.GetCardRequest(name="cards/1"),
         "List": history.ListCardsRequest(),
         "ListSteps": history.ListStepsRequest(parent="cards/1"),
+        "ReadOutput": history.ReadOutputRequest(parent="cards/1"),
     },
     "Schedules": {
         "Create": schedules.CreateScheduleRequest(),
@@ -65,7 +67,7 @@ async def call(channel: grpc.aio.Channel, service: str, method: str, metadata: A
         "Schedules": schedules_service_pb2_grpc.SchedulesStub,
     }
     made = getattr(stubs[service](channel), method)(CALLS[service][method], metadata=metadata, timeout=DEADLINE)
-    if method == "Watch":
+    if method in ("Watch", "WatchQueue"):
         async for _ in made:
             pass
     else:
