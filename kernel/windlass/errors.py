@@ -71,6 +71,12 @@ class ScheduleNotFound(WindlassError):
     reason = "SCHEDULE_NOT_FOUND"
 
 
+class ScheduleExists(WindlassError):
+    """There is one of that name already."""
+
+    reason = "SCHEDULE_EXISTS"
+
+
 class ScheduleChanged(WindlassError):
     """Somebody else changed it meanwhile, or it belongs to somebody else: look again."""
 
@@ -87,6 +93,16 @@ class PoolNotFound(WindlassError):
 
 class KindNotFound(WindlassError):
     reason = "KIND_NOT_FOUND"
+
+
+class NodeNotFound(WindlassError):
+    reason = "NODE_NOT_FOUND"
+
+
+class NodeGone(WindlassError):
+    """The state forbids it: the node has left, or its lease ran out."""
+
+    reason = "NODE_GONE"
 
 
 class TaskOver(WindlassError):
@@ -173,6 +189,12 @@ class TaskInterrupted(WindlassError):
     """Somebody interrupts this task: it makes no children any more."""
 
     reason = "TASK_INTERRUPTED"
+
+
+class ShuttingDown(WindlassError):
+    """This server takes no more of it; another one does."""
+
+    reason = "SHUTTING_DOWN"
 
 
 class BootError(WindlassError):

@@ -25,6 +25,7 @@ from windlass_proto.v1 import (
     access_service_pb2_grpc,
     event_pb2,
     history_service_pb2_grpc,
+    schedules_service_pb2_grpc,
     task_pb2,
     tasks_service_pb2,
     tasks_service_pb2_grpc,
@@ -93,7 +94,7 @@ class Plugin:
 
 
 class Calling:
-    """`tasks`, `history`, `access`: stubs on an authenticated channel; every call has the deadline of the tests."""
+    """`tasks`, `history`, … are stubs on an authenticated channel; every call has the deadline of the tests."""
 
     def __init__(self, dsn: str, kernel: Kernel, plugin: Plugin, address: str, channel: grpc.aio.Channel) -> None:
         self.dsn = dsn
@@ -105,6 +106,7 @@ class Calling:
         self.tasks = tasks_service_pb2_grpc.TasksStub(channel)
         self.history = history_service_pb2_grpc.HistoryStub(channel)
         self.access = access_service_pb2_grpc.AccessStub(channel)
+        self.schedules = schedules_service_pb2_grpc.SchedulesStub(channel)
 
     async def token(self, role: Role = Role.ADMIN, *pools: str, ttl: float | None = None) -> tuple[int, str]:
         """A new token, made beside the API: its id and its secret."""

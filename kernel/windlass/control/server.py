@@ -9,7 +9,12 @@ from typing import Any
 import grpc
 import msgspec
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from windlass_proto.v1 import access_service_pb2_grpc, history_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import (
+    access_service_pb2_grpc,
+    history_service_pb2_grpc,
+    schedules_service_pb2_grpc,
+    tasks_service_pb2_grpc,
+)
 
 from windlass.config import ServerConfig
 from windlass.control.access import AccessServicer
@@ -18,8 +23,10 @@ from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
 from windlass.control.open_streams import RECHECK, OpenStreams
 from windlass.control.roles import check_roles
+from windlass.control.schedules import SchedulesServicer
 from windlass.control.tasks import TasksServicer
 from windlass.control.tls import Certificates
+from windlass.control.tracing import Tracing
 from windlass.core.access import ROLE_NAMES
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
@@ -27,10 +34,11 @@ from windlass.host.kernel import Kernel
 SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...] = (
     (tasks_service_pb2_grpc.add_TasksServicer_to_server, TasksServicer),
     (history_service_pb2_grpc.add_HistoryServicer_to_server, HistoryServicer),
+    (schedules_service_pb2_grpc.add_SchedulesServicer_to_server, SchedulesServicer),
     (access_service_pb2_grpc.add_AccessServicer_to_server, AccessServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""
-HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History", "windlass.v1.Access")
+HEALTH_NAMES = ("", *(f"windlass.v1.{name}" for name in ("Tasks", "History", "Schedules", "Access")))
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -57,8 +65,10 @@ class Limits(msgspec.Struct, frozen=True):
             ("grpc.max_metadata_size", self.metadata),
             ("grpc.absolute_max_metadata_size", self.metadata),
             ("grpc.max_concurrent_streams", self.streams),
-            ("grpc.keepalive_time_ms", 20_000),
-            ("grpc.keepalive_timeout_ms", 10_000),
+            # A peer that went silent is found within 12 s, by any number of pings: who watches what waits gets no data.
+            ("grpc.keepalive_time_ms", 8_000),
+            ("grpc.keepalive_timeout_ms", 4_000),
+            ("grpc.http2.max_pings_without_data", 0),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", int(self.ping_every * 1000)),
             ("grpc.http2.max_ping_strikes", 2),
@@ -80,7 +90,7 @@ class Server:
         self._streams = OpenStreams(kernel.access, limits.recheck)
         guard = Guard(self._gatekeeper, self._streams, limits.deadline, kernel.secret_names)
         self._server = grpc.aio.server(
-            interceptors=[guard], options=limits.options, maximum_concurrent_rpcs=limits.calls
+            interceptors=[guard, Tracing()], options=limits.options, maximum_concurrent_rpcs=limits.calls
         )
         self._health = health.aio.HealthServicer()
         served = _Served(self._server)

@@ -63,6 +63,8 @@ class Facts(Protocol):
     @property
     def able_nodes(self) -> int: ...
     @property
+    def draining_nodes(self) -> int: ...
+    @property
     def slot_key(self) -> str | None: ...
     @property
     def slot_limit(self) -> int | None: ...
@@ -112,8 +114,18 @@ def _pauses(facts: Facts) -> Iterator[Gate]:
         why = f"pool {facts.pool} was paused by {facts.pool_paused_by}"
         yield Gate(GateKind.POOL_PAUSED, why, f"resuming pool {facts.pool}")
     if facts.able_nodes == 0:
-        known = f"none of the {facts.live_nodes} live nodes" if facts.live_nodes else "no node is alive, so none"
-        yield Gate(GateKind.NO_NODE, f"{known} has kind {facts.kind}", "starting a node with its plugin")
+        yield _nobody(facts)
+
+
+def _nobody(facts: Facts) -> Gate:
+    if facts.draining_nodes == 1:
+        why = f"the one live node that has kind {facts.kind} is drained"
+        return Gate(GateKind.NO_NODE, why, "resuming it, or starting another")
+    if facts.draining_nodes:
+        why = f"all {facts.draining_nodes} live nodes that have kind {facts.kind} are drained"
+        return Gate(GateKind.NO_NODE, why, "resuming one of them, or starting another")
+    known = f"none of the {facts.live_nodes} live nodes" if facts.live_nodes else "no node is alive, so none"
+    return Gate(GateKind.NO_NODE, f"{known} has kind {facts.kind}", "starting a node with its plugin")
 
 
 def _capacity(facts: Facts) -> Iterator[Gate]:

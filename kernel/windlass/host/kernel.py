@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates, veiled
 from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
@@ -16,6 +17,7 @@ from windlass.handler import Handler, Twin
 from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.enqueuer import Enqueuer
+from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
@@ -77,7 +79,8 @@ class Kernel:
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
-        self.valves = Valves(store.pools, self.node)
+        self.intake = Intake(self.enqueuer.enqueue_batch)
+        self.valves = Valves(store.pools, store.cluster, self.node)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
@@ -140,6 +143,7 @@ class Kernel:
             body_hash=task.to_bytes(16),
             joins_running=kind is not None and kind.handler.running_twin is Twin.JOIN,
             note=note,
+            trace=telemetry.trace_here(),
         )
         return await self.enqueuer.enqueue(again)
 
@@ -172,8 +176,10 @@ class Kernel:
 
     async def drain(self) -> None:
         """Finish or hand back this node's work."""
+        self.intake.close()
         await self.node.drain()
         await self.enqueuer.finished()
+        self.watches.close()
 
     async def stop(self) -> None:
         """After `drain`: give up the epoch and end every service."""
