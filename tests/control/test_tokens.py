@@ -177,3 +177,22 @@ async def test_the_audit_log_comes_in_pages(server: Calling) -> None:
     wrong = audit(server, page_token="nonsense")
     assert (await refused(wrong)).reason == "PAGE_TOKEN_INVALID"
     assert (await refused(audit(server, page_size=-1))).field == "page_size"
+
+
+async def test_the_audit_log_is_filtered_and_a_page_belongs_to_its_filter(server: Calling) -> None:
+    for subject in ("ada", "bob"):
+        await create(server, subject)
+    await revoke(server, await made_for(server, "bob"), "left us")
+    revoked = (await audit(server, filter='reason:"left" AND method:RevokeToken')).entries
+    assert [entry.reason for entry in revoked] == ["left us"]
+    first = await audit(server, filter="method:CreateToken", page_size=1)
+    assert first.next_page_token
+    other = audit(server, filter="method:RevokeToken", page_size=1, page_token=first.next_page_token)
+    assert (await refused(other)).reason == "PAGE_TOKEN_INVALID"
+    refusal = await refused(audit(server, filter="colour = red"))
+    assert (refusal.code, refusal.field) == (grpc.StatusCode.INVALID_ARGUMENT, "filter")
+
+
+async def made_for(server: Calling, subject: str) -> str:
+    found = await server.access.ListTokens(access.ListTokensRequest(), timeout=DEADLINE)
+    return next(token.name for token in found.tokens if token.subject == subject)
