@@ -19,6 +19,7 @@ from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
 from windlass.store.port import Store
 from windlass_proto.v1 import (
+    cluster_service_pb2_grpc,
     event_pb2,
     history_service_pb2_grpc,
     schedules_service_pb2_grpc,
@@ -99,6 +100,7 @@ class Calling:
         self.channel = channel
         self.tasks = tasks_service_pb2_grpc.TasksStub(channel)
         self.history = history_service_pb2_grpc.HistoryStub(channel)
+        self.cluster = cluster_service_pb2_grpc.ClusterStub(channel)
         self.schedules = schedules_service_pb2_grpc.SchedulesStub(channel)
 
     async def enqueue(self, kind: str = "Echo", payload: Any = None, **task: Any) -> str:
@@ -124,6 +126,11 @@ class Calling:
         """Every event to the end of the stream."""
         request = tasks_service_pb2.WatchRequest(name=name, after_sequence=after)
         return [event async for event in self.tasks.Watch(request, timeout=DEADLINE)]
+
+    async def audited(self) -> list[tuple[str, str]]:
+        """Method and resource of every privileged call, oldest first."""
+        page = await self.kernel._store.audit.entries(100)
+        return [(entry.note.method.rpartition("/")[2], entry.note.resource) for entry in reversed(page.items)]
 
     def count(self, table: str) -> int:
         with psycopg.connect(self.dsn) as connection:

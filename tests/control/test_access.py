@@ -14,8 +14,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from windlass.control.guard import write_token
 from windlass.control.server import Server, check_loopback
 from windlass.errors import BootError
+from windlass_proto.v1 import cluster_service_pb2 as cluster
+from windlass_proto.v1 import (
+    cluster_service_pb2_grpc,
+    history_service_pb2_grpc,
+    schedules_service_pb2_grpc,
+    tasks_service_pb2_grpc,
+)
 from windlass_proto.v1 import history_service_pb2 as history
-from windlass_proto.v1 import history_service_pb2_grpc, schedules_service_pb2_grpc, tasks_service_pb2_grpc
 from windlass_proto.v1 import schedules_service_pb2 as schedules
 from windlass_proto.v1 import tasks_service_pb2 as tasks
 
@@ -49,10 +55,28 @@ CALLS = {
         "Run": schedules.RunScheduleRequest(name="schedules/a"),
         "ListTicks": schedules.ListTicksRequest(parent="schedules/a"),
     },
+    "Cluster": {
+        "GetServerInfo": cluster.GetServerInfoRequest(),
+        "ListNodes": cluster.ListNodesRequest(),
+        "DrainNode": cluster.DrainNodeRequest(name="nodes/1"),
+        "ResumeNode": cluster.ResumeNodeRequest(name="nodes/1"),
+        "ListPools": cluster.ListPoolsRequest(),
+        "GetPool": cluster.GetPoolRequest(name="pools/default"),
+        "ResizePool": cluster.ResizePoolRequest(name="pools/default"),
+        "PausePool": cluster.PausePoolRequest(name="pools/default"),
+        "ResumePool": cluster.ResumePoolRequest(name="pools/default"),
+        "ListKinds": cluster.ListKindsRequest(),
+        "GetKind": cluster.GetKindRequest(name="kinds/Echo"),
+        "PauseKind": cluster.PauseKindRequest(name="kinds/Echo"),
+        "ResumeKind": cluster.ResumeKindRequest(name="kinds/Echo"),
+        "ListLanes": cluster.ListLanesRequest(),
+        "Reload": cluster.ReloadRequest(),
+    },
 }
 SERVICES = {
     "Tasks": tasks.DESCRIPTOR.services_by_name["Tasks"],
     "History": history.DESCRIPTOR.services_by_name["History"],
+    "Cluster": cluster.DESCRIPTOR.services_by_name["Cluster"],
     "Schedules": schedules.DESCRIPTOR.services_by_name["Schedules"],
 }
 RPCS = [(service, method) for service, methods in CALLS.items() for method in methods]
@@ -63,6 +87,7 @@ async def call(channel: grpc.aio.Channel, service: str, method: str, metadata: A
         "Tasks": tasks_service_pb2_grpc.TasksStub,
         "History": history_service_pb2_grpc.HistoryStub,
         "Schedules": schedules_service_pb2_grpc.SchedulesStub,
+        "Cluster": cluster_service_pb2_grpc.ClusterStub,
     }
     made = getattr(stubs[service](channel), method)(CALLS[service][method], metadata=metadata, timeout=DEADLINE)
     if method == "Watch":

@@ -8,10 +8,17 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from windlass_proto.v1 import history_service_pb2_grpc, schedules_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import (
+    cluster_service_pb2_grpc,
+    history_service_pb2_grpc,
+    schedules_service_pb2_grpc,
+    tasks_service_pb2_grpc,
+)
 
+from windlass.control.cluster import ClusterServicer
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
+from windlass.control.paging import LARGEST_MESSAGE
 from windlass.control.schedules import SchedulesServicer
 from windlass.control.tasks import TasksServicer
 from windlass.errors import BootError
@@ -21,12 +28,13 @@ SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...]
     (tasks_service_pb2_grpc.add_TasksServicer_to_server, TasksServicer),
     (history_service_pb2_grpc.add_HistoryServicer_to_server, HistoryServicer),
     (schedules_service_pb2_grpc.add_SchedulesServicer_to_server, SchedulesServicer),
+    (cluster_service_pb2_grpc.add_ClusterServicer_to_server, ClusterServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""
-HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History", "windlass.v1.Schedules")
+HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History", "windlass.v1.Schedules", "windlass.v1.Cluster")
 
 OPTIONS = [
-    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.max_concurrent_streams", 1_000),
     ("grpc.keepalive_time_ms", 20_000),

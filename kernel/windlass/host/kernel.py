@@ -19,6 +19,7 @@ from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
 from windlass.host.plugins import Plugins
+from windlass.host.roster import Roster
 from windlass.host.schedules import Timetable
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
@@ -72,6 +73,7 @@ class Kernel:
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self.valves = Valves(store.pools, store.cluster, self.node)
+        self.roster = Roster(store, plugins, lambda: self.node.epoch)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)

@@ -89,7 +89,7 @@ class Node(Service):
             dispatcher.on_claimed = self.counters.claimed
         here, gone = (lambda: self._epoch), surroundings.is_gone
         self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
-        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here, lambda: self._is_drained)
+        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here)
         self.admission = Admission(plugins.kinds, self.sharing.known)
         self.children = Children(self.admission, store.queue, self.stored)
         self.releaser = Releaser(store.queue, self.look)
