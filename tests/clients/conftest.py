@@ -1,5 +1,6 @@
 """A fake server, and clients of it."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -31,9 +32,10 @@ async def client(server: FakeServer) -> AsyncIterator[Client]:
 @pytest.fixture(autouse=True)
 def no_server_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What the person who runs the tests has set, or is running, is none of their business."""
-    for name in ("WINDLASS_ADDRESS", "WINDLASS_TOKEN", "WINDLASS_TOKEN_FILE"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [name for name in os.environ if name.startswith("WINDLASS_")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("WINDLASS_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
 
 
 @pytest.fixture

@@ -20,10 +20,13 @@ from windlass.core.sequence import attempt_of
 from windlass.errors import InvalidArgument
 from windlass.handler import Concurrency
 from windlass.host.admission import Request
-from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, TaskFacts
+from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, Sort, TaskFacts
 
 STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
 LARGEST_ID = 2**63 - 1
+NO_LABELS: dict[str, str] = {}
+CREATED = tasks_service_pb2.EnqueueResponse.RECEIPT_CREATED
+PENDING = task_pb2.Task.STATE_PENDING
 
 
 def read_id(name: str, collection: str, field: str = "name") -> int:
@@ -37,7 +40,8 @@ def read_id(name: str, collection: str, field: str = "name") -> int:
 def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Request:
     """An enqueue request in the kernel's words.  `now` only turns a due time into a delay."""
     task = message.task
-    content_type = task.payload.content_type
+    payload, has_retry = task.payload, task.HasField("retry")
+    content_type = payload.content_type
     if content_type not in ("", JSON):
         raise InvalidArgument(
             f"payload.content_type must be {JSON}, not {content_type[:60]!r}", field="task.payload.content_type"
@@ -48,10 +52,10 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
         priority=task.priority if task.HasField("priority") else None,
         pool=task.pool,
         trigger=task.trigger,
-        labels=dict(task.labels),
-        payload=task.payload.data or b"{}",
-        attempts=task.retry.attempts if task.HasField("retry") and task.retry.attempts else None,
-        pause=_seconds(task.retry.pause, "task.retry.pause") if task.retry.HasField("pause") else None,
+        labels=dict(task.labels) if task.labels else NO_LABELS,
+        payload=payload.data or b"{}",
+        attempts=(task.retry.attempts or None) if has_retry else None,
+        pause=_seconds(task.retry.pause, "task.retry.pause") if has_retry and task.retry.HasField("pause") else None,
         delay=_delay(task.due_time, now) if task.HasField("due_time") else 0.0,
         request_id=message.request_id,
         coalesce_key=task.coalesce_key if task.HasField("coalesce_key") else None,
@@ -61,7 +65,7 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
         start_within=_span(task, "start_within"),
         run_limit=_span(task, "run_limit"),
         silence_limit=_span(task, "silence_limit"),
-        after=tuple(read_id(name, "tasks", "task.after") for name in task.after),
+        after=tuple([read_id(name, "tasks", "task.after") for name in task.after]) if task.after else (),
         after_success=task.after_success,
     )
 
@@ -78,8 +82,11 @@ def _delay(due: Timestamp, now: datetime) -> float:
 
 
 def receipt(stored: Receipt) -> tasks_service_pb2.EnqueueResponse:
+    name = f"tasks/{stored.task}"
+    if stored.sort is Sort.CREATED:
+        return tasks_service_pb2.EnqueueResponse(task=name, receipt=CREATED, state=PENDING)
     word = tasks_service_pb2.EnqueueResponse.Receipt.Value(f"RECEIPT_{stored.sort.name}")
-    message = tasks_service_pb2.EnqueueResponse(task=f"tasks/{stored.task}", receipt=word, joined=stored.joined)
+    message = tasks_service_pb2.EnqueueResponse(task=name, receipt=word, joined=stored.joined)
     if not stored.repeated:
         message.state = int(stored.state)  # type: ignore[assignment]
     return message

@@ -15,6 +15,7 @@ from windlass.store.memory.residents import MemoryResidents
 from windlass.store.memory.roster import MemoryRoster
 from windlass.store.memory.schedules import MemorySchedules
 from windlass.store.memory.statistics import MemoryStatistics
+from windlass.store.memory.tokens import MemoryTokens
 from windlass.store.memory.upkeep import MemoryUpkeep
 from windlass.store.memory.world import World
 from windlass.store.port import Store
@@ -36,6 +37,7 @@ class MemoryStore(Store):
         self.upkeep = MemoryUpkeep(world)
         self.audit = MemoryAudit(world)
         self.roster = MemoryRoster(world)
+        self.tokens = MemoryTokens(world, self)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()
