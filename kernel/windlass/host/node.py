@@ -136,7 +136,7 @@ class Node(Service):
             self._bell.ring()
         if word in ("", "lane"):
             self.lanes.look()
-        if word == f"node/{self._epoch}":
+        if word in ("", f"node/{self._epoch}"):
             self.leadership.look()
 
     def interrupted(self) -> None:
