@@ -23,6 +23,7 @@ from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
 from windlass.host.pages import Pages
 from windlass.host.plugins import Plugins
+from windlass.host.roster import Roster
 from windlass.host.schedules import Timetable
 from windlass.host.secret_names import secret_names
 from windlass.host.service import Service
@@ -83,6 +84,7 @@ class Kernel:
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self.intake = Intake(self.enqueuer.enqueue_batch)
         self.valves = Valves(store.pools, store.cluster, self.node)
+        self.roster = Roster(store, plugins, lambda: self.node.epoch)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
