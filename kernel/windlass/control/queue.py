@@ -8,8 +8,7 @@ from typing import Any
 
 from windlass_proto.v1 import tasks_service_pb2
 
-from windlass.control import convert
-from windlass.control.guard import caller
+from windlass.control import convert, scope
 from windlass.control.lists import Listing, listing
 from windlass.control.paging import bounded, page_size
 from windlass.control.status import answers, streams
@@ -30,7 +29,7 @@ class QueueLists:
         self, request: tasks_service_pb2.ListTasksRequest, context: Any
     ) -> tasks_service_pb2.ListTasksResponse:
         asked = _asked(request)
-        after, pools = asked.place(request.page_token), caller.get().pools
+        after, pools = asked.place(request.page_token), scope.pools()
 
         async def read(size: int) -> tasks_service_pb2.ListTasksResponse:
             page = await self._kernel.library.active(size, after, asked.filter, asked.order, pools)
@@ -45,7 +44,7 @@ class QueueLists:
         self, request: tasks_service_pb2.WatchQueueRequest, context: Any
     ) -> AsyncIterator[tasks_service_pb2.QueueChange]:
         asked, size = _asked(request), min(page_size(request.page_size, 50), LARGEST_WATCHED)
-        async for change in self._kernel.pages.follow(asked.filter, asked.order, size, caller.get().pools):
+        async for change in self._kernel.pages.follow(asked.filter, asked.order, size, scope.pools()):
             yield convert.queue_change(change)
 
 

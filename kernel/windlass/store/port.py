@@ -2,8 +2,9 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes) and `Statistics` (what is counted).  A `Store`
-is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Survey` (the
+whole at a glance), `Roster` (who works), `Audit` (who did what) and `Tokens` (who may).  A `Store` is one of each over
+the same memory.
 
 Rules for every implementation:
 
@@ -55,8 +56,11 @@ from windlass.store.facts import (
 from windlass.store.lanes import Lanes
 from windlass.store.pools import Pools
 from windlass.store.residents import Residents
+from windlass.store.roster import Roster
 from windlass.store.schedules import Schedules
-from windlass.store.statistics import Statistics
+from windlass.store.statistics import ConnectionFacts, Statistics
+from windlass.store.survey import Survey
+from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
@@ -170,7 +174,16 @@ class Cluster(ABC):
 
     @abstractmethod
     async def beat(self, node: int, lease: float) -> Beat:
-        """Try for leadership, and look around: my term (None when another leads) and the other nodes on my machine."""
+        """Try for leadership, and look around: my term (None when another leads), the other nodes on my machine, and
+        whether I am drained.
+        """
+
+    @abstractmethod
+    async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
+        """Let a node take no more tasks, or take them again; it hears of it at its next beat; hints `node/<id>`.
+
+        Raises `NodeNotFound`, or `NodeGone` when it has left or its lease has run out.
+        """
 
     @abstractmethod
     async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
@@ -256,8 +269,13 @@ class Library(ABC):
         """Everything that may hold a waiting task back; None when it does not wait."""
 
     @abstractmethod
-    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
-        """For each watched task up to `limit` events after its sequence, in order.  One query for all of them."""
+    async def events(
+        self, watched: Sequence[Watched], limit: int, portion: int | None = None
+    ) -> dict[int, list[EventFacts]]:
+        """For each watched task up to `limit` events after its sequence, in order.  One query for all of them.
+
+        `portion`: about so many bytes of text, data and output a task, and at least one event.
+        """
 
 
 def output_bounds(after: int, attempt: int | None) -> tuple[int, int]:
@@ -277,7 +295,10 @@ class Store(ABC):
     lanes: Lanes
     upkeep: Upkeep
     statistics: Statistics
+    survey: Survey
     audit: Audit
+    roster: Roster
+    tokens: Tokens
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
@@ -285,10 +306,19 @@ class Store(ABC):
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
         `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free.  May miss some; the look is the truth.
+        `gate`: something blocked may be free; `access`: a token was revoked; `node/7`: that node was drained or
+        resumed.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """One round trip.  Raises `StoreUnavailable`."""
+
+    def connections(self) -> ConnectionFacts | None:
+        """How this process's connections fare, from memory; None where there are none."""
+        return None
 
     @abstractmethod
     async def close(self) -> None: ...

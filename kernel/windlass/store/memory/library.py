@@ -152,7 +152,7 @@ class MemoryLibrary(Library):
             return None
         asked = self._world.tasks[task][0]
         once = {"request_id": None, "body_hash": b"", "delay": 0.0, "after": (), "after_success": False}
-        return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None)
+        return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None, trace=None)
 
     async def children(self, task: int, limit: int, after: int = 0) -> list[int]:
         world = self._world
@@ -169,14 +169,16 @@ class MemoryLibrary(Library):
             return None
         return standing(world, held.place if held else where[task], is_claimed=held is not None)  # type: ignore[index]
 
-    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
+    async def events(
+        self, watched: Sequence[Watched], limit: int, portion: int | None = None
+    ) -> dict[int, list[EventFacts]]:
         found = {}
         for place in watched:
             every = sorted(self._events(place.task), key=lambda event: event.sequence)
             hidden = (PROGRESS, OUTPUT) if place.timeline_only else ()
             news = [event for event in every if event.sequence > place.after and event.type not in hidden]
             if news:
-                found[place.task] = news[:limit]
+                found[place.task] = _portion(news[:limit], portion)
         return found
 
     def _facts(self, id_: int) -> TaskFacts:
@@ -217,6 +219,7 @@ class MemoryLibrary(Library):
             progress_total=held.progress.total if held and held.progress else None,
             message=over.message if over else None,
             result=over.result if over else None,
+            trace=task.trace,
         )
 
     def _state(self, id_: int) -> State:
@@ -278,3 +281,13 @@ class MemoryLibrary(Library):
                 over.result,
                 name(over.node),
             )
+
+
+def _portion(events: list[EventFacts], size: int | None) -> list[EventFacts]:
+    left = size
+    for n, event in enumerate(events):
+        if left is not None:
+            if n and left <= 0:
+                return events[:n]
+            left -= len(event.text.encode()) + len(event.data or b"")
+    return events

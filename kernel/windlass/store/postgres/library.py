@@ -23,6 +23,7 @@ from windlass.store.facts import (
 )
 from windlass.store.port import ALL_POOLS, MOST_COUNTED, MOST_OUTPUT_BYTES, Library, Scope, output_bounds
 from windlass.store.postgres import lists
+from windlass.store.postgres.arrays import booleans, numbers
 from windlass.store.postgres.connection import Connections, Row
 from windlass.store.postgres.lists import task_facts
 
@@ -113,12 +114,15 @@ class PostgresLibrary(Library):
         facts: list[Any] = [tuple(value) if isinstance(value, list) else value for value in rows[0]] if rows else []
         return Standing(*facts) if rows else None
 
-    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
+    async def events(
+        self, watched: Sequence[Watched], limit: int, portion: int | None = None
+    ) -> dict[int, list[EventFacts]]:
         parameters: dict[str, Any] = {
-            "tasks": [w.task for w in watched],
-            "afters": [w.after for w in watched],
-            "timeline_only": [w.timeline_only for w in watched],
+            "tasks": numbers([w.task for w in watched]),
+            "afters": numbers([w.after for w in watched]),
+            "timeline_only": booleans([w.timeline_only for w in watched]),
             "limit": limit,
+            "portion": portion,
         }
         found: dict[int, list[EventFacts]] = defaultdict(list)
         for row in await self._db.rows("read_events", parameters):
