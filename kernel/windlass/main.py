@@ -92,7 +92,7 @@ async def _kernel(config: Config, dsn: str, plugins: Plugins) -> AsyncIterator[K
     chosen = config.store
     store = await open_store(dsn, connections=chosen.connections, pooler=chosen.pooler, listen_dsn=chosen.listen_dsn)
     try:
-        kernel = Kernel(store, plugins, config.node, retention=config.retention)
+        kernel = Kernel(store, plugins, config.node, retention=config.retention, health=config.health)
         await kernel.start()
         try:
             yield kernel

@@ -21,6 +21,7 @@ from windlass.store.port import Store
 from windlass_proto.v1 import (
     event_pb2,
     history_service_pb2_grpc,
+    overview_service_pb2_grpc,
     task_pb2,
     tasks_service_pb2,
     tasks_service_pb2_grpc,
@@ -98,6 +99,7 @@ class Calling:
         self.channel = channel
         self.tasks = tasks_service_pb2_grpc.TasksStub(channel)
         self.history = history_service_pb2_grpc.HistoryStub(channel)
+        self.overview = overview_service_pb2_grpc.OverviewStub(channel)
 
     async def enqueue(self, kind: str = "Echo", payload: Any = None, **task: Any) -> str:
         asked = tasks_service_pb2.EnqueueRequest(task=new(kind, payload, **task))

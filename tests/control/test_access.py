@@ -15,7 +15,8 @@ from windlass.control.guard import write_token
 from windlass.control.server import Server, check_loopback
 from windlass.errors import BootError
 from windlass_proto.v1 import history_service_pb2 as history
-from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import history_service_pb2_grpc, overview_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import overview_service_pb2 as overview
 from windlass_proto.v1 import tasks_service_pb2 as tasks
 
 from tests.control.calling import DEADLINE, TOKEN, Calling, refused
@@ -37,18 +38,21 @@ CALLS = {
         "List": history.ListCardsRequest(),
         "ListSteps": history.ListStepsRequest(parent="cards/1"),
     },
+    "Overview": {"GetOverview": overview.GetOverviewRequest(), "WatchOverview": overview.WatchOverviewRequest()},
 }
 SERVICES = {
     "Tasks": tasks.DESCRIPTOR.services_by_name["Tasks"],
     "History": history.DESCRIPTOR.services_by_name["History"],
+    "Overview": overview.DESCRIPTOR.services_by_name["Overview"],
 }
 RPCS = [(service, method) for service, methods in CALLS.items() for method in methods]
 
 
 async def call(channel: grpc.aio.Channel, service: str, method: str, metadata: Any) -> None:
     stubs = {"Tasks": tasks_service_pb2_grpc.TasksStub, "History": history_service_pb2_grpc.HistoryStub}
+    stubs["Overview"] = overview_service_pb2_grpc.OverviewStub
     made = getattr(stubs[service](channel), method)(CALLS[service][method], metadata=metadata, timeout=DEADLINE)
-    if method == "Watch":
+    if method.startswith("Watch"):
         async for _ in made:
             pass
     else:
@@ -103,7 +107,7 @@ async def test_an_rpc_nobody_knows_is_not_told_apart_without_a_token(server: Cal
         assert refusal.code is grpc.StatusCode.UNIMPLEMENTED
 
 
-@pytest.mark.parametrize("service", ["", "windlass.v1.Tasks", "windlass.v1.History"])
+@pytest.mark.parametrize("service", ["", "windlass.v1.Tasks", "windlass.v1.History", "windlass.v1.Overview"])
 async def test_health_is_open_to_all(server: Calling, service: str) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)

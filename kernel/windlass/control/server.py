@@ -8,10 +8,11 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import history_service_pb2_grpc, overview_service_pb2_grpc, tasks_service_pb2_grpc
 
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
+from windlass.control.overview import OverviewServicer
 from windlass.control.tasks import TasksServicer
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
@@ -19,9 +20,10 @@ from windlass.host.kernel import Kernel
 SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...] = (
     (tasks_service_pb2_grpc.add_TasksServicer_to_server, TasksServicer),
     (history_service_pb2_grpc.add_HistoryServicer_to_server, HistoryServicer),
+    (overview_service_pb2_grpc.add_OverviewServicer_to_server, OverviewServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""
-HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History")
+HEALTH_NAMES = ("", "windlass.v1.Tasks", "windlass.v1.History", "windlass.v1.Overview")
 
 OPTIONS = [
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),

@@ -11,6 +11,7 @@ import structlog
 
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates
+from windlass.core.signals import Thresholds
 from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.admission import Caller, check_priority, read_request_id
@@ -18,8 +19,10 @@ from windlass.host.enqueuer import Enqueuer
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
+from windlass.host.overview import Overview
 from windlass.host.plugins import Plugins
 from windlass.host.schedules import Timetable
+from windlass.host.sections import Sections
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
@@ -58,6 +61,7 @@ class Kernel:
         config: NodeConfig,
         surroundings: Surroundings | None = None,
         retention: RetentionConfig | None = None,
+        health: Thresholds | None = None,
     ) -> None:
         surroundings = surroundings or Surroundings()
         self._store = store
@@ -65,6 +69,8 @@ class Kernel:
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
+        self.overview = Overview(store.survey, store.statistics, Sections(plugins.health), plugins.kinds)
+        self.overview.thresholds = health or Thresholds()
         # A handler that names a pool of its own need not be configured to run.
         self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
@@ -162,6 +168,7 @@ class Kernel:
     async def stop(self) -> None:
         """After `drain`: give up the epoch and end every service."""
         await self.node.leave()
+        await self.overview.stop()
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()

@@ -81,6 +81,7 @@ class WiredStore(Store):
         self.lanes: Any = _Part(store.lanes, wire)
         self.statistics: Any = _Part(store.statistics, wire)
         self.upkeep: Any = _Part(store.upkeep, wire)
+        self.survey: Any = _Part(store.survey, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():
