@@ -3,8 +3,8 @@
 Whoever comes while a commit is on its way joins the next one.  Each caller is answered after the COMMIT that holds
 its task.
 
-One commit at a time: with two, 64 callers made groups of 7 in place of 16, and each group costs a statement, a claim and
-an end.  One that takes long holds nobody up: the next starts beside it.
+One commit at a time: with two, 64 callers made groups of 7 in place of 16, and each group costs a statement, a claim
+and an end.  One that takes long holds nobody up: the next starts beside it.
 """
 
 from __future__ import annotations
