@@ -6,14 +6,14 @@ For how clients behave when a server refuses, hangs, breaks off or comes back; w
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import grpc.aio
-from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from windlass_proto.v1 import (
     event_pb2,
@@ -31,15 +31,16 @@ START = datetime(2021, 11, 22, 10, 0, tzinfo=UTC)
 FINAL = (task_pb2.Task.STATE_COMPLETED, task_pb2.Task.STATE_FAILED, task_pb2.Task.STATE_CANCELED)
 
 
-def refuses(code: grpc.StatusCode, words: str = "no", *, reason: str = "", **metadata: str) -> Fault:
-    """The next call ends with this status, and with an ErrorInfo when there is a reason."""
+def refuses(
+    code: grpc.StatusCode, words: str = "no", *, reason: str = "", details: Sequence[Message] = (), **metadata: str
+) -> Fault:
+    """The next call ends with this status, with these details, and with an ErrorInfo when there is a reason."""
 
     async def fault(context: Any) -> None:
         status = status_pb2.Status(code=code.value[0], message=words)
-        if reason:
-            detail = AnyMessage()
-            detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="windlass", metadata=metadata))
-            status.details.append(detail)
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="windlass", metadata=metadata)
+        for detail in [*([info] if reason else []), *details]:
+            status.details.add().Pack(detail)
         await context.abort(code, words, (("grpc-status-details-bin", status.SerializeToString()),))
 
     return fault
@@ -200,8 +201,14 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
     def _more_than(self, id: int, told: int) -> bool:
         return len(self.world.events[id]) > told
 
-    async def EnqueueStream(self, request_iterator: Any, context: Any) -> Any:  # type: ignore[override]
-        raise NotImplementedError
+    async def EnqueueStream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            if any(each.task.kind == "Refused" for each in request.requests):
+                await refuses(grpc.StatusCode.INVALID_ARGUMENT, "no such kind", reason="KIND_UNKNOWN")(context)
+            stored = [self._store(each) for each in request.requests]
+            await self.world.enter("EnqueueStream", request, context)
+            responses = [tasks_service_pb2.EnqueueResponse(task=f"tasks/{id}", receipt=how) for id, how in stored]
+            yield tasks_service_pb2.EnqueueStreamResponse(responses=responses)
 
     WatchQueue = BulkInterrupt = BulkRetry = BulkReprioritize = EnqueueStream  # type: ignore[assignment]
 
@@ -226,10 +233,23 @@ class FakeHistory(history_service_pb2_grpc.HistoryServicer):
         return history_service_pb2.ListStepsResponse(steps=steps, next_page_token=token)
 
     async def ReadOutput(self, request: Any, context: Any) -> history_service_pb2.ReadOutputResponse:
-        ready: history_service_pb2.ReadOutputResponse = await answered(
-            self.world, "ReadOutput", history_service_pb2.ReadOutputResponse
-        )(request, context)
-        return ready
+        if self.world.answers["ReadOutput"]:
+            ready: history_service_pb2.ReadOutputResponse = await answered(
+                self.world, "ReadOutput", history_service_pb2.ReadOutputResponse
+            )(request, context)
+            return ready
+        await self.world.enter("ReadOutput", request, context)
+        written = [
+            history_service_pb2.OutputChunk(
+                sequence=event.sequence, attempt=event.attempt, time=event.time, output=event.output
+            )
+            for event in self.world.events[int(request.parent.split("/")[1])]
+            if event.HasField("output")
+            and request.attempt in (0, event.attempt)
+            and request.stream in (0, event.output.stream)
+        ]
+        chunks, token = _page(written, request)
+        return history_service_pb2.ReadOutputResponse(chunks=chunks, next_page_token=token)
 
 
 async def _found(things: dict[int, Any], name: str, context: Any) -> Any:
@@ -260,6 +280,7 @@ class FakeServer:
         self.world = world or World()
         self.port = 0
         self.serving = True
+        self.credentials: grpc.ServerCredentials | None = None
 
     @property
     def address(self) -> str:
@@ -274,7 +295,12 @@ class FakeServer:
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})]
         )
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        listen = f"127.0.0.1:{self.port}"
+        self.port = (
+            self._server.add_secure_port(listen, self.credentials)
+            if self.credentials
+            else self._server.add_insecure_port(listen)
+        )
         await self._server.start()
 
     async def _health(self, request: bytes, context: Any) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
-from windlass.control.server import OPTIONS
+from windlass.control.server import Limits
 from windlass.control.status import open_streams
 from windlass.core.sequence import sequence
 from windlass.store.facts import Chunk, Said
@@ -111,8 +111,8 @@ async def test_a_link_that_went_silent_frees_its_handlers_however_long_nothing_w
     dsn: str, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = ("grpc.keepalive_time_ms", "grpc.keepalive_timeout_ms", "grpc.http2.ping_timeout_ms")
-    options = [(name, value // 20 if name in times else value) for name, value in OPTIONS]
-    monkeypatch.setattr("windlass.control.server.OPTIONS", options)
+    options = [(name, value // 20 if name in times else value) for name, value in Limits().options]
+    monkeypatch.setattr(Limits, "options", options)
     async with calling(dsn, store) as server, Link(server.address).open() as link:
         before, name = handlers(), await server.enqueue("Wait")
         async with grpc.aio.insecure_channel(link.address) as channel:
@@ -131,7 +131,7 @@ async def test_a_link_that_went_silent_frees_its_handlers_however_long_nothing_w
 
 
 def test_a_silent_peer_is_found_within_twenty_seconds() -> None:
-    options: dict[str, Any] = dict(OPTIONS)
+    options: dict[str, Any] = dict(Limits().options)
     assert options["grpc.keepalive_time_ms"] + options["grpc.http2.ping_timeout_ms"] <= 15_000
 
 

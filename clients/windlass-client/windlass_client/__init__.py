@@ -32,6 +32,7 @@ from windlass_client.cluster import (
     ServerInfo,
     Share,
 )
+from windlass_client.details import Details, FieldViolation, PreconditionViolation, QuotaViolation, ResourceInfo
 from windlass_client.errors import (
     Aborted,
     AlreadyExists,
@@ -107,6 +108,7 @@ from windlass_client.schedules import (
     TickOutcome,
 )
 from windlass_client.sync import SyncClient, SyncHandle
+from windlass_client.tls import Tls
 
 __all__ = [
     "Aborted",
@@ -123,8 +125,10 @@ __all__ = [
     "Coalescing",
     "Counts",
     "DeadlineExceeded",
+    "Details",
     "Event",
     "FailedPrecondition",
+    "FieldViolation",
     "Gate",
     "GateKind",
     "Handle",
@@ -153,14 +157,17 @@ __all__ = [
     "Picture",
     "Plugin",
     "Pool",
+    "PreconditionViolation",
     "Progress",
     "ProgressMade",
     "QueueChange",
     "QueueCurrent",
+    "QuotaViolation",
     "Receipt",
     "ReceiptStatus",
     "Reloaded",
     "ResourceExhausted",
+    "ResourceInfo",
     "RetryPolicy",
     "Role",
     "Schedule",
@@ -187,6 +194,7 @@ __all__ = [
     "TaskSeen",
     "Tick",
     "TickOutcome",
+    "Tls",
     "Token",
     "Unauthenticated",
     "Unavailable",

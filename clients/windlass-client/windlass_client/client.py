@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -35,6 +35,8 @@ from windlass_client.resources import (
     TaskOptions,
 )
 from windlass_client.schedules import Schedules
+from windlass_client.streaming import enqueue_stream
+from windlass_client.tls import Tls
 from windlass_client.watching import watch, watch_queue
 
 
@@ -56,12 +58,21 @@ class Client:
         self.access = Access(connection)
 
     @classmethod
-    def connect(cls, address: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> Self:
+    def connect(
+        cls,
+        address: str | None = None,
+        token: str | None = None,
+        *,
+        tls: Tls | bool | None = None,
+        profile: str | None = None,
+        timeout: float = 30.0,
+    ) -> Self:
         """Finds the server and its token by itself (discovery.py says where); connects with the first call.
 
+        timeout: seconds that one call may take.  tls: True, or the certificates to use.  profile: of profiles.toml.
         Unavailable when no server is to be found, Unauthenticated when its token may not be read.
         """
-        return cls(Connection(find_server(address, token), timeout=timeout))
+        return cls(Connection(find_server(address, token, tls=tls, profile=profile), timeout=timeout))
 
     @property
     def address(self) -> str:
@@ -97,6 +108,23 @@ class Client:
         batch = tasks_service_pb2.BatchEnqueueRequest(requests=[_request(task) for task in tasks])
         reply = await self._connection.call(self._tasks.BatchEnqueue, batch)
         return [Handle(self, convert.receipt(each)) for each in reply.responses]
+
+    async def enqueue_stream(
+        self,
+        tasks: AsyncIterable[NewTask | Sequence[NewTask]],
+        *,
+        on_outage: Callable[[WindlassError], None] | None = None,
+    ) -> AsyncGenerator[Handle, None]:
+        """Stores what keeps coming, and yields a handle for each task, in their order.
+
+        Single tasks are sent in batches as they come; a list of them is stored as a whole or not at all.  A broken link
+        is mended by itself, without a loss or a repeat.  When a task is refused, its error comes behind the handles of
+        those before it, and nothing behind it was stored.
+        """
+        receipts = enqueue_stream(self._connection, self._tasks.EnqueueStream, tasks, on_outage)
+        async with aclosing(receipts):
+            async for receipt in receipts:
+                yield Handle(self, receipt)
 
     async def get_task(self, id: int) -> Task:
         request = tasks_service_pb2.GetTaskRequest(name=f"tasks/{id}")

@@ -48,10 +48,13 @@ SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}; the whole of it, 
 
 
 def pauses(chance: random.Random) -> Iterator[float]:
-    """Seconds to wait before the next try, for ever: doubling, and each drawn between half and all of it."""
+    """Seconds to wait before the next try, for ever: drawn from nothing to a longest pause, which doubles.
+
+    Drawn from the whole of it, so that the clients of a server that comes back do not come back together.
+    """
     longest = FIRST_PAUSE_S
     while True:
-        yield longest * (0.5 + chance.random() / 2)
+        yield longest * chance.random()
         longest = min(longest * 2, LONGEST_PAUSE_S)
 
 
@@ -63,7 +66,12 @@ class Connection:
         self.timeout = timeout
         self.chance = chance or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         proxy = [("grpc.enable_http_proxy", 0)] if server.on_this_machine else []
-        self.channel = grpc.aio.insecure_channel(server.address, options=[*OPTIONS, *proxy])
+        options = [*OPTIONS, *proxy]
+        self.channel = (
+            grpc.aio.secure_channel(server.address, server.tls.credentials(), options=options)
+            if server.tls
+            else grpc.aio.insecure_channel(server.address, options=options)
+        )
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -78,12 +86,13 @@ class Connection:
         `once`: what may not be repeated waits for a connection, and is sent a single time.
         """
         deadline = time.monotonic() + self.timeout
-        for pause in pauses(self.chance):
+        for drawn in pauses(self.chance):
             try:
                 left = max(0.0, deadline - time.monotonic())
                 return await method(request, timeout=left, metadata=self.metadata, wait_for_ready=once or None)
             except grpc.aio.AioRpcError as refused:
                 error = error_of(refused)
+                pause = max(drawn, error.details.retry_delay or 0.0)
                 if once or not isinstance(error, Unavailable) or time.monotonic() + pause >= deadline:
                     raise error from refused
             await asyncio.sleep(pause)

@@ -125,6 +125,6 @@ class Overview:
         def opened() -> Any:
             return self._stub.WatchOverview(request, timeout=LONGEST_STREAM_S, metadata=self._connection.metadata)
 
-        async with aclosing(follow(self._connection, opened, on_outage, endless=True)) as pictures:
+        async with aclosing(follow(self._connection, opened, on_outage)) as pictures:
             async for message in pictures:
                 yield read(Picture, message)

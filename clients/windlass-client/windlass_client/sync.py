@@ -5,17 +5,23 @@ Nothing is written twice: `waits` and `iterates` keep name, parameters, types an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self, Unpack
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any, Self, TypeVar, Unpack
 
 from windlass_client.access import Access
 from windlass_client.client import Client, Handle
 from windlass_client.cluster import Cluster
+from windlass_client.errors import WindlassError
 from windlass_client.operations import Operations
 from windlass_client.overview import Overview
 from windlass_client.portal import Blocking, Portal, iterates, waits
 from windlass_client.resources import NewTask, Receipt, TaskOptions
 from windlass_client.schedules import Schedules
+from windlass_client.tls import Tls
+
+T = TypeVar("T")
 
 
 class SyncHandle(Blocking[Handle]):
@@ -110,11 +116,23 @@ class SyncClient(Blocking[Client]):
         self.access = SyncAccess(portal, wrapped.access)
 
     @classmethod
-    def connect(cls, address: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> Self:
+    def connect(
+        cls,
+        address: str | None = None,
+        token: str | None = None,
+        *,
+        tls: Tls | bool | None = None,
+        profile: str | None = None,
+        timeout: float = 30.0,
+    ) -> Self:
         """As Client.connect."""
+
+        async def connect() -> Client:
+            return Client.connect(address, token, tls=tls, profile=profile, timeout=timeout)
+
         portal = Portal()
         try:
-            return cls(portal, portal.call(_connect(address, token, timeout)))
+            return cls(portal, portal.call(connect()))  # on the loop that the client will belong to
         except BaseException:
             portal.close()
             raise
@@ -142,6 +160,16 @@ class SyncClient(Blocking[Client]):
         """As Client.enqueue_batch."""
         return [SyncHandle(self._portal, each) for each in self._portal.call(self._wrapped.enqueue_batch(tasks))]
 
+    def enqueue_stream(
+        self,
+        tasks: Iterable[NewTask | Sequence[NewTask]],
+        *,
+        on_outage: Callable[[WindlassError], None] | None = None,
+    ) -> Iterator[SyncHandle]:
+        """As Client.enqueue_stream; `tasks` is read in a thread of its own."""
+        for handle in _enqueue_stream(self, tasks, on_outage):
+            yield SyncHandle(self._portal, handle)
+
     def retry(self, id: int, request_id: str | None = None) -> SyncHandle:
         """As Client.retry."""
         return SyncHandle(self._portal, self._portal.call(self._wrapped.retry(id, request_id)))
@@ -168,6 +196,17 @@ class SyncClient(Blocking[Client]):
     bulk_reprioritize = waits(Client.bulk_reprioritize)
 
 
-async def _connect(address: str | None, token: str | None, timeout: float) -> Client:
-    """On the loop that the client will belong to."""
-    return Client.connect(address, token, timeout=timeout)
+@iterates
+async def _enqueue_stream(
+    client: Client, tasks: Iterable[NewTask | Sequence[NewTask]], on_outage: Callable[[WindlassError], None] | None
+) -> AsyncGenerator[Handle, None]:
+    async with aclosing(client.enqueue_stream(_from_thread(tasks), on_outage=on_outage)) as handles:
+        async for handle in handles:
+            yield handle
+
+
+async def _from_thread(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    """One by one: a source that pauses holds back nothing that it gave before."""
+    iterator, end = iter(items), object()
+    while (item := await asyncio.to_thread(next, iterator, end)) is not end:
+        yield item  # type: ignore[misc]  # it is not the end, so it is a T

@@ -21,6 +21,7 @@ from windlass_client.status import error_of
 if TYPE_CHECKING:
     Request = TypeVar("Request")
     Reply = TypeVar("Reply")
+    Streaming = grpc.aio.UnaryStreamCall[Request, Reply] | grpc.aio.StreamStreamCall[Request, Reply]
     OnOutage = Callable[[WindlassError], None] | None
     Watch = grpc.aio.UnaryStreamMultiCallable[tasks_service_pb2.WatchRequest, event_pb2.Event]
     WatchQueue = grpc.aio.UnaryStreamMultiCallable[tasks_service_pb2.WatchQueueRequest, tasks_service_pb2.QueueChange]
@@ -31,12 +32,12 @@ STEADY_S = 15.0
 
 async def follow(
     connection: Connection,
-    opened: Callable[[], grpc.aio.UnaryStreamCall[Request, Reply]],
+    opened: Callable[[], Streaming[Request, Reply]],
     on_outage: OnOutage,
     *,
-    endless: bool,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[Reply, None]:
-    """What comes from a stream, which is opened again whenever it breaks; an `endless` one also when it ends.
+    """What comes from a stream, which is opened again whenever it breaks, or ends before it `is_over`.
 
     Unavailable when opening did not succeed for as long as a call may take; `on_outage` is told when an outage begins.
     """
@@ -48,7 +49,7 @@ async def follow(
             async for message in stream:
                 outage.over()
                 yield message
-            if not endless:
+            if is_over():
                 return
             error: WindlassError = Unavailable("the server ended the stream", reason="STREAM_ENDED")
         except grpc.aio.AioRpcError as refused:
@@ -74,7 +75,7 @@ async def watch(
         request = tasks_service_pb2.WatchRequest(name=name, after_sequence=last)
         return method(request, timeout=LONGEST_STREAM_S, metadata=connection.metadata)
 
-    async with aclosing(follow(connection, opened, on_outage, endless=False)) as messages:
+    async with aclosing(follow(connection, opened, on_outage, is_over=lambda: True)) as messages:
         async for message in messages:
             if message.sequence > last:
                 last = message.sequence
@@ -96,7 +97,7 @@ async def watch_queue(
         unseen.update(page)
         return method(request, timeout=LONGEST_STREAM_S, metadata=connection.metadata)
 
-    async with aclosing(follow(connection, opened, on_outage, endless=True)) as messages:
+    async with aclosing(follow(connection, opened, on_outage)) as messages:
         async for message in messages:
             for change in _changes(convert.queue_change(message), page, unseen):
                 yield change

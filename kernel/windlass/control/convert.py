@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
+from windlass.control.values import JSON
+from windlass.control.values import payload as _json
+from windlass.control.values import read_seconds as _seconds
+from windlass.control.values import timestamp as _time
 from windlass.core.explain import Gate
 from windlass.core.lifecycle import State, card_state
 from windlass.core.sequence import attempt_of
@@ -18,8 +21,8 @@ from windlass.errors import InvalidArgument
 from windlass.handler import Concurrency
 from windlass.host.admission import Request
 from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, Sort, TaskFacts
+from windlass.telemetry.traceparent import carrier
 
-JSON = "application/json"
 STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
 LARGEST_ID = 2**63 - 1
 NO_LABELS: dict[str, str] = {}
@@ -70,13 +73,6 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
 
 def _span(task: tasks_service_pb2.NewTask, field: str) -> float | None:
     return _seconds(getattr(task, field), f"task.{field}") if task.HasField(field) else None  # type: ignore[arg-type]
-
-
-def _seconds(duration: Any, field: str) -> float:
-    try:
-        return float(duration.ToTimedelta().total_seconds())
-    except (ValueError, OverflowError) as error:
-        raise InvalidArgument(f"{field} is out of range: {error}", field=field) from error
 
 
 def _delay(due: Timestamp, now: datetime) -> float:
@@ -133,6 +129,9 @@ def task(facts: TaskFacts) -> task_pb2.Task:
         retry_of=_name(facts.retry_of),
         coalesce_key=facts.coalesce_key or "",
     )
+    if facts.trace is not None:
+        headers = carrier(facts.trace)
+        message.trace.traceparent, message.trace.tracestate = headers["traceparent"], headers.get("tracestate", "")
     if facts.attempt_limit is not None:
         message.retry.attempts = facts.attempt_limit
     if facts.retry_pause is not None:
@@ -228,17 +227,5 @@ def _words(facts: EventFacts) -> str:
     return f"{words}: {facts.text}" if facts.text else words
 
 
-def _json(data: bytes | None) -> task_pb2.Payload | None:
-    return None if data is None else _payload(data)
-
-
 def _payload(data: bytes) -> task_pb2.Payload:
     return task_pb2.Payload(content_type=JSON, data=bytes(data))
-
-
-def _time(at: datetime | None) -> Timestamp | None:
-    if at is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message

@@ -2,8 +2,9 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes) and `Statistics` (what is counted).  A `Store`
-is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Survey` (the
+whole at a glance), `Roster` (who works), `Audit` (who did what) and `Tokens` (who may).  A `Store` is one of each over
+the same memory.
 
 Rules for every implementation:
 
@@ -26,6 +27,7 @@ from windlass.core.fields import Section
 from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State
 from windlass.core.orders import OWN, Order
+from windlass.core.sequence import sequence
 from windlass.errors import RequestIdReused
 from windlass.store.audit import Audit
 from windlass.store.facts import (
@@ -54,15 +56,21 @@ from windlass.store.facts import (
 from windlass.store.lanes import Lanes
 from windlass.store.pools import Pools
 from windlass.store.residents import Residents
+from windlass.store.roster import Roster
 from windlass.store.schedules import Schedules
-from windlass.store.statistics import Statistics
+from windlass.store.statistics import ConnectionFacts, Statistics
+from windlass.store.survey import Survey
+from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
 Scope = frozenset[str]
 """Names of pools: tasks of other pools do not exist for whoever asks.  Empty means all."""
+LAST_SEQUENCE = 2**63 - 1
 ALL_POOLS: Scope = frozenset()
 MOST_COUNTED = 10_000
+MOST_OUTPUT_BYTES = 1_000_000
+"""Of the pages of `Library.output`, but for one chunk."""
 
 
 class Queue(ABC):
@@ -166,7 +174,16 @@ class Cluster(ABC):
 
     @abstractmethod
     async def beat(self, node: int, lease: float) -> Beat:
-        """Try for leadership, and look around: my term (None when another leads) and the other nodes on my machine."""
+        """Try for leadership, and look around: my term (None when another leads), the other nodes on my machine, and
+        whether I am drained.
+        """
+
+    @abstractmethod
+    async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
+        """Let a node take no more tasks, or take them again; it hears of it at its next beat; hints `node/<id>`.
+
+        Raises `NodeNotFound`, or `NodeGone` when it has left or its lease has run out.
+        """
 
     @abstractmethod
     async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
@@ -233,8 +250,11 @@ class Library(ABC):
     @abstractmethod
     async def output(
         self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
-    ) -> list[EventFacts]:
-        """Up to `limit` chunks after a sequence, in order, of one attempt and one stream when they are named."""
+    ) -> Page[EventFacts]:
+        """Up to `limit` chunks after a sequence, in order, of one attempt and one stream when they are named.
+
+        Fewer once they are `MOST_OUTPUT_BYTES` together, but at least one.
+        """
 
     @abstractmethod
     async def request(self, task: int) -> NewTask | None:
@@ -258,6 +278,13 @@ class Library(ABC):
         """
 
 
+def output_bounds(after: int, attempt: int | None) -> tuple[int, int]:
+    """The sequences that the chunks of an attempt (or of all) stand between, after a place."""
+    if attempt is None:
+        return after, LAST_SEQUENCE
+    return max(after, sequence(attempt, 0) - 1), sequence(attempt + 1, 0)
+
+
 class Store(ABC):
     queue: Queue
     cluster: Cluster
@@ -268,7 +295,10 @@ class Store(ABC):
     lanes: Lanes
     upkeep: Upkeep
     statistics: Statistics
+    survey: Survey
     audit: Audit
+    roster: Roster
+    tokens: Tokens
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
@@ -276,10 +306,19 @@ class Store(ABC):
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
         `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free.  May miss some; the look is the truth.
+        `gate`: something blocked may be free; `access`: a token was revoked; `node/7`: that node was drained or
+        resumed.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """One round trip.  Raises `StoreUnavailable`."""
+
+    def connections(self) -> ConnectionFacts | None:
+        """How this process's connections fare, from memory; None where there are none."""
+        return None
 
     @abstractmethod
     async def close(self) -> None: ...
