@@ -74,6 +74,8 @@ class Limits(msgspec.Struct, frozen=True):
             # A peer that went silent is found within 12 s, by any number of pings: who watches what waits gets no data.
             ("grpc.keepalive_time_ms", 8_000),
             ("grpc.keepalive_timeout_ms", 4_000),
+            # Without this it took a minute more: so long gRPC waits for the answer to a ping, whatever is said above.
+            ("grpc.http2.ping_timeout_ms", 4_000),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", int(self.ping_every * 1000)),
