@@ -21,6 +21,7 @@ from windlass.store.port import Store
 from windlass_proto.v1 import (
     event_pb2,
     history_service_pb2_grpc,
+    schedules_service_pb2_grpc,
     task_pb2,
     tasks_service_pb2,
     tasks_service_pb2_grpc,
@@ -88,7 +89,7 @@ class Plugin:
 
 
 class Calling:
-    """`tasks` and `history` are stubs on an authenticated channel; every call has the deadline of the tests."""
+    """`tasks`, `history`, … are stubs on an authenticated channel; every call has the deadline of the tests."""
 
     def __init__(self, dsn: str, kernel: Kernel, plugin: Plugin, address: str, channel: grpc.aio.Channel) -> None:
         self.dsn = dsn
@@ -98,6 +99,7 @@ class Calling:
         self.channel = channel
         self.tasks = tasks_service_pb2_grpc.TasksStub(channel)
         self.history = history_service_pb2_grpc.HistoryStub(channel)
+        self.schedules = schedules_service_pb2_grpc.SchedulesStub(channel)
 
     async def enqueue(self, kind: str = "Echo", payload: Any = None, **task: Any) -> str:
         asked = tasks_service_pb2.EnqueueRequest(task=new(kind, payload, **task))

@@ -15,7 +15,8 @@ from windlass.control.guard import write_token
 from windlass.control.server import Server, check_loopback
 from windlass.errors import BootError
 from windlass_proto.v1 import history_service_pb2 as history
-from windlass_proto.v1 import history_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import history_service_pb2_grpc, schedules_service_pb2_grpc, tasks_service_pb2_grpc
+from windlass_proto.v1 import schedules_service_pb2 as schedules
 from windlass_proto.v1 import tasks_service_pb2 as tasks
 
 from tests.control.calling import DEADLINE, TOKEN, Calling, refused
@@ -37,16 +38,32 @@ CALLS = {
         "List": history.ListCardsRequest(),
         "ListSteps": history.ListStepsRequest(parent="cards/1"),
     },
+    "Schedules": {
+        "Create": schedules.CreateScheduleRequest(),
+        "Get": schedules.GetScheduleRequest(name="schedules/a"),
+        "List": schedules.ListSchedulesRequest(),
+        "Update": schedules.UpdateScheduleRequest(),
+        "Delete": schedules.DeleteScheduleRequest(name="schedules/a"),
+        "Pause": schedules.PauseScheduleRequest(name="schedules/a"),
+        "Resume": schedules.ResumeScheduleRequest(name="schedules/a"),
+        "Run": schedules.RunScheduleRequest(name="schedules/a"),
+        "ListTicks": schedules.ListTicksRequest(parent="schedules/a"),
+    },
 }
 SERVICES = {
     "Tasks": tasks.DESCRIPTOR.services_by_name["Tasks"],
     "History": history.DESCRIPTOR.services_by_name["History"],
+    "Schedules": schedules.DESCRIPTOR.services_by_name["Schedules"],
 }
 RPCS = [(service, method) for service, methods in CALLS.items() for method in methods]
 
 
 async def call(channel: grpc.aio.Channel, service: str, method: str, metadata: Any) -> None:
-    stubs = {"Tasks": tasks_service_pb2_grpc.TasksStub, "History": history_service_pb2_grpc.HistoryStub}
+    stubs: dict[str, Any] = {
+        "Tasks": tasks_service_pb2_grpc.TasksStub,
+        "History": history_service_pb2_grpc.HistoryStub,
+        "Schedules": schedules_service_pb2_grpc.SchedulesStub,
+    }
     made = getattr(stubs[service](channel), method)(CALLS[service][method], metadata=metadata, timeout=DEADLINE)
     if method == "Watch":
         async for _ in made:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypedDict, TypeVar
-
-T = TypeVar("T")
+from typing import Any, TypedDict
 
 
 class State(StrEnum):
@@ -208,11 +206,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Part of a list.  `next_page_token` is empty on the last page, and only there."""
+class BulkReceipt:
+    """What a bulk action is about to do, or would do.
 
-    items: tuple[T, ...]
-    next_page_token: str
+    `task` does it (`client.result(task)` waits for it), None for a dry run.  `matching` is counted up to 10,000,
+    `is_more` says that there are more; `samples` are the first few.
+    """
+
+    task: int | None
+    matching: int
+    is_more: bool
+    samples: tuple[Task, ...]
 
 
 class TaskOptions(TypedDict, total=False):

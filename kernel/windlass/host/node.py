@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
+import msgspec
 import structlog
 
 from windlass import telemetry
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
-from windlass.errors import StoreUnavailable
+from windlass.errors import NodeGone, NodeNotFound, StoreUnavailable
 from windlass.host.admission import Admission
 from windlass.host.children import Children
 from windlass.host.completer import Completer
@@ -68,6 +70,7 @@ class Node(Service):
         self._epoch: int | None = None
         self._heartbeat: Pulse | None = None
         self._draining = False
+        self._is_drained = False
         self._executions: dict[int, Execution] = {}
         self._leaks: set[asyncio.Task[None]] = set()
         self.worn_out = asyncio.Event()
@@ -87,8 +90,9 @@ class Node(Service):
         for dispatcher in self.dispatchers:
             dispatcher.on_late = self._return_unstarted
             dispatcher.on_claimed = self._claimed
-        self.leadership = Leadership(store.cluster, lambda: self._epoch, surroundings.is_gone, self.recover, self.look)
-        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), lambda: self._epoch)
+        here, gone = (lambda: self._epoch), surroundings.is_gone
+        self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
+        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here, lambda: self._is_drained)
         self.admission = Admission(plugins.kinds, self.sharing.known)
         self.children = Children(self.admission, store.queue, self.stored)
         self.releaser = Releaser(store.queue, self.look)
@@ -107,6 +111,11 @@ class Node(Service):
         """Something may have become claimable."""
         for dispatcher in self.dispatchers:
             dispatcher.look()
+
+    @property
+    def epoch(self) -> int | None:
+        """Its present id; None while it has no lease."""
+        return self._epoch
 
     def stored(self, tasks: Sequence[NewTask]) -> None:
         """These tasks have just been enqueued through this process."""
@@ -130,6 +139,8 @@ class Node(Service):
             self._bell.ring()
         if word in ("", "lane"):
             self.lanes.look()
+        if word == f"node/{self._epoch}":
+            self.leadership.look()
 
     def interrupted(self) -> None:
         """Somebody asked for an interrupt through this process."""
@@ -139,6 +150,9 @@ class Node(Service):
     async def join(self) -> None:
         """Take a new epoch; raises `StoreUnavailable`."""
         facts = self._surroundings.this_process(tuple(self._plugins.kinds))
+        if self._is_drained:
+            # Another epoch of a drained node is drained too.
+            facts = msgspec.structs.replace(facts, draining=True)
         loop = asyncio.get_running_loop()
         times = self._config.lease_times
 
@@ -178,7 +192,8 @@ class Node(Service):
         self._return_waiting()
         if self._executions:
             log.info("draining", running=len(self._executions), grace=self._config.drain_grace)
-            await self._wait_for_ends(self._config.drain_grace)
+            grace = self._config.drain_grace
+            await asyncio.gather(self._wait_for_ends(grace), self._tell_of_drain(grace))
         for execution in list(self._executions.values()):
             execution.shut_down()
         await self._wait_for_ends(RAISED_SECONDS)
@@ -190,6 +205,13 @@ class Node(Service):
                 await self.completer.settled()
         except TimeoutError:
             log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
+
+    async def _tell_of_drain(self, seconds: float) -> None:
+        """For people only, so it may fail: they will see it leave."""
+        if self._epoch is not None:
+            with suppress(TimeoutError, StoreUnavailable, NodeGone, NodeNotFound):
+                async with asyncio.timeout(seconds):
+                    await self._store.cluster.drain(self._epoch, draining=True)
 
     async def _abandon_all(self) -> None:
         returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
@@ -214,6 +236,18 @@ class Node(Service):
             except StoreUnavailable as error:
                 log.warning("could not say good-bye; the lease will run out", error=error.message)
 
+    def _drained(self, is_drained: bool) -> None:
+        if is_drained == self._is_drained:
+            return
+        self._is_drained = is_drained
+        if is_drained:
+            log.info("drained: takes no more tasks until it is resumed", running=len(self._executions))
+            self._return_waiting()
+        else:
+            log.info("resumed: takes tasks again")
+            self.look()
+        self.sharing.look()
+
     @property
     def hindrance(self) -> str:
         """Why this node starts no tasks; empty when it does."""
@@ -224,7 +258,8 @@ class Node(Service):
         return "" if self._heartbeat.may_start_work() else "its lease is not renewed"
 
     def _may_claim(self) -> int | None:
-        if self._draining or self._heartbeat is None or self.completer.lags or not self._heartbeat.may_start_work():
+        is_closed = self._draining or self._is_drained or self.completer.lags
+        if is_closed or self._heartbeat is None or not self._heartbeat.may_start_work():
             return None
         return self._epoch
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from windlass.store.facts import NodeFacts
@@ -18,7 +20,14 @@ def this_process(kinds: tuple[str, ...]) -> NodeFacts:
     """
     pid = os.getpid()
     name = f"{socket.gethostname()}/{pid}"
-    return NodeFacts(name=name, machine=_machine(), pid=pid, pid_started=started(pid) or 0, kinds=kinds)
+    begun = started(pid) or 0
+    return NodeFacts(name=name, machine=_machine(), pid=pid, pid_started=begun, kinds=kinds, version=our_version())
+
+
+@cache
+def our_version() -> str:
+    """Of the kernel that this process runs."""
+    return version("windlass-kernel")
 
 
 def is_gone(node: NodeFacts) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.store.facts import Note, Page
 
 
@@ -22,5 +23,5 @@ class Audit(ABC):
     """Rows are written by the calls that take a `Note`: all of the effect and its row, or neither."""
 
     @abstractmethod
-    async def entries(self, size: int, after: int | None = None) -> Page[AuditEntry]:
-        """Newest first; `after` is the last id of the page before."""
+    async def entries(self, size: int, after: int | None = None, filter: Filter = EVERYTHING) -> Page[AuditEntry]:
+        """Newest first; `after` is the last id of the page before.  The filter is one of core.fields.AUDIT."""

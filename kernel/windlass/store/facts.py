@@ -249,6 +249,8 @@ class Standing(msgspec.Struct, frozen=True):
     waits_for: tuple[int, ...]
     twin: int | None
     ahead: int
+    draining_nodes: int = 0
+    """Live nodes that have its kind and are being drained; `able_nodes` are the others."""
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -259,7 +261,10 @@ class Membership(msgspec.Struct, frozen=True):
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
-    """`machine` is boot and pid namespace; (pid, pid_started) names a process on it for good."""
+    """`machine` is boot and pid namespace; (pid, pid_started) names a process on it for good.
+
+    `draining`: it takes no more tasks until somebody resumes it.
+    """
 
     name: str
     machine: str
@@ -267,11 +272,16 @@ class NodeFacts(msgspec.Struct, frozen=True):
     pid_started: int
     kinds: tuple[str, ...]
     id: int = 0
+    version: str = ""
+    draining: bool = False
 
 
 class Beat(msgspec.Struct, frozen=True):
+    """`draining`: somebody drains this node."""
+
     term: int | None
     neighbours: tuple[NodeFacts, ...]
+    draining: bool = False
 
 
 class TaskFacts(msgspec.Struct, frozen=True):

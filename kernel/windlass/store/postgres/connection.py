@@ -16,13 +16,18 @@ import psycopg_pool
 from psycopg import sql as sql_text
 from psycopg.types.json import set_json_loads
 
-from windlass.errors import InvalidArgument, StoreUnavailable
+from windlass.errors import FilterTooBroad, InvalidArgument, StoreUnavailable
 from windlass.store.facts import Note
 from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
 from windlass.store.statistics import ConnectionFacts
 
 STATEMENT_SECONDS = 30
+FIND_SECONDS = 10.0
+TOO_BROAD = (
+    f"nothing was found within {FIND_SECONDS:.0f} s: ask for less, for instance only for what was made lately"
+    " (create_time > ago(1d)), or leave order_by out, so that the list need not be sorted first"
+)
 POOLER_ADVICE = "; is a transaction pooler between here and PostgreSQL? Then set store.pooler = true"
 ANSWER_SECONDS = 15.0
 """A link may go silent without breaking (a middlebox forgot it): TCP's own timers see nothing wrong with that."""
@@ -197,6 +202,23 @@ class Connections:
             if rows:
                 await run("write_audit", msgspec.structs.asdict(note))
         return rows
+
+    async def find(self, statement: sql_text.Composed, parameters: dict[str, Any]) -> list[Row]:
+        """The rows of a question that people put together.  Raises `FilterTooBroad` when they take too long."""
+        with translated():
+            async with (
+                self._connection() as connection,
+                connection.transaction(),
+                connection.cursor(binary=True) as cursor,
+            ):
+                if self.address.pooled:
+                    await cursor.execute(sql("settle"), SETTLED)
+                await cursor.execute(sql("be_brief"), {"milliseconds": str(int(FIND_SECONDS * 1000))})
+                try:
+                    await cursor.execute(statement, parameters, prepare=False)
+                except psycopg.errors.QueryCanceled as error:
+                    raise FilterTooBroad(TOO_BROAD, seconds=FIND_SECONDS) from error
+                return await cursor.fetchall()
 
     async def alone(self, statement: sql_text.Composed) -> None:
         """A statement that no transaction may hold and that takes its time, such as VACUUM."""

@@ -81,6 +81,8 @@ class WiredStore(Store):
         self.lanes: Any = _Part(store.lanes, wire)
         self.statistics: Any = _Part(store.statistics, wire)
         self.upkeep: Any = _Part(store.upkeep, wire)
+        self.audit: Any = _Part(store.audit, wire)
+        self.roster: Any = _Part(store.roster, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():
