@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 
@@ -116,8 +117,60 @@ class TaskInQueue(WindlassError):
     reason = "TASK_IN_QUEUE"
 
 
+class TokenNotFound(WindlassError):
+    reason = "TOKEN_NOT_FOUND"
+
+
 class Unauthenticated(WindlassError):
+    """Who calls is not known.  What follows from a secret that was right is said; of a wrong one, nothing."""
+
     reason = "TOKEN_MISSING_OR_WRONG"
+
+
+class TokenExpired(Unauthenticated):
+    reason = "TOKEN_EXPIRED"
+
+
+class TokenRevoked(Unauthenticated):
+    reason = "TOKEN_REVOKED"
+
+
+class CertificateUnknown(Unauthenticated):
+    """A certificate that the client CA signed, whose names have no role here."""
+
+    reason = "CERTIFICATE_UNKNOWN"
+
+
+class Forbidden(WindlassError):
+    """Who calls is known, and may not do this."""
+
+    reason = "FORBIDDEN"
+
+
+class RoleTooLow(Forbidden):
+    reason = "ROLE_TOO_LOW"
+
+
+class PoolOutOfScope(Forbidden):
+    reason = "POOL_OUT_OF_SCOPE"
+
+    @classmethod
+    def of(cls, pool: str, scope: AbstractSet[str]) -> PoolOutOfScope:
+        """For a pool that a scope does not hold."""
+        yours = ", ".join(sorted(scope))
+        return cls(f"pool {pool!r} is not one that your token is good for: {yours}", pool=pool, pools=yours)
+
+
+class ScopeTooNarrow(Forbidden):
+    """It concerns the whole cluster, and the caller is good for some pools only."""
+
+    reason = "SCOPE_TOO_NARROW"
+
+
+class CallTimedOut(WindlassError):
+    """The caller named no deadline, and the server's own has passed: whether it had an effect is not known."""
+
+    reason = "CALL_TIMED_OUT"
 
 
 class StoreUnavailable(WindlassError):

@@ -19,17 +19,23 @@ import structlog
 
 from windlass import embedded, failpoints
 from windlass.config import Config, LogConfig, ServerConfig
-from windlass.control.guard import write_token
-from windlass.control.server import Server, check_loopback
+from windlass.control.server import Server, check_listen
+from windlass.control.token_file import owner, write_token
+from windlass.core.access import Role
 from windlass.errors import BootError
+from windlass.host.access import Access
+from windlass.host.admission import Caller
+from windlass.host.grants import Grant, new_token
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import Plugins, load_plugins
+from windlass.store.facts import Note
 from windlass.store.postgres import open_store
 
 log = structlog.get_logger()
 
 CALLS_GRACE = 2.0
 LAST_TURN = 0.2
+LOCAL = "local"
 SERVERS_CHECK = 1.0
 
 
@@ -49,14 +55,14 @@ async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
 
 async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.Event) -> int:
     """Until a signal, or until the node is worn out; how many abandoned handlers still run."""
-    check_loopback(config.server.listen)
+    check_listen(config.server.listen, config.server)
     plugins = load_plugins(config.plugins)
     failpoints.refuse_unknown()
     home = Path(config.home)
     _make_home(home)
     token = write_token(home / "token")
     async with _database(config) as dsn, _kernel(config, dsn, plugins) as kernel:
-        server = Server(kernel, token)
+        server = Server(kernel, token, config.server)
         address = await _listen(server, config.server)
         calm_collector()
         with _announced(home, address):
@@ -70,9 +76,27 @@ async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.
 
 def examine(config: Config) -> Mapping[str, str]:
     """What a start would refuse is raised, nothing is started; why each plugin that can't be imported can't be."""
-    check_loopback(config.server.listen)
+    check_listen(config.server.listen, config.server)
     set_up_logging(LogConfig(level="critical"))
     return load_plugins(config.plugins).quarantined
+
+
+async def make_token(config: Config, grant: Grant) -> tuple[int, str]:
+    """A token made in the database itself, without a server: its id and its secret.  The audit log says `local`.
+
+    Whoever may open the database may do this.  Raises `BootError`, `StoreUnavailable` or `InvalidArgument`.
+    """
+    wanted = new_token(grant, Caller(name=LOCAL, origin=1, role=Role.ADMIN, credential=LOCAL))
+    _make_home(Path(config.home))
+    async with _database(config) as dsn:
+        store = await open_store(dsn, connections=2, pooler=config.store.pooler)
+        try:
+            asked = json.dumps({"subject": wanted.subject, "role": wanted.role.name.lower(), "by": owner()})
+            note = Note(LOCAL, LOCAL, Role.ADMIN, "windlass.v1.Access/CreateToken", "", request=asked)
+            made, secret = await Access(store.tokens).create(wanted, note)
+        finally:
+            await store.close()
+    return made.id, secret
 
 
 async def _first(*events: asyncio.Event) -> None:

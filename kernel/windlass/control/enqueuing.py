@@ -9,7 +9,7 @@ from typing import Any
 
 from windlass_proto.v1 import tasks_service_pb2, tasks_service_pb2_grpc
 
-from windlass.control import convert
+from windlass.control import convert, scope
 from windlass.control.guard import caller
 from windlass.control.status import answers, streams
 from windlass.errors import InvalidArgument, WindlassError
@@ -28,6 +28,7 @@ class Enqueuing(tasks_service_pb2_grpc.TasksServicer):
         self, request: tasks_service_pb2.EnqueueRequest, context: Any
     ) -> tasks_service_pb2.EnqueueResponse:
         task = self._admit(request)
+        await scope.check_tasks(self._kernel.library, task.after)
         if request.validate_only:
             return tasks_service_pb2.EnqueueResponse()
         return convert.receipt(await self._kernel.enqueuer.enqueue(task))
@@ -36,7 +37,7 @@ class Enqueuing(tasks_service_pb2_grpc.TasksServicer):
     async def BatchEnqueue(
         self, request: tasks_service_pb2.BatchEnqueueRequest, context: Any
     ) -> tasks_service_pb2.BatchEnqueueResponse:
-        tasks = self._admit_all(request.requests)
+        tasks = await self._admit_all(request.requests)
         receipts = await self._kernel.enqueuer.enqueue_batch(tasks) if tasks else []
         return tasks_service_pb2.BatchEnqueueResponse(responses=map(convert.receipt, receipts))
 
@@ -64,14 +65,16 @@ class Enqueuing(tasks_service_pb2_grpc.TasksServicer):
         async for message in messages:
             if not message.requests:
                 raise InvalidArgument("there is no request in it", field="requests")
-            yield self._admit_all(message.requests)
+            yield await self._admit_all(message.requests)
 
-    def _admit_all(self, requests: Requests) -> list[NewTask]:
+    async def _admit_all(self, requests: Requests) -> list[NewTask]:
         if len(requests) > LARGEST_BATCH:
             raise InvalidArgument(f"{len(requests)} requests; at most {LARGEST_BATCH} are taken", field="requests")
         if any(one.validate_only for one in requests):
             raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
-        return [self._admit_nth(n, one) for n, one in enumerate(requests)]
+        tasks = [self._admit_nth(n, one) for n, one in enumerate(requests)]
+        await scope.check_tasks(self._kernel.library, {after for task in tasks for after in task.after})
+        return tasks
 
     def _admit(self, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
         return self._kernel.admission.admit(convert.read_request(request, datetime.now(UTC)), caller.get())

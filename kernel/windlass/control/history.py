@@ -6,7 +6,7 @@ from typing import Any
 
 from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc
 
-from windlass.control import convert
+from windlass.control import convert, scope
 from windlass.control.paging import LARGEST_REPLY, bounded, page_size, read_token, write_token
 from windlass.control.status import answers
 from windlass.errors import InvalidArgument, TaskNotFound
@@ -21,7 +21,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
     @answers
     async def Get(self, request: history_service_pb2.GetCardRequest, context: Any) -> history_service_pb2.Card:
         task = convert.read_id(request.name, "cards")
-        facts = await self._library.card(task)
+        facts = await self._library.card(task, scope.pools())
         if facts is None:
             raise TaskNotFound(f"task {task} has no card: it waits for its first attempt, or never was", task=task)
         return convert.full_card(facts)
@@ -36,7 +36,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
         after = read_token(name, request.page_token, tuple[int])
 
         async def read(size: int) -> history_service_pb2.ListCardsResponse:
-            page = await self._library.cards(size, after, request.origin or None)
+            page = await self._library.cards(size, after, request.origin or None, pools=scope.pools())
             return history_service_pb2.ListCardsResponse(
                 cards=map(convert.card, page.items), next_page_token=write_token(name, page.after)
             )
@@ -50,6 +50,7 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
         task = convert.read_id(request.parent, "cards", "parent")
         name, size = f"steps of {task}", page_size(request.page_size, 100)
         (after,) = read_token(name, request.page_token, tuple[int]) or (0,)
+        await scope.check_task(self._library, task)
         found = await self._library.events([Watched(task, after, timeline_only=True)], size + 1)
         events = found.get(task, [])
         if not events and not after:

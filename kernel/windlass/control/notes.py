@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import json_format
-
-from windlass.control.guard import caller, method
+from windlass.control.guard import caller, marked, method
+from windlass.control.redaction import described
 from windlass.errors import InvalidArgument
 from windlass.store.facts import Note
 
@@ -21,6 +20,5 @@ def note(request: Any, resource: str, reason: str = "") -> Note:
     if len(reason) > LONGEST_REASON or "\0" in reason:
         raise InvalidArgument(f"reason must have at most {LONGEST_REASON} characters and no NUL", field="reason")
     who = caller.get()
-    asked = json_format.MessageToJson(request, preserving_proto_field_name=True, indent=None)
     name = method.get().lstrip("/")
-    return Note(who.name, who.credential, who.role, name, resource, reason, asked)
+    return Note(who.name, who.credential, who.role, name, resource, reason, described(request, marked.get()))

@@ -8,7 +8,7 @@ from typing import Any
 
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
 
-from windlass.control import convert
+from windlass.control import convert, scope
 from windlass.control.enqueuing import Enqueuing
 from windlass.control.guard import caller
 from windlass.control.notes import note
@@ -37,7 +37,7 @@ class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
         after = read_token("active", request.page_token, ActivePlace)
 
         async def read(size: int) -> tasks_service_pb2.ListTasksResponse:
-            page = await self._kernel.library.active(size, after)
+            page = await self._kernel.library.active(size, after, pools=scope.pools())
             return tasks_service_pb2.ListTasksResponse(
                 tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
             )
@@ -47,8 +47,9 @@ class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
     @answers
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        noted = note(request, request.name, request.reason)
-        await self._kernel.interrupt(Asked(task, caller.get().name, request.reason), noted)
+        asked, noted = Asked(task, caller.get().name, request.reason), note(request, request.name, request.reason)
+        await scope.check_task(self._kernel.library, task)
+        await self._kernel.interrupt(asked, noted)
         return await self._task(task)
 
     @answers
@@ -57,19 +58,22 @@ class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
     ) -> tasks_service_pb2.EnqueueResponse:
         task = convert.read_id(request.name, "tasks")
         noted = note(request, request.name)
+        await scope.check_task(self._kernel.library, task)
         return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id, noted))
 
     @answers
     async def Reprioritize(self, request: tasks_service_pb2.ReprioritizeRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        await self._kernel.reprioritize(task, request.priority, note(request, request.name))
+        noted = note(request, request.name)
+        await scope.check_task(self._kernel.library, task)
+        await self._kernel.reprioritize(task, request.priority, noted)
         return await self._task(task)
 
     @answers
     async def Explain(
         self, request: tasks_service_pb2.ExplainRequest, context: Any
     ) -> tasks_service_pb2.ExplainResponse:
-        gates = await self._kernel.explain(convert.read_id(request.name, "tasks"))
+        gates = await self._kernel.explain(convert.read_id(request.name, "tasks"), scope.pools())
         return tasks_service_pb2.ExplainResponse(gates=map(convert.gate, gates))
 
     @streams
@@ -103,7 +107,7 @@ class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
         return convert.task(await self._found(task))
 
     async def _found(self, task: int) -> Any:
-        facts = await self._kernel.library.task(task)
+        facts = await self._kernel.library.task(task, scope.pools())
         if facts is None:
             raise TaskNotFound(f"there is no task {task}", task=task)
         return facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Protocol
 
@@ -82,6 +83,15 @@ def gates(facts: Facts) -> list[Gate]:
     if facts.is_claimed:
         return [Gate(GateKind.CLAIMED, "a node has claimed it and starts it when a slot is free", "nothing to do")]
     return [*_others(facts), *_pauses(facts), *_capacity(facts)]
+
+
+def veiled(gate: Gate, seen: AbstractSet[int]) -> Gate:
+    """The gate as one may see it to whom only the tasks `seen` exist."""
+    if seen >= set(gate.tasks):
+        return gate
+    return Gate(
+        gate.kind, gate.kind.value, "nothing that you can see", tuple(task for task in gate.tasks if task in seen)
+    )
 
 
 def _others(facts: Facts) -> Iterator[Gate]:

@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from windlass.core.access import Role
-from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, UnknownKind
+from windlass.core.access import Role, reaches
+from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, PoolOutOfScope, UnknownKind
 from windlass.handler import Concurrency, Twin
 from windlass.host.context import NUL, clean
 from windlass.host.plugins import Kind
@@ -89,12 +89,15 @@ class Admission:
         title = request.title or _title(kind, payload)
         key, slots = self._gates(kind, request, payload)
         policy = kind.handler.retry
+        pool = request.pool or kind.handler.pool
+        if not reaches(caller.pools, pool):
+            raise PoolOutOfScope.of(pool, caller.pools)
         labels = msgspec.json.encode(request.labels, order="sorted") if request.labels else NO_LABELS
         return NewTask(
             kind=request.kind,
             title=title,
             priority=NORMAL_PRIORITY if request.priority is None else request.priority,
-            pool=request.pool or kind.handler.pool,
+            pool=pool,
             trigger=request.trigger or "api",
             origin=caller.origin,
             initiator=caller.name,

@@ -10,9 +10,10 @@ import msgspec
 import structlog
 
 from windlass.config import NodeConfig, RetentionConfig
-from windlass.core.explain import Gate, gates
+from windlass.core.explain import Gate, gates, veiled
 from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
+from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.intake import Intake
@@ -21,13 +22,14 @@ from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
 from windlass.host.plugins import Plugins
 from windlass.host.schedules import Timetable
+from windlass.host.secret_names import secret_names
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
 from windlass.host.watches import Watches
 from windlass.store.facts import Asked, Interrupted, NewTask, Note, Receipt
 from windlass.store.pools import KindFacts
-from windlass.store.port import Store
+from windlass.store.port import ALL_POOLS, Scope, Store
 
 log = structlog.get_logger()
 
@@ -39,16 +41,19 @@ MOST_CHILDREN = 1_000
 class Hints(Service):
     """Passes the store's hints on."""
 
-    def __init__(self, store: Store, node: Node, scheduler: Scheduler) -> None:
+    def __init__(self, store: Store, node: Node, scheduler: Scheduler, access: Access) -> None:
         self._store = store
         self._node = node
         self._scheduler = scheduler
+        self._access = access
 
     async def run(self) -> None:
         async for word in self._store.hints():
             self._node.hinted(word)
             if word in ("", "schedule"):
                 self._scheduler.look()
+            if word in ("", "access"):
+                self._access.forget()
 
 
 class Kernel:
@@ -63,6 +68,7 @@ class Kernel:
         surroundings = surroundings or Surroundings()
         self._store = store
         self._plugins = plugins
+        self.secret_names = secret_names(kind.handler.payload_type for kind in plugins.kinds.values())
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
@@ -79,8 +85,10 @@ class Kernel:
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
         residents = ResidentKeeper(store.residents, leads, resident_tasks(plugins.residents, self.admission), stored)
         maintenance: list[Service] = [scheduler, residents]
-        hints = Hints(store, self.node, scheduler)
-        self._services: list[Service] = [self.watches, *self.node.services, *maintenance, hints]
+        self.access = Access(store.tokens)
+        self.audit = store.audit
+        hints = Hints(store, self.node, scheduler, self.access)
+        self._services: list[Service] = [self.watches, *self.node.services, *maintenance, self.access, hints]
 
     async def start(self) -> None:
         """Join and begin to work.  Raises `StoreUnavailable`, `BootError`, or what a plugin's start-up hook raised."""
@@ -137,12 +145,20 @@ class Kernel:
         )
         return await self.enqueuer.enqueue(again)
 
-    async def explain(self, task: int) -> list[Gate]:
-        """What holds a waiting task back, the nearest first; empty when it runs or is over.  Raises `TaskNotFound`."""
-        if await self.library.task(task) is None:
+    async def explain(self, task: int, pools: Scope = ALL_POOLS) -> list[Gate]:
+        """What holds a waiting task back, the nearest first; empty when it runs or is over.
+
+        Tasks of other pools than the asker's are not named.  Raises `TaskNotFound`.
+        """
+        if await self.library.task(task, pools) is None:
             raise TaskNotFound(f"there is no task {task}", task=task)
         standing = await self.library.standing(task)
-        return [] if standing is None else gates(standing)
+        found = [] if standing is None else gates(standing)
+        if not pools:
+            return found
+        named = {other for gate in found for other in gate.tasks}
+        seen = {other for other in named if await self.library.task(other, pools) is not None}
+        return [veiled(gate, seen) for gate in found]
 
     async def _whole_payload(self, request: NewTask, task: int) -> str:
         """With what others had added to it, as its handler folds it."""

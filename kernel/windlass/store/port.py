@@ -2,8 +2,9 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Roster` (who
-works) and `Audit` (who did what).  A `Store` is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Survey` (the
+whole at a glance), `Roster` (who works), `Audit` (who did what) and `Tokens` (who may).  A `Store` is one of each over
+the same memory.
 
 Rules for every implementation:
 
@@ -58,6 +59,8 @@ from windlass.store.residents import Residents
 from windlass.store.roster import Roster
 from windlass.store.schedules import Schedules
 from windlass.store.statistics import Statistics
+from windlass.store.survey import Survey
+from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
@@ -292,8 +295,10 @@ class Store(ABC):
     lanes: Lanes
     upkeep: Upkeep
     statistics: Statistics
+    survey: Survey
     audit: Audit
     roster: Roster
+    tokens: Tokens
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
@@ -301,9 +306,8 @@ class Store(ABC):
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
         `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free; `node/7`: that node was drained or resumed.
-
-        May miss some; the look is the truth.
+        `gate`: something blocked may be free; `access`: a token was revoked; `node/7`: that node was drained or
+        resumed.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

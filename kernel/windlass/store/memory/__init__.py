@@ -15,6 +15,8 @@ from windlass.store.memory.residents import MemoryResidents
 from windlass.store.memory.roster import MemoryRoster
 from windlass.store.memory.schedules import MemorySchedules
 from windlass.store.memory.statistics import MemoryStatistics
+from windlass.store.memory.survey import MemorySurvey
+from windlass.store.memory.tokens import MemoryTokens
 from windlass.store.memory.upkeep import MemoryUpkeep
 from windlass.store.memory.world import World
 from windlass.store.port import Store
@@ -33,9 +35,11 @@ class MemoryStore(Store):
         self.residents = MemoryResidents(world, self.queue)
         self.lanes = MemoryLanes(world, self)
         self.statistics = MemoryStatistics(world)
+        self.survey = MemorySurvey(world, self.library, self.lanes)
         self.upkeep = MemoryUpkeep(world)
         self.audit = MemoryAudit(world)
         self.roster = MemoryRoster(world)
+        self.tokens = MemoryTokens(world, self)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

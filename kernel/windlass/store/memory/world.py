@@ -23,6 +23,7 @@ from windlass.store.pools import KindFacts
 from windlass.store.roster import Pause
 from windlass.store.schedules import ScheduleFacts, TickFacts
 from windlass.store.statistics import Counts
+from windlass.store.tokens import TokenFacts
 
 SLOT, DEPENDENCIES, TWIN = 1, 2, 3
 
@@ -61,6 +62,7 @@ class Held:
     started_at: datetime | None = None
     interrupt_by: str | None = None
     interrupt_reason: str = ""
+    interrupt_at: datetime | None = None
     stage: str | None = None
     progress: EventFacts | None = None
 
@@ -196,6 +198,8 @@ class World:
     ticks: list[TickFacts] = field(default_factory=list)
     residents: dict[tuple[str, str], int] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
+    tokens: dict[int, TokenFacts] = field(default_factory=dict)
+    digests: dict[bytes, int] = field(default_factory=dict)
     last_id: int = 0
     last_tick: int = 0
     last_node: int = 0

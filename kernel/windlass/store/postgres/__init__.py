@@ -23,6 +23,8 @@ from windlass.store.postgres.residents import PostgresResidents
 from windlass.store.postgres.roster import PostgresRoster
 from windlass.store.postgres.schedules import PostgresSchedules
 from windlass.store.postgres.statistics import PostgresStatistics
+from windlass.store.postgres.survey import PostgresSurvey
+from windlass.store.postgres.tokens import PostgresTokens
 from windlass.store.postgres.upkeep import PostgresUpkeep
 
 
@@ -39,9 +41,11 @@ class PostgresStore(Store):
         self.residents = PostgresResidents(connections, self._queue)
         self.lanes = PostgresLanes(connections)
         self.statistics = PostgresStatistics(connections)
+        self.survey = PostgresSurvey(connections)
         self.upkeep = PostgresUpkeep(connections)
         self.audit = PostgresAudit(connections)
         self.roster = PostgresRoster(connections)
+        self.tokens = PostgresTokens(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)
