@@ -21,6 +21,7 @@ from windlass.errors import InvalidArgument
 from windlass.handler import Concurrency
 from windlass.host.admission import Request
 from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, Sort, TaskFacts
+from windlass.telemetry.traceparent import carrier
 
 STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
 LARGEST_ID = 2**63 - 1
@@ -128,6 +129,9 @@ def task(facts: TaskFacts) -> task_pb2.Task:
         retry_of=_name(facts.retry_of),
         coalesce_key=facts.coalesce_key or "",
     )
+    if facts.trace is not None:
+        headers = carrier(facts.trace)
+        message.trace.traceparent, message.trace.tracestate = headers["traceparent"], headers.get("tracestate", "")
     if facts.attempt_limit is not None:
         message.retry.attempts = facts.attempt_limit
     if facts.retry_pause is not None:

@@ -16,11 +16,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.core.deadlines import NONE as NO_DEADLINES
 from windlass.core.deadlines import Deadlines, next_look, overdue, override
 from windlass.core.interrupts import Rung, ladder, patience
@@ -35,6 +36,10 @@ from windlass.host.plugins import Kind, Unfolded
 from windlass.host.recorder import Recorder
 from windlass.host.verdicts import Decision, decide, outcome_of
 from windlass.store.facts import Asked, Claimed, Ended
+from windlass.telemetry.logs import about
+
+if TYPE_CHECKING:
+    from windlass.telemetry.spans import AttemptSpan
 
 log = structlog.get_logger()
 
@@ -72,6 +77,7 @@ class Execution:
     _handled = False
     _abandoned = False
     _untidy = False
+    span: AttemptSpan | None = None
 
     def __init__(
         self,
@@ -123,7 +129,8 @@ class Execution:
     def start(self) -> None:
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
-        self._task = asyncio.create_task(self._run())
+        # We may be called at the end of another attempt, whose handler may have left something in its context.
+        self._task = asyncio.create_task(self._run(), context=self.dispatcher.context.copy())
         if self._deadlines() is not NO_DEADLINES:
             self._mind_deadlines()
 
@@ -186,6 +193,7 @@ class Execution:
                 self._break_off(Decision(Verdict.RETURNED, "it never began"))
 
     async def _climb(self) -> None:
+        about.set(self.claimed)
         assert self._task is not None
         executor = self._kind.executor
         for rung, grace in ladder(self.handler.graces, executor.rungs):
@@ -203,6 +211,7 @@ class Execution:
                 return
 
     async def _outlast(self) -> None:
+        about.set(self.claimed)
         assert self._task is not None
         seconds = patience(self.handler.graces, self._kind.executor.rungs)
         await asyncio.wait((self._task,), timeout=seconds)
@@ -219,6 +228,9 @@ class Execution:
 
     async def _run(self) -> None:
         self._begun = True
+        about.set(self.claimed)
+        if telemetry.spans is not None:
+            self.span = telemetry.spans.attempt(self.claimed, self.dispatcher.pool)
         decision = None
         try:
             decision = await self._attempt()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates, veiled
 from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
@@ -142,6 +143,7 @@ class Kernel:
             body_hash=task.to_bytes(16),
             joins_running=kind is not None and kind.handler.running_twin is Twin.JOIN,
             note=note,
+            trace=telemetry.trace_here(),
         )
         return await self.enqueuer.enqueue(again)
 

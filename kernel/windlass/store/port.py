@@ -58,7 +58,7 @@ from windlass.store.pools import Pools
 from windlass.store.residents import Residents
 from windlass.store.roster import Roster
 from windlass.store.schedules import Schedules
-from windlass.store.statistics import Statistics
+from windlass.store.statistics import ConnectionFacts, Statistics
 from windlass.store.survey import Survey
 from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
@@ -311,6 +311,14 @@ class Store(ABC):
 
         An empty word comes after each (re)connection: look at everything once.
         """
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """One round trip.  Raises `StoreUnavailable`."""
+
+    def connections(self) -> ConnectionFacts | None:
+        """How this process's connections fare, from memory; None where there are none."""
+        return None
 
     @abstractmethod
     async def close(self) -> None: ...

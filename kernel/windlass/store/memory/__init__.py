@@ -51,6 +51,9 @@ class MemoryStore(Store):
         finally:
             del self._world.listeners[self]
 
+    async def ping(self) -> None:
+        """It is always there."""
+
     async def close(self) -> None:
         """Nothing to give back."""
 

@@ -26,6 +26,7 @@ from windlass.store.postgres.statistics import PostgresStatistics
 from windlass.store.postgres.survey import PostgresSurvey
 from windlass.store.postgres.tokens import PostgresTokens
 from windlass.store.postgres.upkeep import PostgresUpkeep
+from windlass.store.statistics import ConnectionFacts
 
 
 class PostgresStore(Store):
@@ -49,6 +50,12 @@ class PostgresStore(Store):
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)
+
+    async def ping(self) -> None:
+        await self._connections.rows("ping", {})
+
+    def connections(self) -> ConnectionFacts:
+        return self._connections.facts()
 
     async def close(self) -> None:
         self._cluster.stop_renewing()

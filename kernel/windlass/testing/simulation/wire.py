@@ -89,5 +89,8 @@ class WiredStore(Store):
             await self._wire.travel()
             yield word
 
+    async def ping(self) -> None:
+        await self._wire.carry("ping", self._store.ping)
+
     async def close(self) -> None:
         """Nothing to give back."""
