@@ -36,6 +36,10 @@ def someone(tmp_path: Path) -> CommandLine:
     return CommandLine(XDG_CONFIG_HOME=str(tmp_path))
 
 
+def text_of(file: Path) -> str:
+    return file.read_text()
+
+
 async def add(someone: CommandLine, server: FakeServer, tmp_path: Path, *options: str) -> None:
     (tmp_path / "token").write_text("from-a-profile\n")
     ended = await someone.run(
@@ -70,7 +74,7 @@ async def test_use_makes_it_the_default_and_leaves_every_other_line(
     await add(someone, server, tmp_path)
     ended = await someone.run("profiles", "use", "here")
     assert (ended.code, ended.text) == (0, "profile here: the default now\n")
-    text = by_hand.read_text()
+    text = text_of(by_hand)
     assert text.startswith('# ours\ndefault = "here"\n\n[old]\naddress = "127.0.0.1:1"  # nobody there\n\n[here]\n')
     assert (await someone.run("active")).code == 0
     assert len(world.asked("Tasks.List")) == 1
@@ -80,7 +84,7 @@ async def test_add_may_make_it_the_default_at_once(
     someone: CommandLine, server: FakeServer, tmp_path: Path, folder: Path
 ):
     await add(someone, server, tmp_path, "--default")
-    assert (folder / "profiles.toml").read_text().startswith('default = "here"\n\n[here]\naddress = ')
+    assert text_of(folder / "profiles.toml").startswith('default = "here"\n\n[here]\naddress = ')
     (only,) = json.loads((await someone.run("profiles", "list", "-o", "json")).out)
     assert list(only) == ["name", "address", "tls", "token_file", "is_default"]
     assert (only["name"], only["address"], only["is_default"]) == ("here", server.address, True)
@@ -111,7 +115,7 @@ async def test_what_goes_wrong_changes_nothing(
     ended = await someone.run("profiles", *arguments)
     assert (ended.code, ended.errors.count("\n")) == (code, 1)
     assert says in ended.errors
-    assert by_hand.read_text() == BY_HAND
+    assert text_of(by_hand) == BY_HAND
     assert os.listdir(by_hand.parent) == ["profiles.toml"]
 
 
