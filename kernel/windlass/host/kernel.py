@@ -21,7 +21,9 @@ from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
+from windlass.host.pages import Pages
 from windlass.host.plugins import Plugins
+from windlass.host.roster import Roster
 from windlass.host.schedules import Timetable
 from windlass.host.secret_names import secret_names
 from windlass.host.service import Service
@@ -73,6 +75,7 @@ class Kernel:
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
+        self.pages = Pages(store.library)
         # A handler that names a pool of its own need not be configured to run.
         self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
@@ -81,6 +84,7 @@ class Kernel:
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self.intake = Intake(self.enqueuer.enqueue_batch)
         self.valves = Valves(store.pools, store.cluster, self.node)
+        self.roster = Roster(store, plugins, lambda: self.node.epoch)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
         self.timetable = Timetable(store.schedules, self.admission, plugins, stored, scheduler.look)
@@ -184,6 +188,7 @@ class Kernel:
     async def stop(self) -> None:
         """After `drain`: give up the epoch and end every service."""
         await self.node.leave()
+        await self.pages.stop()
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()
