@@ -21,6 +21,7 @@ from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
+from windlass.host.pages import Pages
 from windlass.host.plugins import Plugins
 from windlass.host.schedules import Timetable
 from windlass.host.secret_names import secret_names
@@ -73,6 +74,7 @@ class Kernel:
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
+        self.pages = Pages(store.library)
         # A handler that names a pool of its own need not be configured to run.
         self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
@@ -184,6 +186,7 @@ class Kernel:
     async def stop(self) -> None:
         """After `drain`: give up the epoch and end every service."""
         await self.node.leave()
+        await self.pages.stop()
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()
