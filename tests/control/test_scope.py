@@ -50,6 +50,7 @@ def attempts(half: Calling, running: str, ended: str) -> dict[str, Any]:
     """Everything that can be asked of one task."""
     shown = history.GetCardRequest(name=card(ended))
     steps = history.ListStepsRequest(parent=card(ended))
+    output = history.ReadOutputRequest(parent=card(ended))
     return {
         "Get": half.tasks.Get(tasks.GetTaskRequest(name=running), timeout=DEADLINE),
         "Watch": half.tasks.Watch(tasks.WatchRequest(name=running), timeout=DEADLINE).read(),
@@ -57,12 +58,13 @@ def attempts(half: Calling, running: str, ended: str) -> dict[str, Any]:
         "Retry": half.tasks.Retry(tasks.RetryTaskRequest(name=ended), timeout=DEADLINE),
         "Card": half.history.Get(shown, timeout=DEADLINE),
         "Steps": half.history.ListSteps(steps, timeout=DEADLINE),
+        "Output": half.history.ReadOutput(output, timeout=DEADLINE),
         "Reprioritize": half.tasks.Reprioritize(tasks.ReprioritizeRequest(name=running, priority=7), timeout=DEADLINE),
         "Interrupt": half.tasks.Interrupt(tasks.InterruptRequest(name=running), timeout=DEADLINE),
     }
 
 
-EVERY_ASK = ["Get", "Watch", "Explain", "Retry", "Card", "Steps", "Reprioritize", "Interrupt"]
+EVERY_ASK = ["Get", "Watch", "Explain", "Retry", "Card", "Steps", "Output", "Reprioritize", "Interrupt"]
 
 
 async def test_what_is_asked_of_a_task_of_another_pool_is_answered_as_if_it_never_was(halves: Halves) -> None:
@@ -93,6 +95,29 @@ async def test_lists_leave_the_others_out(halves: Halves) -> None:
     assert {one.name for one in cards.cards} == {card(halves.mine), card(halves.my_end)}
     everything = await halves.server.tasks.List(tasks.ListTasksRequest(), timeout=DEADLINE)
     assert {task.name for task in everything.tasks} == {halves.mine, halves.theirs}
+
+
+async def test_a_filter_finds_nothing_of_others(halves: Halves) -> None:
+    for ask in (f"pool = {OTHERS}", f"id = {halves.theirs.removeprefix('tasks/')}", "NOT pool = nowhere"):
+        active = await halves.holder.tasks.List(tasks.ListTasksRequest(filter=ask), timeout=DEADLINE)
+        assert halves.theirs not in {task.name for task in active.tasks}, ask
+        cards = await halves.holder.history.List(history.ListCardsRequest(filter=ask), timeout=DEADLINE)
+        assert not {card(halves.theirs), card(halves.their_end)} & {one.name for one in cards.cards}, ask
+
+
+async def test_a_watched_queue_says_nothing_of_others(halves: Halves) -> None:
+    stream = halves.holder.tasks.WatchQueue(tasks.WatchQueueRequest(), timeout=DEADLINE)
+    more = await halves.server.enqueue("Wait", pool=OTHERS)
+    last = await halves.server.enqueue("Wait", pool=MINE)
+    said = ""
+    async for change in stream:
+        said += str(change)
+        if f'"{last}"' in said:
+            break
+    stream.cancel()
+    assert f'"{halves.mine}"' in said
+    assert f'"{halves.theirs}"' not in said
+    assert f'"{more}"' not in said
 
 
 async def test_pages_hold_as_many_as_they_should_although_others_stand_between(halves: Halves) -> None:
