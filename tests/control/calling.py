@@ -23,8 +23,10 @@ from windlass.store.port import Store
 from windlass.store.tokens import NewToken
 from windlass_proto.v1 import (
     access_service_pb2_grpc,
+    cluster_service_pb2_grpc,
     event_pb2,
     history_service_pb2_grpc,
+    overview_service_pb2_grpc,
     schedules_service_pb2_grpc,
     task_pb2,
     tasks_service_pb2,
@@ -106,6 +108,8 @@ class Calling:
         self.tasks = tasks_service_pb2_grpc.TasksStub(channel)
         self.history = history_service_pb2_grpc.HistoryStub(channel)
         self.access = access_service_pb2_grpc.AccessStub(channel)
+        self.cluster = cluster_service_pb2_grpc.ClusterStub(channel)
+        self.overview = overview_service_pb2_grpc.OverviewStub(channel)
         self.schedules = schedules_service_pb2_grpc.SchedulesStub(channel)
 
     async def token(self, role: Role = Role.ADMIN, *pools: str, ttl: float | None = None) -> tuple[int, str]:
@@ -144,6 +148,11 @@ class Calling:
         """Every event to the end of the stream."""
         request = tasks_service_pb2.WatchRequest(name=name, after_sequence=after)
         return [event async for event in self.tasks.Watch(request, timeout=DEADLINE)]
+
+    async def audited(self) -> list[tuple[str, str]]:
+        """Method and resource of every privileged call, oldest first."""
+        page = await self.kernel._store.audit.entries(100)
+        return [(entry.note.method.rpartition("/")[2], entry.note.resource) for entry in reversed(page.items)]
 
     def count(self, table: str) -> int:
         with psycopg.connect(self.dsn) as connection:
