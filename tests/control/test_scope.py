@@ -9,10 +9,13 @@ import grpc
 import pytest
 import pytest_asyncio
 from windlass.core.access import Role
+from windlass_proto.v1 import cluster_service_pb2 as cluster
 from windlass_proto.v1 import history_service_pb2 as history
+from windlass_proto.v1 import overview_service_pb2 as overview
+from windlass_proto.v1 import overview_service_pb2_grpc
 from windlass_proto.v1 import tasks_service_pb2 as tasks
 
-from tests.control.calling import DEADLINE, Calling, State, calling, new, refused
+from tests.control.calling import DEADLINE, TOKEN, Calling, State, bearer, calling, new, refused
 
 MINE, OTHERS = "default", "mail"
 
@@ -195,3 +198,43 @@ async def test_what_holds_a_task_back_is_not_named_when_it_is_of_another_pool(ha
     assert gate.why == "waits for other tasks"
     [full] = (await halves.server.tasks.Explain(request, timeout=DEADLINE)).gates
     assert set(full.tasks) == {halves.mine, halves.theirs}
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_another_pool_can_not_be_looked_at_nor_changed_nor_found_out(halves: Halves, there: bool) -> None:
+    name = f"pools/{OTHERS}" if there else "pools/nowhere"
+    half = halves.holder.cluster
+    before = halves.server.count("audit")
+    for call in (
+        half.GetPool(cluster.GetPoolRequest(name=name), timeout=DEADLINE),
+        half.ResizePool(cluster.ResizePoolRequest(name=name, slots=1), timeout=DEADLINE),
+        half.PausePool(cluster.PausePoolRequest(name=name), timeout=DEADLINE),
+        half.ResumePool(cluster.ResumePoolRequest(name=name), timeout=DEADLINE),
+    ):
+        refusal = await refused(call)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "POOL_OUT_OF_SCOPE")
+    assert halves.server.count("audit") == before
+
+
+async def test_a_pool_of_the_scope_can_be_seen_and_changed(halves: Halves) -> None:
+    half, name = halves.holder.cluster, f"pools/{MINE}"
+    listed = await half.ListPools(cluster.ListPoolsRequest(), timeout=DEADLINE)
+    assert [pool.name for pool in listed.pools] == [name]
+    await half.ResizePool(cluster.ResizePoolRequest(name=name, slots=7), timeout=DEADLINE)
+    paused = await half.PausePool(cluster.PausePoolRequest(name=name, reason="night"), timeout=DEADLINE)
+    assert paused.name == name
+    await half.ResumePool(cluster.ResumePoolRequest(name=name), timeout=DEADLINE)
+    assert (await half.GetPool(cluster.GetPoolRequest(name=name), timeout=DEADLINE)).slots == 7
+    both = await halves.server.cluster.ListPools(cluster.ListPoolsRequest(), timeout=DEADLINE)
+    assert len(both.pools) > 1
+
+
+async def test_the_picture_shows_nothing_of_others(halves: Halves) -> None:
+    async with grpc.aio.insecure_channel(halves.server.address) as channel:
+        _, secret = await halves.server.token(Role.VIEWER, MINE)
+        stub = overview_service_pb2_grpc.OverviewStub(channel)
+        for metadata, expected in ((bearer(secret), {halves.mine}), (bearer(TOKEN), {halves.mine, halves.theirs})):
+            request = overview.GetOverviewRequest()
+            picture = await stub.GetOverview(request, metadata=metadata, timeout=DEADLINE)
+            assert {task.name for task in picture.active} == expected
+            assert (OTHERS in str(picture)) == (len(expected) == 2)

@@ -77,6 +77,8 @@ _SCOPED: Mapping[str, tuple[str, ...]] = {
         *("Explain", "Watch", "WatchQueue"),
     ),
     "History": ("Get", "List", "ListSteps", "ReadOutput"),
+    "Overview": ("GetOverview", "WatchOverview"),
+    "Cluster": ("GetServerInfo", "ListPools", "GetPool", "ResizePool", "PausePool", "ResumePool"),
     "Access": ("WhoAmI", "CreateToken", "ListTokens", "RevokeToken"),
 }
 SCOPED = frozenset(f"/windlass.v1.{service}/{name}" for service, names in _SCOPED.items() for name in names)
