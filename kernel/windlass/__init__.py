@@ -11,6 +11,7 @@ from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
+from windlass.door import Door
 from windlass.errors import AttemptSuperseded, PayloadInvalid, TaskInterrupted
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.failpoints import failpoint
@@ -43,6 +44,7 @@ __all__ = [
     "Concurrency",
     "Context",
     "Deadlines",
+    "Door",
     "Executor",
     "Failed",
     "Graces",

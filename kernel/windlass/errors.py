@@ -203,6 +203,12 @@ class BootError(WindlassError):
     reason = "BOOT"
 
 
+class NotReloadable(WindlassError):
+    """The state forbids it: nobody said where this server's configuration is."""
+
+    reason = "NOT_RELOADABLE"
+
+
 class ConfigError(BootError):
     reason = "CONFIG"
 

@@ -31,6 +31,8 @@ CODES = {
     "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TASK_OVER": grpc.StatusCode.FAILED_PRECONDITION,
     "TASK_IN_QUEUE": grpc.StatusCode.FAILED_PRECONDITION,
+    "CONFIG": grpc.StatusCode.INVALID_ARGUMENT,
+    "NOT_RELOADABLE": grpc.StatusCode.FAILED_PRECONDITION,
     "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "NODE_GONE": grpc.StatusCode.FAILED_PRECONDITION,
     "POOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,

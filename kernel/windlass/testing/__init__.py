@@ -8,6 +8,7 @@ from windlass.core.lifecycle import State, Verdict
 from windlass.errors import BootError, InvalidArgument, PayloadInvalid, UnknownKind
 from windlass.testing.conformance import HandlerContract, check_handler_keeps_contract
 from windlass.testing.harness import Harness
+from windlass.testing.made import Made
 from windlass.testing.record import Child, Progress, Run, Stage, Step, Visit
 from windlass.testing.virtual import Deadlock, run_virtually, virtual
 
@@ -18,6 +19,7 @@ __all__ = [
     "HandlerContract",
     "Harness",
     "InvalidArgument",
+    "Made",
     "PayloadInvalid",
     "Progress",
     "Run",

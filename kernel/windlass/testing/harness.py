@@ -33,7 +33,9 @@ from windlass.hookspecs import hookimpl
 from windlass.host.admission import Admission, Caller, Request
 from windlass.host.children import encoded
 from windlass.host.plugins import Kind, Plugins, load_plugins
+from windlass.host.schedules import SCHEDULER
 from windlass.settings import Settings
+from windlass.testing.made import Made, Makes
 from windlass.testing.one_task import Moment, OneTask
 from windlass.testing.record import Run
 from windlass.testing.virtual import real_time
@@ -61,6 +63,12 @@ class Harness:
             for name, kind in loaded.kinds.items()
         }
         self._admission = Admission(loaded.kinds)
+        self._makes = Makes(loaded.kinds)
+
+    @property
+    def made(self) -> Sequence[Made]:
+        """The tasks that hooks and operations made."""
+        return tuple(self._makes.made)
 
     @property
     def kinds(self) -> Mapping[str, Handler[Any]]:
@@ -68,13 +76,18 @@ class Harness:
         return {name: kind.handler for name, kind in self._plugins.kinds.items()}
 
     async def __aenter__(self) -> Self:
-        self._plugins.startup()
+        await self._plugins.startup(self._makes.door("startup", SCHEDULER))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         with real_time():
             await self._plugins.close_executors()
         self._plugins.shutdown()
+
+    async def reload(self, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """The configuration is read again, with this table `[plugins]`.  Raises `ConfigError` as a reload does."""
+        decoded = self._plugins.read_settings(settings or {})
+        await self._plugins.config_reloaded(self._makes.door("config_reload", SCHEDULER), decoded)
 
     async def run(
         self,
