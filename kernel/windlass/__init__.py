@@ -6,6 +6,7 @@
 Everything not named here is the kernel's own and may change without notice.
 """
 
+from windlass.core.access import Role
 from windlass.core.deadlines import Deadlines
 from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
@@ -33,6 +34,7 @@ from windlass.handler import (
     Wishes,
 )
 from windlass.hookspecs import hookimpl
+from windlass.operation import Operation, OperationCall
 from windlass.settings import Section, Settings
 
 __all__ = [
@@ -51,6 +53,8 @@ __all__ = [
     "Handler",
     "Interrupted",
     "Lane",
+    "Operation",
+    "OperationCall",
     "Outcome",
     "Overlap",
     "PayloadInvalid",
@@ -59,6 +63,7 @@ __all__ = [
     "Resident",
     "Retry",
     "RetryPolicy",
+    "Role",
     "Rung",
     "Schedule",
     "Section",

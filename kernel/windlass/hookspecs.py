@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from windlass.door import Door
     from windlass.executor import Executor
     from windlass.handler import Handler
+    from windlass.operation import Operation
     from windlass.settings import Section, Settings
 
 hookspec = pluggy.HookspecMarker("windlass")
@@ -64,6 +65,15 @@ def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
     """Called once, at boot.  Return the tasks that are never to be done: of each (kind, key) one is kept alive.
 
     However it ends, a new one is made within 5 seconds.  One no longer returned is left alone until it ends.
+    """
+
+
+@hookspec
+def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
+    """Called once, at boot.  Return what this plugin adds to the control plane: each is served as `<plugin>.<name>`.
+
+    Two of one name stop the boot, and so does one that breaks the contract of `windlass.Operation`.  Also called in
+    each worker process, where none is ever run.
     """
 
 

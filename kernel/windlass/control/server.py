@@ -13,6 +13,7 @@ from windlass_proto.v1 import (
     access_service_pb2_grpc,
     cluster_service_pb2_grpc,
     history_service_pb2_grpc,
+    operations_service_pb2_grpc,
     schedules_service_pb2_grpc,
     tasks_service_pb2_grpc,
 )
@@ -24,6 +25,7 @@ from windlass.control.gatekeeper import Gatekeeper
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
 from windlass.control.open_streams import RECHECK, OpenStreams
+from windlass.control.operations import OperationsServicer
 from windlass.control.paging import LARGEST_MESSAGE
 from windlass.control.roles import check_roles
 from windlass.control.schedules import SchedulesServicer
@@ -38,10 +40,12 @@ SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...]
     (history_service_pb2_grpc.add_HistoryServicer_to_server, HistoryServicer),
     (schedules_service_pb2_grpc.add_SchedulesServicer_to_server, SchedulesServicer),
     (cluster_service_pb2_grpc.add_ClusterServicer_to_server, ClusterServicer),
+    (operations_service_pb2_grpc.add_OperationsServicer_to_server, OperationsServicer),
     (access_service_pb2_grpc.add_AccessServicer_to_server, AccessServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""
-HEALTH_NAMES = ("", *(f"windlass.v1.{name}" for name in ("Tasks", "History", "Schedules", "Cluster", "Access")))
+SERVED = ("Tasks", "History", "Schedules", "Cluster", "Operations", "Access")
+HEALTH_NAMES = ("", *(f"windlass.v1.{name}" for name in SERVED))
 
 
 class Limits(msgspec.Struct, frozen=True):

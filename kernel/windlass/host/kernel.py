@@ -23,6 +23,7 @@ from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
+from windlass.host.operations import LiveCall, Operations
 from windlass.host.plugins import Plugins
 from windlass.host.reloading import Reloaded, Reloader
 from windlass.host.roster import Roster
@@ -32,6 +33,7 @@ from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
 from windlass.host.watches import Watches
+from windlass.operation import OperationCall
 from windlass.store.facts import Asked, Interrupted, NewTask, Note, Receipt
 from windlass.store.pools import KindFacts
 from windlass.store.port import ALL_POOLS, Scope, Store
@@ -73,7 +75,8 @@ class Kernel:
         surroundings = surroundings or Surroundings()
         self._store = store
         self._plugins = plugins
-        self.secret_names = secret_names(kind.handler.payload_type for kind in plugins.kinds.values())
+        payloads = [kind.handler.payload_type for kind in plugins.kinds.values()]
+        self.secret_names = secret_names([*payloads, *(one.operation.argument for one in plugins.operations.values())])
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
@@ -84,6 +87,7 @@ class Kernel:
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self.intake = Intake(self.enqueuer.enqueue_batch)
         self.valves = Valves(store.pools, store.cluster, self.node)
+        self.operations = Operations(plugins.operations, store.audit, self._call)
         self.reloader: Reloader | None = None
         self.roster = Roster(store, plugins, lambda: self.node.epoch)
         leads, stored = self.node.leadership.membership, self.node.stored
@@ -134,6 +138,9 @@ class Kernel:
 
     def _door(self, trigger: str) -> Door:
         return LiveDoor(self.admission, self.enqueuer.enqueue, trigger, SCHEDULER)
+
+    def _call(self, caller: Caller, reason: str) -> OperationCall:
+        return LiveCall(self.admission, self.enqueuer.enqueue, caller, reason)
 
     async def interrupt(self, asked: Asked, note: Note | None = None) -> Interrupted:
         """End a task; the node that runs it is told at once."""

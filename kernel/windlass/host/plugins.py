@@ -27,6 +27,8 @@ from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
 from windlass.host.executors import BuiltIn, Recipe
 from windlass.host.executors.inline import Inline
+from windlass.host.registered_operations import Registered, register_operations
+from windlass.operation import Operation
 from windlass.settings import Section, Settings
 
 log = structlog.get_logger()
@@ -102,6 +104,7 @@ class Plugins:
         self.schedules = schedules
         self.residents = residents
         self.found = found
+        self.operations: Mapping[str, Registered] = {}
         self._sections = sections
 
     async def startup(self, door: Door) -> None:
@@ -169,7 +172,9 @@ def load_plugins(
     check_residents(residents)
     kinds, schedules = _kinds(hooks, settings, executors), _schedules(hooks, settings)
     found = [_found(name, versions, quarantined, kinds) for name in sorted({*schedules, *quarantined})]
-    return Plugins(hooks, kinds, executors, quarantined, schedules, residents, found, sections)
+    loaded = Plugins(hooks, kinds, executors, quarantined, schedules, residents, found, sections)
+    loaded.operations = register_operations(_registered(hooks, "operations", Operation, settings))
+    return loaded
 
 
 def _found(

@@ -9,6 +9,7 @@ import msgspec
 
 from windlass.host.admission import Admission, Caller
 from windlass.host.doors import LiveDoor
+from windlass.host.operations import LiveCall
 from windlass.host.plugins import Kind
 from windlass.store.facts import NewTask, Receipt
 from windlass.testing.watching import AnyKind
@@ -37,6 +38,9 @@ class Makes:
 
     def door(self, trigger: str, caller: Caller) -> LiveDoor:
         return LiveDoor(self._admission, self._store, trigger, caller)
+
+    def call(self, caller: Caller, reason: str) -> LiveCall:
+        return LiveCall(self._admission, self._store, caller, reason)
 
     async def _store(self, task: NewTask) -> Receipt:
         words = (task.trigger, task.initiator, task.title, task.priority, task.coalesce_key, task.delay)
