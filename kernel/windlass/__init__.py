@@ -12,6 +12,7 @@ from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
+from windlass.core.sections import HealthLine, HealthSection
 from windlass.door import Door
 from windlass.errors import AttemptSuperseded, PayloadInvalid, TaskInterrupted
 from windlass.executor import Attempt, Executor, PayloadMisfit
@@ -51,6 +52,8 @@ __all__ = [
     "Failed",
     "Graces",
     "Handler",
+    "HealthLine",
+    "HealthSection",
     "Interrupted",
     "Lane",
     "Operation",

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+config = typer.Typer(help="Check the configuration of a server.", no_args_is_help=True)
+
 
 def serve(
     listen: Annotated[
@@ -29,7 +31,7 @@ def serve(
     from windlass.config import load_config
     from windlass.errors import WindlassError
     from windlass.main import serve as run
-    from windlass.main import set_up_logging
+    from windlass.telemetry.logs import set_up_logging
 
     try:
         environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
@@ -63,7 +65,8 @@ def first_token(
     from windlass.core.access import ROLE_NAMES
     from windlass.errors import WindlassError
     from windlass.host.grants import Grant
-    from windlass.main import make_token, set_up_logging
+    from windlass.main import make_token
+    from windlass.telemetry.logs import set_up_logging
 
     try:
         environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
@@ -77,6 +80,39 @@ def first_token(
         raise typer.Exit(1) from None
     print(f"tokens/{made} for {subject}, {role}; its secret is shown this once:", file=sys.stderr)
     print(secret)
+
+
+@config.command()
+def check(
+    home: Annotated[Path | None, typer.Option(help="Where the server's data would live.")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--config", help="Configuration file; default: windlass.toml in the home.")
+    ] = None,
+) -> None:
+    """Say whether a server would start with this configuration.
+
+    Reads the file, the environment, and the sections of the installed plugins, as serve does; starts nothing. Exits
+    with 1 when something is wrong.
+
+    \b
+    windlass config check --config /etc/windlass/windlass.toml
+    """
+    import os
+
+    from windlass.config import load_config
+    from windlass.errors import WindlassError
+    from windlass.main import examine
+
+    try:
+        environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
+        loaded = load_config(file, environ=environ)
+        quarantined = examine(loaded)
+    except WindlassError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    for plugin, problem in quarantined.items():
+        print(f"warning: the plugin {plugin} can't be imported, its tasks would wait: {problem}", file=sys.stderr)
+    print(f"a server would start: home {loaded.home}, {'its own PostgreSQL' if not loaded.store.dsn else 'store.dsn'}")
 
 
 def _say_ready(address: str) -> None:

@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from windlass.core.residents import Resident
     from windlass.core.schedules import Schedule
+    from windlass.core.sections import HealthSection
     from windlass.door import Door
     from windlass.executor import Executor
     from windlass.handler import Handler
@@ -74,6 +75,15 @@ def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
 
     Two of one name stop the boot, and so does one that breaks the contract of `windlass.Operation`.  Also called in
     each worker process, where none is ever run.
+    """
+
+
+@hookspec
+async def windlass_health() -> HealthSection | None:
+    """Called while somebody looks at the overview, at most once a second.  Return what to show of this plugin, if any.
+
+    It has half a second.  One that is late is not asked again for ten seconds, and its section says so, as it does for
+    one that raises.  It runs on the node's event loop: `async def`, and nothing in it blocks.
     """
 
 

@@ -233,10 +233,23 @@ class FakeHistory(history_service_pb2_grpc.HistoryServicer):
         return history_service_pb2.ListStepsResponse(steps=steps, next_page_token=token)
 
     async def ReadOutput(self, request: Any, context: Any) -> history_service_pb2.ReadOutputResponse:
-        ready: history_service_pb2.ReadOutputResponse = await answered(
-            self.world, "ReadOutput", history_service_pb2.ReadOutputResponse
-        )(request, context)
-        return ready
+        if self.world.answers["ReadOutput"]:
+            ready: history_service_pb2.ReadOutputResponse = await answered(
+                self.world, "ReadOutput", history_service_pb2.ReadOutputResponse
+            )(request, context)
+            return ready
+        await self.world.enter("ReadOutput", request, context)
+        written = [
+            history_service_pb2.OutputChunk(
+                sequence=event.sequence, attempt=event.attempt, time=event.time, output=event.output
+            )
+            for event in self.world.events[int(request.parent.split("/")[1])]
+            if event.HasField("output")
+            and request.attempt in (0, event.attempt)
+            and request.stream in (0, event.output.stream)
+        ]
+        chunks, token = _page(written, request)
+        return history_service_pb2.ReadOutputResponse(chunks=chunks, next_page_token=token)
 
 
 async def _found(things: dict[int, Any], name: str, context: Any) -> Any:

@@ -76,7 +76,7 @@ class OpenStreams(Service):
 
 
 async def _end(stream: _Stream, error: Unauthenticated) -> None:
-    """Tell the client why, then end the handler wherever it stands, also where it waits for a client that reads nothing."""
+    """Tell the client why, then end the handler wherever it stands, also where it waits for one that reads nothing."""
     with suppress(Exception):  # what gRPC raises once the status is sent, or when the client has just gone
         async with asyncio.timeout(GOODBYE):
             await refuse(stream.context, error)

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.core.access import Role, reaches
 from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, PoolOutOfScope, UnknownKind
 from windlass.handler import Concurrency, Twin
@@ -118,6 +119,7 @@ class Admission:
             joins_running=kind.handler.running_twin is Twin.JOIN,
             slot_key=slots.key if slots else None,
             slot_limit=slots.limit if slots else None,
+            trace=telemetry.trace_here(),
         )
 
     def _gates(self, kind: Kind, request: Request, payload: object) -> tuple[str | None, Concurrency | None]:

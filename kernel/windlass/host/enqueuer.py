@@ -10,9 +10,11 @@ and an end.  One that takes long holds nobody up: the next starts beside it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from copy import copy
 
+from windlass import telemetry
 from windlass.errors import RequestIdReused, StoreUnavailable, WindlassError
 from windlass.store.facts import NewTask, Receipt
 from windlass.store.port import Queue
@@ -39,11 +41,14 @@ class Enqueuer:
 
     async def enqueue(self, task: NewTask) -> Receipt:
         """Stores one task, together with those of other callers.  Raises what the store raised."""
+        began = time.monotonic()
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._orders.append((task, answer))
         self._start_commit()
         # A caller that goes away takes only its own answer with it.
         receipt = await answer
+        if telemetry.meters is not None:
+            telemetry.meters.enqueue[()].add(time.monotonic() - began)
         if isinstance(receipt, WindlassError):
             # Its own copy: an exception that many callers raise gathers all their tracebacks.
             raise copy(receipt)

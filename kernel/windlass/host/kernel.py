@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.config import Config, LogConfig, NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates, veiled
+from windlass.core.signals import Thresholds
 from windlass.door import Door
 from windlass.errors import NotReloadable, PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
@@ -24,11 +26,14 @@ from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
 from windlass.host.operations import LiveCall, Operations
+from windlass.host.overview import Overview
+from windlass.host.pages import Pages
 from windlass.host.plugins import Plugins
 from windlass.host.reloading import Reloaded, Reloader
 from windlass.host.roster import Roster
 from windlass.host.schedules import SCHEDULER, Timetable
 from windlass.host.secret_names import secret_names
+from windlass.host.sections import Sections
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
@@ -71,6 +76,7 @@ class Kernel:
         config: NodeConfig,
         surroundings: Surroundings | None = None,
         retention: RetentionConfig | None = None,
+        health: Thresholds | None = None,
     ) -> None:
         surroundings = surroundings or Surroundings()
         self._store = store
@@ -80,6 +86,9 @@ class Kernel:
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
+        self.pages = Pages(store.library)
+        self.overview = Overview(store.survey, store.statistics, Sections(plugins.health), plugins.kinds)
+        self.overview.thresholds = health or Thresholds()
         self._pools = self._configured(config)
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
@@ -131,6 +140,7 @@ class Kernel:
         """Take what can change while tasks run.  Raises `StoreUnavailable`, and has then changed nothing."""
         await self._store.pools.register(self.pools_of(config.node), [])
         self.node.reconfigure(config.node, config.retention)
+        self.overview.thresholds = config.health
 
     def _configured(self, config: NodeConfig) -> dict[str, int]:
         # A handler that names a pool of its own need not be configured to run.
@@ -183,6 +193,7 @@ class Kernel:
             body_hash=task.to_bytes(16),
             joins_running=kind is not None and kind.handler.running_twin is Twin.JOIN,
             note=note,
+            trace=telemetry.trace_here(),
         )
         return await self.enqueuer.enqueue(again)
 
@@ -223,6 +234,8 @@ class Kernel:
     async def stop(self) -> None:
         """After `drain`: give up the epoch and end every service."""
         await self.node.leave()
+        await self.pages.stop()
+        await self.overview.stop()
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()

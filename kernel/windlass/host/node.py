@@ -9,12 +9,14 @@ argue; it ends what it runs and starts over as somebody else.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
 from windlass.errors import NodeGone, NodeNotFound, StoreUnavailable
@@ -74,6 +76,7 @@ class Node(Service):
         self.worn_out = asyncio.Event()
         """Set when too many abandoned handlers go on: only a new process is free of them."""
         self._all_ended = asyncio.Event()
+        self.lease_losses = 0
         self._bell = Bell()
         self._on_news = on_news
         self.counters = Counters(store.statistics, lambda: self._epoch)
@@ -86,7 +89,7 @@ class Node(Service):
         ]
         for dispatcher in self.dispatchers:
             dispatcher.on_late = self._return_unstarted
-            dispatcher.on_claimed = self.counters.claimed
+            dispatcher.on_claimed = self._claimed
         here, gone = (lambda: self._epoch), surroundings.is_gone
         self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
         self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here)
@@ -253,6 +256,15 @@ class Node(Service):
             self.look()
         self.sharing.look()
 
+    @property
+    def hindrance(self) -> str:
+        """Why this node starts no tasks; empty when it does."""
+        if self._draining:
+            return "it drains"
+        if self._epoch is None or self._heartbeat is None:
+            return "it has not joined the cluster"
+        return "" if self._heartbeat.may_start_work() else "its lease is not renewed"
+
     def _may_claim(self) -> int | None:
         is_closed = self._draining or self._is_drained or self.completer.lags
         if is_closed or self._heartbeat is None or not self._heartbeat.may_start_work():
@@ -263,6 +275,11 @@ class Node(Service):
         waiting = [claimed.id for dispatcher in self.dispatchers for claimed in dispatcher.waiting()]
         return [*waiting, *self._executions, *self.completer.holds()]
 
+    def _claimed(self, pool: str, claimed: Sequence[Claimed], took: float) -> None:
+        self.counters.claimed(pool, claimed)
+        if telemetry.spans is not None:
+            telemetry.spans.claimed(claimed, pool, time.time_ns() - int(took * 1e9))
+
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
         kind = self._plugins.kinds[claimed.kind]
@@ -270,20 +287,31 @@ class Node(Service):
             claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
         )
         self._executions[claimed.id] = execution
-        execution.start()
+        execution.start(dispatcher.context.copy())
         self.counters.started(claimed.id)
+        if telemetry.meters is not None:
+            # By two clocks, as far as they agree: the database's says when it was due.
+            telemetry.meters.pickup[dispatcher.pool,].add(max(0.0, time.time() - claimed.next_try_at.timestamp()))
 
     def _attempt_ended(self, execution: Execution, ended: Ended | None) -> None:
         task = execution.claimed.id
         if self._executions.get(task) is execution:
             del self._executions[task]
+        self._tell(execution, ended)
         if ended is not None:
-            self.completer.add(execution.node, ended)
+            self.completer.add(execution.node, ended, execution.span)
         if not self._executions:
             self._all_ended.set()
         if (left := execution.leaks()) is not None:
             self._count_leak(left)
         execution.dispatcher.freed()
+
+    def _tell(self, execution: Execution, ended: Ended | None) -> None:
+        outcome = "superseded" if ended is None else ended.verdict.name.lower()
+        if execution.span is not None:
+            execution.span.handed_in(outcome, "" if ended is None else ended.message)
+        if telemetry.meters is not None and ended is not None:
+            telemetry.meters.attempt[execution.claimed.kind, outcome].add(ended.started_age or 0.0)
 
     @property
     def leaks(self) -> int:
@@ -347,6 +375,7 @@ class Node(Service):
             self._bell.ring()
 
     def _lose_epoch(self) -> None:
+        self.lease_losses += 1
         lost, self._epoch, self._heartbeat = self._heartbeat, None, None
         if lost is not None:
             lost.cease()

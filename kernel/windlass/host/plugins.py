@@ -8,6 +8,7 @@ mistake.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -21,6 +22,7 @@ from windlass import hookspecs
 from windlass.config import decode_section
 from windlass.core.residents import Resident, check_residents
 from windlass.core.schedules import Schedule
+from windlass.core.sections import HealthSection
 from windlass.door import Door
 from windlass.errors import BadHandler, BootError, ConfigError
 from windlass.executor import Executor, executor_name, executor_of
@@ -39,6 +41,7 @@ OURS = "windlass"
 HOOK_SECONDS = 30.0
 """For a plugin to take a new configuration."""
 R = TypeVar("R")
+HealthHook = Callable[[], Awaitable[HealthSection | None]]
 
 
 INLINE = Inline()
@@ -84,26 +87,27 @@ class PluginFacts(msgspec.Struct, frozen=True):
 
 
 class Plugins:
-    """The loaded plugins: hooks, the handler of each kind, executors by name, each one's schedules, all residents."""
+    """The loaded plugins: the handler of each kind, executors by name, residents, schedules and health by plugin."""
 
     def __init__(
         self,
         hooks: pluggy.PluginManager,
         kinds: Mapping[str, Kind],
         executors: Mapping[str, Executor],
-        quarantined: Mapping[str, str],
         schedules: Mapping[str, Sequence[Schedule]],
         residents: Sequence[Resident],
-        found: Sequence[PluginFacts] = (),
-        sections: Sequence[tuple[str, Section]] = (),
+        health: Mapping[str, HealthHook],
+        found: Sequence[PluginFacts],
+        sections: Sequence[tuple[str, Section]],
     ) -> None:
         self._hooks = hooks
         self.kinds = kinds
         self.executors = executors
-        self.quarantined = quarantined
         self.schedules = schedules
         self.residents = residents
+        self.health = health
         self.found = found
+        self.quarantined = {plugin.name: plugin.error for plugin in found if plugin.error}
         self.operations: Mapping[str, Registered] = {}
         self._sections = sections
 
@@ -172,7 +176,8 @@ def load_plugins(
     check_residents(residents)
     kinds, schedules = _kinds(hooks, settings, executors), _schedules(hooks, settings)
     found = [_found(name, versions, quarantined, kinds) for name in sorted({*schedules, *quarantined})]
-    loaded = Plugins(hooks, kinds, executors, quarantined, schedules, residents, found, sections)
+    health = _health(hooks)
+    loaded = Plugins(hooks, kinds, executors, schedules, residents, health, found, sections)
     loaded.operations = register_operations(_registered(hooks, "operations", Operation, settings))
     return loaded
 
@@ -270,6 +275,16 @@ def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, lis
         owners[schedule.name] = owner
         schedules[owner].append(schedule)
     return schedules
+
+
+def _health(hooks: pluggy.PluginManager) -> dict[str, HealthHook]:
+    """By plugin: each is asked on its own, so that none waits for another."""
+    found: dict[str, HealthHook] = {}
+    for implementation in hooks.hook.windlass_health.get_hookimpls():
+        if not inspect.iscoroutinefunction(implementation.function):
+            raise BootError(f"plugin {implementation.plugin_name}: windlass_health must be `async def`")
+        found[implementation.plugin_name] = implementation.function
+    return found
 
 
 def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings: Settings) -> Iterator[tuple[str, R]]:

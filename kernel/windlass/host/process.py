@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +46,18 @@ def started(pid: int) -> int | None:
     # The command's name stands in brackets and may itself hold brackets and spaces.
     state, *fields = stat.rpartition(")")[2].split()
     return None if state in "ZX" else int(fields[18])
+
+
+def tell_supervisor(state: str) -> None:
+    """Tell systemd, when it started us as a service of `Type=notify`: READY=1, STOPPING=1.  Never raises."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    # A name that begins with @ is in Linux's abstract space.
+    name = "\0" + address[1:] if address.startswith("@") else address
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as supervisor:
+        supervisor.connect(name)
+        supervisor.send(state.encode())
 
 
 def _machine() -> str:

@@ -24,7 +24,7 @@ from windlass.store.facts import Note
 log = structlog.get_logger()
 
 LIVE = ("node.drain_grace", "node.leak_limit")
-LIVE_SECTIONS = ("retention.", "log.")
+LIVE_SECTIONS = ("retention.", "health.", "log.")
 
 
 class Reloaded(msgspec.Struct, frozen=True):

@@ -59,6 +59,8 @@ class NewTask(msgspec.Struct, frozen=True):
     after: tuple[int, ...] = ()
     after_success: bool = False
     note: Note | None = None
+    trace: str | None = None
+    """What it belongs to (telemetry/traceparent.py)."""
 
     @property
     def stands_alone(self) -> bool:
@@ -120,6 +122,7 @@ class Claimed(msgspec.Struct, frozen=True):
     coalesce_key: str | None = None
     slot_key: str | None = None
     origin: int = 2
+    trace: str | None = None
     joined: tuple[bytes, ...] = ()
     """Payloads of the requests that joined it, to be folded at its start; no column of the claim."""
 
@@ -312,6 +315,7 @@ class TaskFacts(msgspec.Struct, frozen=True):
     progress_total: int | None
     message: str | None
     result: bytes | None
+    trace: str | None = None
 
 
 class AttemptFacts(msgspec.Struct, frozen=True):

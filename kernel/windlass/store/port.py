@@ -2,8 +2,9 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Roster` (who
-works), `Audit` (who did what) and `Tokens` (who may).  A `Store` is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Survey` (the
+whole at a glance), `Roster` (who works), `Audit` (who did what) and `Tokens` (who may).  A `Store` is one of each over
+the same memory.
 
 Rules for every implementation:
 
@@ -57,7 +58,8 @@ from windlass.store.pools import Pools
 from windlass.store.residents import Residents
 from windlass.store.roster import Roster
 from windlass.store.schedules import Schedules
-from windlass.store.statistics import Statistics
+from windlass.store.statistics import ConnectionFacts, Statistics
+from windlass.store.survey import Survey
 from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
 
@@ -293,6 +295,7 @@ class Store(ABC):
     lanes: Lanes
     upkeep: Upkeep
     statistics: Statistics
+    survey: Survey
     audit: Audit
     roster: Roster
     tokens: Tokens
@@ -308,6 +311,14 @@ class Store(ABC):
 
         An empty word comes after each (re)connection: look at everything once.
         """
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """One round trip.  Raises `StoreUnavailable`."""
+
+    def connections(self) -> ConnectionFacts | None:
+        """How this process's connections fare, from memory; None where there are none."""
+        return None
 
     @abstractmethod
     async def close(self) -> None: ...

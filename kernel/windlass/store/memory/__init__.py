@@ -15,6 +15,7 @@ from windlass.store.memory.residents import MemoryResidents
 from windlass.store.memory.roster import MemoryRoster
 from windlass.store.memory.schedules import MemorySchedules
 from windlass.store.memory.statistics import MemoryStatistics
+from windlass.store.memory.survey import MemorySurvey
 from windlass.store.memory.tokens import MemoryTokens
 from windlass.store.memory.upkeep import MemoryUpkeep
 from windlass.store.memory.world import World
@@ -34,6 +35,7 @@ class MemoryStore(Store):
         self.residents = MemoryResidents(world, self.queue)
         self.lanes = MemoryLanes(world, self)
         self.statistics = MemoryStatistics(world)
+        self.survey = MemorySurvey(world, self.library, self.lanes)
         self.upkeep = MemoryUpkeep(world)
         self.audit = MemoryAudit(world)
         self.roster = MemoryRoster(world)
@@ -48,6 +50,9 @@ class MemoryStore(Store):
                 yield await words.get()
         finally:
             del self._world.listeners[self]
+
+    async def ping(self) -> None:
+        """It is always there."""
 
     async def close(self) -> None:
         """Nothing to give back."""

@@ -152,7 +152,7 @@ class MemoryLibrary(Library):
             return None
         asked = self._world.tasks[task][0]
         once = {"request_id": None, "body_hash": b"", "delay": 0.0, "after": (), "after_success": False}
-        return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None)
+        return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None, trace=None)
 
     async def children(self, task: int, limit: int, after: int = 0) -> list[int]:
         world = self._world
@@ -219,6 +219,7 @@ class MemoryLibrary(Library):
             progress_total=held.progress.total if held and held.progress else None,
             message=over.message if over else None,
             result=over.result if over else None,
+            trace=task.trace,
         )
 
     def _state(self, id_: int) -> State:

@@ -129,7 +129,7 @@ class MemoryQueue(Queue):
         world.note(note)
         if held := world.running.get(ask.task):
             if not held.interrupted:
-                held.interrupt_by, held.interrupt_reason = ask.by, ask.reason
+                held.interrupt_by, held.interrupt_reason, held.interrupt_at = ask.by, ask.reason, world.now()
             world.say("interrupt", self._speaker)
             return Interrupted(State.CANCELLING, held.node)
         message = f"interrupted by {ask.by}" + (f": {ask.reason}" if ask.reason else "")
@@ -209,6 +209,7 @@ class MemoryQueue(Queue):
             coalesce_key=place.coalesce_key,
             slot_key=place.slot_key,
             origin=place.origin,
+            trace=task.trace,
         )
 
     def _held(self, node: int, task: int, attempt: int) -> Held | None:

@@ -62,6 +62,7 @@ class Held:
     started_at: datetime | None = None
     interrupt_by: str | None = None
     interrupt_reason: str = ""
+    interrupt_at: datetime | None = None
     stage: str | None = None
     progress: EventFacts | None = None
 

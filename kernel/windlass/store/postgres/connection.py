@@ -20,6 +20,7 @@ from windlass.errors import FilterTooBroad, InvalidArgument, StoreUnavailable
 from windlass.store.facts import Note
 from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
+from windlass.store.statistics import ConnectionFacts
 
 STATEMENT_SECONDS = 30
 FIND_SECONDS = 10.0
@@ -173,6 +174,12 @@ class Connections:
     def hint(self, word: str) -> str:
         """A hint with this store's mark: who said it need not hear it."""
         return f"{word} {self.mark}"
+
+    def facts(self) -> ConnectionFacts:
+        now = self._pool.get_stats()
+        idle = now.get("pool_available", 0)
+        used = now.get("pool_size", 0) - idle
+        return ConnectionFacts(now.get("pool_max", 0), idle, used, now.get("requests_waiting", 0))
 
     async def open(self) -> None:
         with translated():

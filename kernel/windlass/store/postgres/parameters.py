@@ -37,6 +37,7 @@ def asked(tasks: Sequence[NewTask]) -> dict[str, Any]:
         "silence_limits": _rare([t.silence_limit for t in tasks]),
         "parents": _rare([t.parent for t in tasks]),
         "retry_ofs": _rare([t.retry_of for t in tasks]),
+        "traces": _rare([t.trace for t in tasks]),
     }
 
 
