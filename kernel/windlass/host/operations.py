@@ -28,7 +28,7 @@ from windlass.store.audit import Audit
 from windlass.store.facts import NewTask, Note, Receipt
 
 LARGEST_RESULT = 1024 * 1024
-PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 
 class LiveCall(LiveDoor, OperationCall):
@@ -86,7 +86,7 @@ def _argument(found: Registered, argument: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         said = str(error)
         path = PATH.search(said)
-        field = ".".join(part for part in ("argument", path["path"] if path else "") if part)
+        field = f"argument{path['path'] if path else ''}"
         raise ArgumentInvalid(f"the argument does not fit operation {found.name}: {said}", field=field) from error
 
 
