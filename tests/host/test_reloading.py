@@ -152,7 +152,8 @@ async def test_what_can_change_while_tasks_run_does(scene: Scene, store: Store) 
 
 
 async def test_what_can_not_change_is_named_until_it_does_not_differ_any_more(scene: Scene) -> None:
-    text = '[store]\nconnections = 5\n[node]\npools = { default = 40, more = 3 }\nrenew = 1\n[plugins.stubborn]\nword = "a"\n'
+    text = "[store]\nconnections = 5\n[node]\npools = { default = 40, more = 3 }\nrenew = 1\n"
+    text += '[plugins.stubborn]\nword = "a"\n'
     waiting = ("node.pools.more", "node.renew", "plugins.stubborn.word", "store.connections")
     assert await scene.reload(text) == Reloaded((), waiting)
     assert await scene.reload(text + "[log]\njson = true\n") == Reloaded(("log.json",), waiting)

@@ -22,7 +22,8 @@ def blocking(call: OperationCall, argument: Any) -> Any:
 
 
 def operation(**changes: Any) -> Operation:
-    return Operation(**({"name": "requeue-all", "title": "Requeue", "description": "All of it.", "run": run} | changes))
+    fields: dict[str, Any] = {"name": "requeue-all", "title": "Requeue", "description": "All of it.", "run": run}
+    return Operation(**(fields | changes))
 
 
 class Brings:
