@@ -203,8 +203,38 @@ class BootError(WindlassError):
     reason = "BOOT"
 
 
+class NotReloadable(WindlassError):
+    """The state forbids it: nobody said where this server's configuration is."""
+
+    reason = "NOT_RELOADABLE"
+
+
 class ConfigError(BootError):
     reason = "CONFIG"
+
+
+class OperationNotFound(WindlassError):
+    reason = "OPERATION_NOT_FOUND"
+
+
+class ArgumentInvalid(InvalidArgument):
+    reason = "ARGUMENT_INVALID"
+
+
+class OperationRejected(WindlassError):
+    """The operation itself says that it can't be done as things stand."""
+
+    reason = "OPERATION_REJECTED"
+
+
+class OperationTimedOut(WindlassError):
+    """It took too long, and was ended: what it did until then is not known."""
+
+    reason = "OPERATION_TIMED_OUT"
+
+
+class BadOperation(BootError):
+    reason = "BAD_OPERATION"
 
 
 class BadHandler(BootError):

@@ -19,6 +19,7 @@ CAPABILITIES = ("cluster", "drain", "operations", "reload", "schedules")
 
 class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
     def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
         self._roster = kernel.roster
         self._valves = kernel.valves
 
@@ -106,8 +107,13 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
         lanes = await self._roster.lanes()
         return cluster_service_pb2.ListLanesResponse(lanes=map(convert_cluster.lane, lanes))
 
-    async def Reload(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
+    @answers
+    async def Reload(
+        self, request: cluster_service_pb2.ReloadRequest, context: Any
+    ) -> cluster_service_pb2.ReloadResponse:
+        noted = note(request, "configuration", request.reason)
+        done = await self._kernel.reload(noted)
+        return cluster_service_pb2.ReloadResponse(changed=done.changed, waiting_for_restart=done.waiting)
 
     async def _pool(self, pool: str) -> cluster_pb2.Pool:
         return convert_cluster.pool(await self._roster.pool(pool))

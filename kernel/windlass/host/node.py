@@ -27,7 +27,7 @@ from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import Execution
 from windlass.host.lanes import Lanes
-from windlass.host.maintenance.keepers import keepers
+from windlass.host.maintenance.keepers import keep, keepers
 from windlass.host.maintenance.leadership import Leadership
 from windlass.host.maintenance.promoter import Promoter
 from windlass.host.maintenance.recoverer import Recoverer
@@ -111,6 +111,14 @@ class Node(Service):
         """Something may have become claimable."""
         for dispatcher in self.dispatchers:
             dispatcher.look()
+
+    def reconfigure(self, config: NodeConfig, retention: RetentionConfig) -> None:
+        """Take what can change while tasks run; times of the lease can't."""
+        self._config = msgspec.structs.replace(
+            self._config, drain_grace=config.drain_grace, leak_limit=config.leak_limit
+        )
+        keep(self._keepers, retention)
+        self.sharing.look()
 
     @property
     def epoch(self) -> int | None:
