@@ -244,3 +244,31 @@ def test_two_schedules_of_one_name_stop_the_boot_and_both_plugins_are_named(site
     site.install("other", PLANNER.replace('"door"', '"window"'))
     with pytest.raises(BootError, match=r"two schedules with the name 'nightly': by the plugins (\w+) and (\w+)"):
         load_plugins({})
+
+
+def test_a_plugin_whose_health_could_hold_up_the_node_stops_the_boot(site: Site) -> None:
+    site.install(
+        "blocking",
+        """
+        from windlass import hookimpl
+
+        @hookimpl
+        def windlass_health():
+            return None
+        """,
+    )
+    with pytest.raises(BootError, match="plugin blocking: windlass_health must be `async def`"):
+        load_plugins({})
+
+
+def test_the_health_of_each_plugin_is_known_by_its_name(site: Site) -> None:
+    source = """
+        from windlass import HealthSection, hookimpl
+
+        @hookimpl
+        async def windlass_health():
+            return HealthSection("Fine")
+    """
+    for name in ("one", "two"):
+        site.install(name, source)
+    assert sorted(load_plugins({}).health) == ["one", "two"]
