@@ -9,6 +9,7 @@ from typing import Any
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
 
 from windlass.control import convert, scope
+from windlass.control.bulk import BulkRpcs
 from windlass.control.enqueuing import Enqueuing
 from windlass.control.guard import caller
 from windlass.control.notes import note
@@ -22,7 +23,7 @@ from windlass.store.facts import Asked
 ActivePlace = tuple[int, int, int, datetime]
 
 
-class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
+class TasksServicer(Enqueuing, BulkRpcs, tasks_service_pb2_grpc.TasksServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
@@ -93,15 +94,6 @@ class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
         if context:
             raise NotImplementedError
         yield
-
-    async def BulkInterrupt(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkRetry(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkReprioritize(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
 
     async def _task(self, task: int) -> task_pb2.Task:
         return convert.task(await self._found(task))

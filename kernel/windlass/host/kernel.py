@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -12,10 +13,13 @@ import structlog
 from windlass import telemetry
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates, veiled
-from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
+from windlass.errors import KindReserved, PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
+from windlass.host.bulk import Bulk, Deeds
+from windlass.host.bulk_kinds import POOL as MAINTENANCE
+from windlass.host.bulk_kinds import SLOTS, BulkHandler
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
@@ -74,11 +78,16 @@ class Kernel:
         self.statistics = store.statistics
         self.watches = Watches(store.library)
         # A handler that names a pool of its own need not be configured to run.
-        self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
+        usual = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()}
+        self._pools = usual | {MAINTENANCE: SLOTS} | config.pools
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
+        self.bulk = Bulk(store.library, self.admission, self.enqueuer)
+        for kind in plugins.kinds.values():
+            if isinstance(kind.handler, BulkHandler):
+                kind.handler.doer = Deeds(self)
         self.intake = Intake(self.enqueuer.enqueue_batch)
         self.valves = Valves(store.pools, store.cluster, self.node)
         leads, stored = self.node.leadership.membership, self.node.stored
@@ -120,8 +129,15 @@ class Kernel:
         await self._store.queue.reprioritize(task, priority, note)
         self.node.look()
 
-    async def retry(self, task: int, caller: Caller, request_id: str = "", note: Note | None = None) -> Receipt:
-        """Ask again for what a task that has ended was asked: a new task, which names the old one.
+    async def retry(
+        self,
+        task: int,
+        caller: Caller,
+        request_id: str = "",
+        note: Note | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Ask again for what a task that has ended was asked: a new task, which names the old one, with more `labels`.
 
         Raises `TaskNotFound`, `TaskInQueue` when it has not ended, or `PayloadInvalid` when its handler can't fold what
         joined it.
@@ -132,12 +148,15 @@ class Kernel:
         if not facts.state.final:
             raise TaskInQueue(f"task {task} has not ended: it is {facts.state.name}", task=task)
         kind = self._plugins.kinds.get(request.kind)
+        if kind is not None and kind.is_reserved:
+            raise KindReserved.of(request.kind, "name")
         again = msgspec.structs.replace(
             request,
             retry_of=task,
             trigger="retry",
             origin=caller.origin,
             initiator=caller.name,
+            labels=_with_more(request.labels, labels) if labels else request.labels,
             payload=await self._whole_payload(request, task),
             request_id=read_request_id(request_id),
             body_hash=task.to_bytes(16),
@@ -187,6 +206,10 @@ class Kernel:
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()
+
+
+def _with_more(labels: str, more: Mapping[str, str]) -> str:
+    return msgspec.json.encode(msgspec.json.decode(labels) | dict(more), order="sorted").decode()
 
 
 def _facts(handler: Handler[Any]) -> KindFacts:

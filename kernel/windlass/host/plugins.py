@@ -23,6 +23,7 @@ from windlass.core.schedules import Schedule
 from windlass.errors import BadHandler, BootError
 from windlass.executor import Executor, executor_of
 from windlass.handler import Handler, check_handler
+from windlass.host.bulk_kinds import BulkHandler
 from windlass.host.executors import BuiltIn, Recipe
 from windlass.host.executors.inline import Inline
 from windlass.settings import Section, Settings
@@ -52,6 +53,8 @@ class Kind(msgspec.Struct, frozen=True):
     decode: Callable[[bytes], Any]
     has_cleanup: bool
     executor: Executor = INLINE
+    is_reserved: bool = False
+    """Its tasks are made by the kernel alone: their payloads say on whose behalf they act."""
 
     def folded(self, payload: bytes, joined: Iterable[bytes]) -> Any:
         """The payload with those of all who joined.  Raises `Unfolded`, and what `decode` raises."""
@@ -183,7 +186,8 @@ def _kind(handler: Handler[Any], executor: Executor) -> Kind:
         decoder = msgspec.json.Decoder(handler.payload_type)
     except TypeError as error:
         raise BadHandler(f"the payload type of kind {handler.kind} can't be decoded: {error}") from error
-    return Kind(handler, decoder.decode, type(handler).cleanup is not Handler.cleanup, executor)
+    has_cleanup = type(handler).cleanup is not Handler.cleanup
+    return Kind(handler, decoder.decode, has_cleanup, executor, isinstance(handler, BulkHandler))
 
 
 def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, list[Schedule]]:
