@@ -22,7 +22,7 @@ from windlass.core.fields import Section
 from windlass.core.filters import And, Comparison, Filter, Operator, Target, parse_filter
 from windlass.core.retry import RetryPolicy
 from windlass.errors import StoreUnavailable, WindlassError
-from windlass.handler import Context, Handler, Outcome, Success
+from windlass.handler import Context, Handler, Outcome, Retry, Success
 from windlass.store.facts import Watched
 from windlass.store.port import MOST_COUNTED, Library
 
@@ -97,6 +97,8 @@ class BulkHandler(Handler[Order]):
             await self._page(ctx, payload, ids, tally, pace)
             await ctx.progress(tally.matched, total)
             await ctx.step(f"{tally.done} of {tally.matched} {self.verb}", **_line(ids, tally))
+        else:
+            return Retry("ended before it was done", result=tally.result())
         return Success(tally.result())
 
     @abstractmethod
@@ -104,8 +106,9 @@ class BulkHandler(Handler[Order]):
         """Do it to one task.  Raises what says why not."""
 
     async def _page(self, ctx: Context, order: Order, ids: Sequence[int], tally: Tally, pace: Pace) -> None:
-        for start in range(0, len(ids), AT_ONCE):
-            some = ids[start : start + AT_ONCE]
+        size = max(1, min(AT_ONCE, order.rate // 5))
+        for start in range(0, len(ids), size):
+            some = ids[start : start + size]
             if not await pace.turn(ctx, len(some)):
                 return
             for why in await asyncio.gather(*(self._try(ctx, order, task) for task in some)):
@@ -172,10 +175,11 @@ class Pace:
 
     async def turn(self, ctx: Context, count: int) -> bool:
         """Wait until `count` more may be done; False when the task is to end instead."""
-        early = self._due - time.monotonic()
-        if early > 0:
+        if (early := self._due - time.monotonic()) > 0:
+            # Not by `wait_for`: before Python 3.12 that swallows the cancellation of a shutdown, which sets the event too.
             with suppress(TimeoutError):
-                await asyncio.wait_for(ctx.cancelled.wait(), early)
+                async with asyncio.timeout(early):
+                    await ctx.cancelled.wait()
         self._due = max(self._due, time.monotonic()) + count / self._rate
         return not ctx.cancelled.is_set()
 
