@@ -31,6 +31,16 @@ class UnknownKind(InvalidArgument):
     reason = "KIND_UNKNOWN"
 
 
+class KindReserved(InvalidArgument):
+    """Tasks of this kind are the kernel's own: an RPC of its name makes them."""
+
+    reason = "KIND_RESERVED"
+
+    @classmethod
+    def of(cls, kind: str, field: str) -> KindReserved:
+        return cls(f"tasks of kind {kind} are made by Tasks.{kind} alone: call that", field=field, kind=kind)
+
+
 class PayloadInvalid(InvalidArgument):
     reason = "PAYLOAD_INVALID"
 

@@ -74,7 +74,7 @@ ROLES: Mapping[str, Mapping[str, Role]] = {
 _SCOPED: Mapping[str, tuple[str, ...]] = {
     "Tasks": (
         *("Enqueue", "BatchEnqueue", "EnqueueStream", "Get", "List", "Interrupt", "Retry", "Reprioritize"),
-        *("Explain", "Watch", "WatchQueue"),
+        *("Explain", "Watch", "WatchQueue", "BulkInterrupt", "BulkRetry", "BulkReprioritize"),
     ),
     "History": ("Get", "List", "ListSteps", "ReadOutput"),
     "Overview": ("GetOverview", "WatchOverview"),

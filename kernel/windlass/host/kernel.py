@@ -15,10 +15,13 @@ from windlass.config import Config, LogConfig, NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates, veiled
 from windlass.core.signals import Thresholds
 from windlass.door import Door
-from windlass.errors import NotReloadable, PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
+from windlass.errors import KindReserved, NotReloadable, PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
+from windlass.host.bulk import Bulk, Deeds
+from windlass.host.bulk_kinds import POOL as MAINTENANCE
+from windlass.host.bulk_kinds import SLOTS, BulkHandler
 from windlass.host.doors import LiveDoor
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.intake import Intake
@@ -94,6 +97,10 @@ class Kernel:
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
+        self.bulk = Bulk(store.library, self.admission, self.enqueuer)
+        for kind in plugins.kinds.values():
+            if isinstance(kind.handler, BulkHandler):
+                kind.handler.doer = Deeds(self)
         self.intake = Intake(self.enqueuer.enqueue_batch)
         self.valves = Valves(store.pools, store.cluster, self.node)
         self.operations = Operations(plugins.operations, store.audit, self._call)
@@ -144,7 +151,8 @@ class Kernel:
 
     def _configured(self, config: NodeConfig) -> dict[str, int]:
         # A handler that names a pool of its own need not be configured to run.
-        return {kind.handler.pool: USUAL_SLOTS for kind in self._plugins.kinds.values()} | config.pools
+        usual = {kind.handler.pool: USUAL_SLOTS for kind in self._plugins.kinds.values()}
+        return usual | {MAINTENANCE: SLOTS} | config.pools
 
     def _door(self, trigger: str) -> Door:
         return LiveDoor(self.admission, self.enqueuer.enqueue, trigger, SCHEDULER)
@@ -170,8 +178,15 @@ class Kernel:
         await self._store.queue.reprioritize(task, priority, note)
         self.node.look()
 
-    async def retry(self, task: int, caller: Caller, request_id: str = "", note: Note | None = None) -> Receipt:
-        """Ask again for what a task that has ended was asked: a new task, which names the old one.
+    async def retry(
+        self,
+        task: int,
+        caller: Caller,
+        request_id: str = "",
+        note: Note | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Ask again for what a task that has ended was asked: a new task, which names the old one, with more `labels`.
 
         Raises `TaskNotFound`, `TaskInQueue` when it has not ended, or `PayloadInvalid` when its handler can't fold what
         joined it.
@@ -182,12 +197,15 @@ class Kernel:
         if not facts.state.final:
             raise TaskInQueue(f"task {task} has not ended: it is {facts.state.name}", task=task)
         kind = self._plugins.kinds.get(request.kind)
+        if kind is not None and kind.is_reserved:
+            raise KindReserved.of(request.kind, "name")
         again = msgspec.structs.replace(
             request,
             retry_of=task,
             trigger="retry",
             origin=caller.origin,
             initiator=caller.name,
+            labels=_with_more(request.labels, labels) if labels else request.labels,
             payload=await self._whole_payload(request, task),
             request_id=read_request_id(request_id),
             body_hash=task.to_bytes(16),
@@ -239,6 +257,10 @@ class Kernel:
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()
+
+
+def _with_more(labels: str, more: Mapping[str, str]) -> str:
+    return msgspec.json.encode(msgspec.json.decode(labels) | dict(more), order="sorted").decode()
 
 
 def _facts(handler: Handler[Any]) -> KindFacts:

@@ -21,6 +21,7 @@ from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
 from windlass.errors import NodeGone, NodeNotFound, StoreUnavailable
 from windlass.host.admission import Admission
+from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
 from windlass.host.completer import Completer
 from windlass.host.counters import Counters
@@ -44,6 +45,7 @@ from windlass.store.port import Store
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
+RARE_POLL_SECONDS = 5.0
 LAST_WORDS_SECONDS = 3.0
 RAISED_SECONDS = 1.5
 """For handlers to end once they are cancelled by a shutdown; with the rest it stays below 3 s after the grace."""
@@ -88,6 +90,9 @@ class Node(Service):
             for pool in pools
         ]
         for dispatcher in self.dispatchers:
+            if dispatcher.pool == MAINTENANCE:
+                # Seldom used: an idle node would ask twice as often.
+                dispatcher.poll_seconds = RARE_POLL_SECONDS
             dispatcher.on_late = self._return_unstarted
             dispatcher.on_claimed = self._claimed
         here, gone = (lambda: self._epoch), surroundings.is_gone

@@ -27,6 +27,7 @@ from windlass.door import Door
 from windlass.errors import BadHandler, BootError, ConfigError
 from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
+from windlass.host.bulk_kinds import BulkHandler
 from windlass.host.executors import BuiltIn, Recipe
 from windlass.host.executors.inline import Inline
 from windlass.host.registered_operations import Registered, register_operations
@@ -64,6 +65,11 @@ class Kind(msgspec.Struct, frozen=True):
     executor_name: str = "inline"
     plugin: str = ""
     """Which one brings it."""
+
+    @property
+    def is_reserved(self) -> bool:
+        """Its tasks are made by the kernel alone: their payloads say on whose behalf they act."""
+        return isinstance(self.handler, BulkHandler)
 
     def folded(self, payload: bytes, joined: Iterable[bytes]) -> Any:
         """The payload with those of all who joined.  Raises `Unfolded`, and what `decode` raises."""

@@ -77,8 +77,8 @@ class Harness:
 
     @property
     def kinds(self) -> Mapping[str, Handler[Any]]:
-        """The handlers that were registered, by kind."""
-        return {name: kind.handler for name, kind in self._plugins.kinds.items()}
+        """The handlers that plugins registered, by kind."""
+        return {name: kind.handler for name, kind in self._plugins.kinds.items() if not kind.is_reserved}
 
     async def __aenter__(self) -> Self:
         await self._plugins.startup(self._makes.door("startup", SCHEDULER))
