@@ -80,7 +80,7 @@ async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.
         server = Server(kernel, token, config.server)
         address = await _listen(server, config.server)
         calm_collector()
-        with _announced(home, address, probes):
+        with _announced(home, address, probes, tls=bool(config.server.tls_cert)):
             on_ready(address)
             tell_supervisor("READY=1")
             await _first(stop, kernel.node.worn_out)
@@ -267,11 +267,12 @@ def _make_home(home: Path) -> None:
 class _announced:  # noqa: N801 - read as a verb
     """`run/server-<pid>.json`: where the command line finds this server."""
 
-    def __init__(self, home: Path, address: str, probes: str) -> None:
+    def __init__(self, home: Path, address: str, probes: str, *, tls: bool) -> None:
         self._file = home / "run" / f"server-{os.getpid()}.json"
         started = datetime.now(UTC).isoformat()
         facts = {"address": address, "token_file": str(home / "token"), "pid": os.getpid(), "started": started}
         facts |= {"probes": probes} if probes else {}
+        facts |= {"tls": True} if tls else {}
         self._text = json.dumps(facts)
 
     def __enter__(self) -> None:
