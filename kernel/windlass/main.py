@@ -147,7 +147,7 @@ async def _store(config: Config, dsn: str) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _kernel(config: Config, store: Store, plugins: Plugins) -> AsyncIterator[Kernel]:
-    kernel = Kernel(store, plugins, config.node, retention=config.retention)
+    kernel = Kernel(store, plugins, config.node, retention=config.retention, health=config.health)
     await kernel.start()
     try:
         yield kernel
@@ -271,8 +271,7 @@ class _announced:  # noqa: N801 - read as a verb
         self._file = home / "run" / f"server-{os.getpid()}.json"
         started = datetime.now(UTC).isoformat()
         facts = {"address": address, "token_file": str(home / "token"), "pid": os.getpid(), "started": started}
-        facts |= {"probes": probes} if probes else {}
-        facts |= {"tls": True} if tls else {}
+        facts |= ({"probes": probes} if probes else {}) | ({"tls": True} if tls else {})
         self._text = json.dumps(facts)
 
     def __enter__(self) -> None:

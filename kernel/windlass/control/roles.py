@@ -72,7 +72,10 @@ ROLES: Mapping[str, Mapping[str, Role]] = {
 
 
 _SCOPED: Mapping[str, tuple[str, ...]] = {
-    "Tasks": (*("Enqueue", "BatchEnqueue", "Get", "List", "Interrupt", "Retry", "Reprioritize", "Explain", "Watch"),),
+    "Tasks": (
+        *("Enqueue", "BatchEnqueue", "EnqueueStream", "Get", "List", "Interrupt", "Retry", "Reprioritize"),
+        *("Explain", "Watch"),
+    ),
     "History": ("Get", "List", "ListSteps"),
     "Access": ("WhoAmI", "CreateToken", "ListTokens", "RevokeToken"),
 }

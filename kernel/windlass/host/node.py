@@ -92,7 +92,7 @@ class Node(Service):
             dispatcher.on_claimed = self._claimed
         here, gone = (lambda: self._epoch), surroundings.is_gone
         self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
-        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here, lambda: self._is_drained)
+        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here)
         self.admission = Admission(plugins.kinds, self.sharing.known)
         self.children = Children(self.admission, store.queue, self.stored)
         self.releaser = Releaser(store.queue, self.look)
@@ -139,7 +139,7 @@ class Node(Service):
             self._bell.ring()
         if word in ("", "lane"):
             self.lanes.look()
-        if word == f"node/{self._epoch}":
+        if word in ("", f"node/{self._epoch}"):
             self.leadership.look()
 
     def interrupted(self) -> None:
@@ -279,7 +279,7 @@ class Node(Service):
             claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
         )
         self._executions[claimed.id] = execution
-        execution.start()
+        execution.start(dispatcher.context.copy())
         self.counters.started(claimed.id)
         if telemetry.meters is not None:
             # By two clocks, as far as they agree: the database's says when it was due.

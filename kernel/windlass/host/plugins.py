@@ -7,7 +7,8 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -20,8 +21,9 @@ from windlass import hookspecs
 from windlass.config import decode_section
 from windlass.core.residents import Resident, check_residents
 from windlass.core.schedules import Schedule
+from windlass.core.sections import HealthSection
 from windlass.errors import BadHandler, BootError
-from windlass.executor import Executor, executor_of
+from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
 from windlass.host.executors import BuiltIn, Recipe
 from windlass.host.executors.inline import Inline
@@ -33,6 +35,7 @@ GROUP = "windlass.plugins"
 OURS = "windlass"
 """The plugin of what the kernel brings itself."""
 R = TypeVar("R")
+HealthHook = Callable[[], Awaitable[HealthSection | None]]
 
 
 INLINE = Inline()
@@ -52,6 +55,9 @@ class Kind(msgspec.Struct, frozen=True):
     decode: Callable[[bytes], Any]
     has_cleanup: bool
     executor: Executor = INLINE
+    executor_name: str = "inline"
+    plugin: str = ""
+    """Which one brings it."""
 
     def folded(self, payload: bytes, joined: Iterable[bytes]) -> Any:
         """The payload with those of all who joined.  Raises `Unfolded`, and what `decode` raises."""
@@ -65,8 +71,17 @@ class Kind(msgspec.Struct, frozen=True):
         return whole
 
 
+class PluginFacts(msgspec.Struct, frozen=True):
+    """A plugin that was found; `error` says why it is quarantined, and is empty for one that works."""
+
+    name: str
+    version: str = ""
+    error: str = ""
+    kinds: tuple[str, ...] = ()
+
+
 class Plugins:
-    """The loaded plugins: hooks, the handler of each kind, executors by name, each one's schedules, all residents."""
+    """The loaded plugins: the handler of each kind, executors by name, residents, schedules and health by plugin."""
 
     def __init__(
         self,
@@ -76,6 +91,8 @@ class Plugins:
         quarantined: Mapping[str, str],
         schedules: Mapping[str, Sequence[Schedule]],
         residents: Sequence[Resident],
+        health: Mapping[str, HealthHook],
+        found: Sequence[PluginFacts] = (),
     ) -> None:
         self._hooks = hooks
         self.kinds = kinds
@@ -83,6 +100,8 @@ class Plugins:
         self.quarantined = quarantined
         self.schedules = schedules
         self.residents = residents
+        self.health = health
+        self.found = found
 
     def startup(self) -> None:
         self._hooks.hook.windlass_startup()
@@ -115,7 +134,7 @@ def load_plugins(
     hooks.add_hookspecs(hookspecs)
     hooks.register(BuiltIn(Recipe(config, modules, installed)), OURS)
     try:
-        quarantined = _register_installed(hooks) if installed else {}
+        quarantined, versions = _register_installed(hooks) if installed else ({}, {})
         for name, plugin in extra.items():
             hooks.register(import_module(plugin) if isinstance(plugin, str) else plugin, name)
         hooks.check_pending()
@@ -126,12 +145,22 @@ def load_plugins(
     residents = [resident for _, resident in _registered(hooks, "residents", Resident, settings)]
     check_residents(residents)
     kinds, schedules = _kinds(hooks, settings, executors), _schedules(hooks, settings)
-    return Plugins(hooks, kinds, executors, quarantined, schedules, residents)
+    found = [_found(name, versions, quarantined, kinds) for name in sorted({*schedules, *quarantined})]
+    return Plugins(hooks, kinds, executors, quarantined, schedules, residents, _health(hooks), found)
 
 
-def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
-    quarantined = {}
+def _found(
+    name: str, versions: Mapping[str, str], quarantined: Mapping[str, str], kinds: Mapping[str, Kind]
+) -> PluginFacts:
+    its = tuple(sorted(kind for kind, one in kinds.items() if one.plugin == name))
+    return PluginFacts(name, versions.get(name, ""), quarantined.get(name, ""), its)
+
+
+def _register_installed(hooks: pluggy.PluginManager) -> tuple[dict[str, str], dict[str, str]]:
+    """Why some are quarantined, and the versions of all."""
+    quarantined, versions = {}, {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        versions[point.name] = point.dist.version if point.dist is not None else ""
         try:
             plugin = point.load()
         except BaseException as error:
@@ -141,7 +170,7 @@ def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
             log.error("plugin can't be imported; its tasks wait", plugin=point.name, error=quarantined[point.name])
         else:
             hooks.register(plugin, point.name)
-    return quarantined
+    return quarantined, versions
 
 
 def _settings(hooks: pluggy.PluginManager, config: Mapping[str, Mapping[str, Any]]) -> Settings:
@@ -169,21 +198,22 @@ def _executors(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, Exe
 
 def _kinds(hooks: pluggy.PluginManager, settings: Settings, executors: Mapping[str, Executor]) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
-    for registered in hooks.hook.windlass_register_handlers(settings=settings):
-        for handler in map(check_handler, registered):
-            if handler.kind in kinds:
-                first = type(kinds[handler.kind].handler).__qualname__
-                raise BadHandler(f"two handlers for kind {handler.kind}: {first} and {type(handler).__qualname__}")
-            kinds[handler.kind] = _kind(handler, executor_of(handler, executors))
+    for plugin, registered in _registered(hooks, "handlers", object, settings):
+        handler = check_handler(registered)
+        if handler.kind in kinds:
+            first = type(kinds[handler.kind].handler).__qualname__
+            raise BadHandler(f"two handlers for kind {handler.kind}: {first} and {type(handler).__qualname__}")
+        kinds[handler.kind] = _kind(handler, executor_of(handler, executors), plugin)
     return kinds
 
 
-def _kind(handler: Handler[Any], executor: Executor) -> Kind:
+def _kind(handler: Handler[Any], executor: Executor, plugin: str) -> Kind:
     try:
         decoder = msgspec.json.Decoder(handler.payload_type)
     except TypeError as error:
         raise BadHandler(f"the payload type of kind {handler.kind} can't be decoded: {error}") from error
-    return Kind(handler, decoder.decode, type(handler).cleanup is not Handler.cleanup, executor)
+    has_cleanup = type(handler).cleanup is not Handler.cleanup
+    return Kind(handler, decoder.decode, has_cleanup, executor, executor_name(handler), plugin)
 
 
 def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, list[Schedule]]:
@@ -199,6 +229,16 @@ def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, lis
         owners[schedule.name] = owner
         schedules[owner].append(schedule)
     return schedules
+
+
+def _health(hooks: pluggy.PluginManager) -> dict[str, HealthHook]:
+    """By plugin: each is asked on its own, so that none waits for another."""
+    found: dict[str, HealthHook] = {}
+    for implementation in hooks.hook.windlass_health.get_hookimpls():
+        if not inspect.iscoroutinefunction(implementation.function):
+            raise BootError(f"plugin {implementation.plugin_name}: windlass_health must be `async def`")
+        found[implementation.plugin_name] = implementation.function
+    return found
 
 
 def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings: Settings) -> Iterator[tuple[str, R]]:
