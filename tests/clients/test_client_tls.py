@@ -51,7 +51,7 @@ async def test_a_server_that_cannot_prove_itself_gets_no_call(secured: FakeServe
     async with Client.connect(secured.address, "secret", tls=wrong, timeout=1) as client:
         with pytest.raises(Unavailable, match="its certificate is not trusted here; WINDLASS_TLS_CA names"):
             await client.enqueue("Noop", {})
-        with pytest.raises(Unavailable, match="no windlass server answers at .*: its certificate is not trusted"):
+        with pytest.raises(Unavailable, match=r"no windlass server answers at .*: its certificate is not trusted"):
             await client.ready(timeout=1)
     assert secured.world.calls == []
 
