@@ -53,6 +53,16 @@ def test_every_metric_and_label_of_the_dashboard_is_on_the_page_that_prometheus_
     assert {label for expression in asked for label in labels_of(expression)} - labels == set()
 
 
+def test_every_metric_has_its_row_in_the_guide_and_every_row_its_metric(tmp_path: Path, dsn: str) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    rows = set(re.findall(r"^\| `((?:windlass|messaging|db_client)_\w+)` \|", guide, re.MULTILINE))
+    with home_in(tmp_path, WINDLASS_STORE_DSN=dsn, WINDLASS_SERVER_PROBES="127.0.0.1:0") as home:
+        home.serve()
+        text = page(home, "/metrics")[1]
+    there = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert rows == {name for name in there if not name.startswith("process_")}
+
+
 def test_a_query_is_read_for_its_metrics_and_labels() -> None:
     query = 'sum by (le, windlass_pool) (rate(windlass_a_seconds_bucket{windlass_outcome="failed"}[1m])) or process_b'
     assert metrics_of(query) == {"windlass_a_seconds_bucket", "process_b"}
