@@ -11,6 +11,7 @@ from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
+from windlass.core.sections import HealthLine, HealthSection
 from windlass.errors import AttemptSuperseded, PayloadInvalid, TaskInterrupted
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.failpoints import failpoint
@@ -47,6 +48,8 @@ __all__ = [
     "Failed",
     "Graces",
     "Handler",
+    "HealthLine",
+    "HealthSection",
     "Interrupted",
     "Lane",
     "Outcome",

@@ -15,6 +15,7 @@ import pluggy
 if TYPE_CHECKING:
     from windlass.core.residents import Resident
     from windlass.core.schedules import Schedule
+    from windlass.core.sections import HealthSection
     from windlass.executor import Executor
     from windlass.handler import Handler
     from windlass.settings import Section, Settings
@@ -63,6 +64,15 @@ def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
     """Called once, at boot.  Return the tasks that are never to be done: of each (kind, key) one is kept alive.
 
     However it ends, a new one is made within 5 seconds.  One no longer returned is left alone until it ends.
+    """
+
+
+@hookspec
+async def windlass_health() -> HealthSection | None:
+    """Called while somebody looks at the overview, at most once a second.  Return what to show of this plugin, if any.
+
+    It has half a second.  One that is late is not asked again for ten seconds, and its section says so, as it does for
+    one that raises.  It runs on the node's event loop: `async def`, and nothing in it blocks.
     """
 
 

@@ -147,7 +147,7 @@ async def _store(config: Config, dsn: str) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def _kernel(config: Config, store: Store, plugins: Plugins) -> AsyncIterator[Kernel]:
-    kernel = Kernel(store, plugins, config.node, retention=config.retention)
+    kernel = Kernel(store, plugins, config.node, retention=config.retention, health=config.health)
     await kernel.start()
     try:
         yield kernel

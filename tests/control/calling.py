@@ -26,6 +26,7 @@ from windlass_proto.v1 import (
     cluster_service_pb2_grpc,
     event_pb2,
     history_service_pb2_grpc,
+    overview_service_pb2_grpc,
     schedules_service_pb2_grpc,
     task_pb2,
     tasks_service_pb2,
@@ -108,6 +109,7 @@ class Calling:
         self.history = history_service_pb2_grpc.HistoryStub(channel)
         self.access = access_service_pb2_grpc.AccessStub(channel)
         self.cluster = cluster_service_pb2_grpc.ClusterStub(channel)
+        self.overview = overview_service_pb2_grpc.OverviewStub(channel)
         self.schedules = schedules_service_pb2_grpc.SchedulesStub(channel)
 
     async def token(self, role: Role = Role.ADMIN, *pools: str, ttl: float | None = None) -> tuple[int, str]:

@@ -109,6 +109,7 @@ from windlass_client.schedules import (
 )
 from windlass_client.sync import SyncClient, SyncHandle
 from windlass_client.tls import Tls
+from windlass_client.tracing import traced
 
 __all__ = [
     "Aborted",
@@ -200,4 +201,5 @@ __all__ = [
     "Unavailable",
     "Unimplemented",
     "WindlassError",
+    "traced",
 ]

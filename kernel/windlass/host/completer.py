@@ -103,9 +103,9 @@ class Completer(Service):
                     await asyncio.sleep(RETRY_PAUSE)
             if len(settled) < len(mine) and not tried_before:
                 self._count_refused(mine, settled)
+            self._on_settled(settled)
             if telemetry.spans is not None:
                 _tell(mine, settled)
-            self._on_settled(settled)
 
     def _aged(self, batch: Sequence[Handed]) -> list[Ended]:
         now = self._now()

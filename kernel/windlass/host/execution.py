@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -126,11 +127,11 @@ class Execution:
         assert self._task is not None
         self._task.cancel()
 
-    def start(self) -> None:
+    def start(self, context: Context | None = None) -> None:
+        """Begin, with this context of one's own: whoever calls us may be at the end of another attempt."""
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
-        # We may be called at the end of another attempt, whose handler may have left something in its context.
-        self._task = asyncio.create_task(self._run(), context=self.dispatcher.context.copy())
+        self._task = asyncio.create_task(self._run(), context=context)
         if self._deadlines() is not NO_DEADLINES:
             self._mind_deadlines()
 

@@ -12,6 +12,7 @@ import structlog
 from windlass import telemetry
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates, veiled
+from windlass.core.signals import Thresholds
 from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
@@ -21,11 +22,13 @@ from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
+from windlass.host.overview import Overview
 from windlass.host.pages import Pages
 from windlass.host.plugins import Plugins
 from windlass.host.roster import Roster
 from windlass.host.schedules import Timetable
 from windlass.host.secret_names import secret_names
+from windlass.host.sections import Sections
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
@@ -67,6 +70,7 @@ class Kernel:
         config: NodeConfig,
         surroundings: Surroundings | None = None,
         retention: RetentionConfig | None = None,
+        health: Thresholds | None = None,
     ) -> None:
         surroundings = surroundings or Surroundings()
         self._store = store
@@ -76,6 +80,8 @@ class Kernel:
         self.statistics = store.statistics
         self.watches = Watches(store.library)
         self.pages = Pages(store.library)
+        self.overview = Overview(store.survey, store.statistics, Sections(plugins.health), plugins.kinds)
+        self.overview.thresholds = health or Thresholds()
         # A handler that names a pool of its own need not be configured to run.
         self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
@@ -189,6 +195,7 @@ class Kernel:
         """After `drain`: give up the epoch and end every service."""
         await self.node.leave()
         await self.pages.stop()
+        await self.overview.stop()
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()

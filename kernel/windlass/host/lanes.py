@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -23,9 +23,6 @@ from windlass.handler import Lane
 from windlass.host.service import Bell, Service
 from windlass.store.lanes import Entrant
 from windlass.store.lanes import Lanes as StoredLanes
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import Span
 
 T = TypeVar("T")
 
@@ -106,7 +103,7 @@ class LiveLane(Lane):
     """
 
     _left: asyncio.Task[None] | None = None
-    _held: Span | None = None
+    _let_go: Callable[[], None] | None = None
 
     def __init__(self, lanes: Lanes, entrant: Entrant, visitor: Visitor) -> None:
         self.name = entrant.lane
@@ -132,7 +129,7 @@ class LiveLane(Lane):
                 fence = await self._lanes.enter(self._entrant)
         self.fence = fence
         if telemetry.spans is not None:
-            self._held = telemetry.spans.begin(f"hold lane {self.name}", lane=self.name)
+            self._let_go = telemetry.spans.begin(f"hold lane {self.name}", lane=self.name)
 
     async def check(self) -> None:
         self._refuse_the_late()
@@ -145,8 +142,8 @@ class LiveLane(Lane):
         """Give up the lane or the place in line, once; what is returned may be waited for, and cut."""
         if self._left is None:
             self._left = self._lanes.leave(self._entrant)
-            if self._held is not None:
-                self._held.end()
+            if self._let_go is not None:
+                self._let_go()
         return asyncio.shield(self._left)
 
     def _refuse_the_late(self) -> None:

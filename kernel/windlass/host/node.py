@@ -279,7 +279,7 @@ class Node(Service):
             claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
         )
         self._executions[claimed.id] = execution
-        execution.start()
+        execution.start(dispatcher.context.copy())
         self.counters.started(claimed.id)
         if telemetry.meters is not None:
             # By two clocks, as far as they agree: the database's says when it was due.

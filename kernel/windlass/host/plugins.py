@@ -7,7 +7,8 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from windlass import hookspecs
 from windlass.config import decode_section
 from windlass.core.residents import Resident, check_residents
 from windlass.core.schedules import Schedule
+from windlass.core.sections import HealthSection
 from windlass.errors import BadHandler, BootError
 from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
@@ -33,6 +35,7 @@ GROUP = "windlass.plugins"
 OURS = "windlass"
 """The plugin of what the kernel brings itself."""
 R = TypeVar("R")
+HealthHook = Callable[[], Awaitable[HealthSection | None]]
 
 
 INLINE = Inline()
@@ -78,7 +81,7 @@ class PluginFacts(msgspec.Struct, frozen=True):
 
 
 class Plugins:
-    """The loaded plugins: hooks, the handler of each kind, executors by name, each one's schedules, all residents."""
+    """The loaded plugins: the handler of each kind, executors by name, residents, schedules and health by plugin."""
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class Plugins:
         quarantined: Mapping[str, str],
         schedules: Mapping[str, Sequence[Schedule]],
         residents: Sequence[Resident],
+        health: Mapping[str, HealthHook],
         found: Sequence[PluginFacts] = (),
     ) -> None:
         self._hooks = hooks
@@ -96,6 +100,7 @@ class Plugins:
         self.quarantined = quarantined
         self.schedules = schedules
         self.residents = residents
+        self.health = health
         self.found = found
 
     def startup(self) -> None:
@@ -141,7 +146,7 @@ def load_plugins(
     check_residents(residents)
     kinds, schedules = _kinds(hooks, settings, executors), _schedules(hooks, settings)
     found = [_found(name, versions, quarantined, kinds) for name in sorted({*schedules, *quarantined})]
-    return Plugins(hooks, kinds, executors, quarantined, schedules, residents, found)
+    return Plugins(hooks, kinds, executors, quarantined, schedules, residents, _health(hooks), found)
 
 
 def _found(
@@ -224,6 +229,16 @@ def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, lis
         owners[schedule.name] = owner
         schedules[owner].append(schedule)
     return schedules
+
+
+def _health(hooks: pluggy.PluginManager) -> dict[str, HealthHook]:
+    """By plugin: each is asked on its own, so that none waits for another."""
+    found: dict[str, HealthHook] = {}
+    for implementation in hooks.hook.windlass_health.get_hookimpls():
+        if not inspect.iscoroutinefunction(implementation.function):
+            raise BootError(f"plugin {implementation.plugin_name}: windlass_health must be `async def`")
+        found[implementation.plugin_name] = implementation.function
+    return found
 
 
 def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings: Settings) -> Iterator[tuple[str, R]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import blake2b
@@ -114,9 +114,10 @@ class Spans:
         with self._tracer.start_as_current_span(name, attributes=told, record_exception=False):
             yield
 
-    def begin(self, name: str, **attributes: str) -> Span:
-        """The same for a part that may end elsewhere than it began; the caller ends it."""
-        return self._tracer.start_span(name, attributes={f"windlass.{key}": value for key, value in attributes.items()})
+    def begin(self, name: str, **attributes: str) -> Callable[[], None]:
+        """The same for a part that may end elsewhere than it began: by calling what is returned."""
+        told = {f"windlass.{key}": value for key, value in attributes.items()}
+        return self._tracer.start_span(name, attributes=told).end
 
     def settled(self, parent: Span, task: Traced, pool: str, began: int) -> None:
         """Its end, handed in at that time, is stored now."""

@@ -5,7 +5,7 @@ alter table windlass.task add column trace text;
 create function windlass.kept_trace(traceparent text, tracestate text) returns text language sql immutable as $$
   select case
     when traceparent ~ '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
-    then traceparent || case when tracestate ~ '^[\x20-\x7e]{1,512}$' then ' ' || tracestate else '' end
+    then traceparent || case when tracestate ~ '^[\x20-\x7e]+$' and length(tracestate) <= 512 then ' ' || tracestate else '' end
   end
 $$;
 
