@@ -50,6 +50,7 @@ async def test_a_star_stands_for_anything_and_signs_of_sql_for_themselves(store:
     assert await titled('title = "100*"') == {"100%", "100 percent"}
     assert await titled('title = "100%"') == {"100%"}
     assert await titled("title = a_*") == {"a_b"}
+    assert await titled('title:"0%"') == await titled('title = "1*0%"') == {"100%"}
     assert await titled('title:"_"') == {"a_b"}
     assert await titled(r'title = "back\\slash"') == {"back\\slash"}
     assert await titled(r'title = "2\*3"') == {"2*3"}
