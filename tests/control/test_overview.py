@@ -12,10 +12,10 @@ from windlass.control.guard import caller
 from windlass.control.overview import SCOPES_AT_ONCE, OverviewServicer
 from windlass.host.admission import Caller
 from windlass.store.lanes import Entrant
-from windlass_proto.v1 import overview_pb2
+from windlass_proto.v1 import overview_pb2, overview_service_pb2_grpc
 from windlass_proto.v1 import overview_service_pb2 as pb
 
-from tests.control.calling import DEADLINE, Calling, State, refused
+from tests.control.calling import BEARER, DEADLINE, Calling, State, refused
 from tests.waiting import eventually
 
 Picture = overview_pb2.Picture
@@ -165,6 +165,15 @@ async def test_watchers_that_go_away_free_their_handlers(server: Calling) -> Non
     await eventually(lambda: server.kernel.overview.watchers == 10)
     for stream in streams:
         stream.cancel()
+    await eventually(lambda: server.kernel.overview.watchers == 0)
+
+
+async def test_a_client_whose_connection_is_gone_frees_its_handler(server: Calling) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = overview_service_pb2_grpc.OverviewStub(channel)
+        stream = stub.WatchOverview(pb.WatchOverviewRequest(), metadata=BEARER)
+        await stream.read()
+        assert server.kernel.overview.watchers == 1
     await eventually(lambda: server.kernel.overview.watchers == 0)
 
 

@@ -134,6 +134,11 @@ def test_due_work_beside_free_slots_that_nobody_claims(what: str, now: Vitals, b
         ("one look says little", vitals(pools=(WAITING,), waiting=(due(20.0),)), ()),
         ("one look, and something is held", vitals(pools=(pool(waiting=3, held=1),), waiting=(due(),)), ()),
         ("all slots are taken", vitals(pools=(pool(waiting=3, in_use=4, held=4),), waiting=(due(),)), ()),
+        (
+            "all slots are taken, by what runs for long",
+            vitals(pools=(pool(waiting=3, in_use=4, held=4),), waiting=(due(),), counts=(counts(claimed=5),)),
+            (vitals(ago(20), pools=(pool(waiting=1),), counts=(counts(claimed=5),)),),
+        ),
         ("the pool is paused", vitals(pools=(pool(waiting=3, paused_by="ada"),), waiting=(due(),)), ()),
         ("the kind is paused", vitals(pools=(WAITING,), waiting=(due(is_paused=True),)), ()),
         (
