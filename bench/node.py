@@ -16,8 +16,9 @@ from windlass.config import LogConfig, NodeConfig
 from windlass.control.server import Server
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
-from windlass.main import calm_collector, set_up_logging
+from windlass.main import calm_collector
 from windlass.store.postgres import open_store
+from windlass.telemetry.logs import set_up_logging
 
 from bench.noop import NoopPlugin
 

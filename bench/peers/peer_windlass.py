@@ -19,9 +19,10 @@ from windlass import Context, Handler, Outcome, Settings, Success, hookimpl
 from windlass.config import LogConfig, NodeConfig
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
-from windlass.main import calm_collector, set_up_logging
+from windlass.main import calm_collector
 from windlass.store.facts import NewTask
 from windlass.store.postgres import PostgresStore, open_store
+from windlass.telemetry.logs import set_up_logging
 
 
 class Stamp(msgspec.Struct):

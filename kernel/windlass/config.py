@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from windlass.core.access import ROLE_NAMES
 from windlass.core.leases import LeaseTimes
 from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
@@ -32,7 +34,18 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Files are PEM, and read again when they change (docs/access.md)."""
+
     listen: str = "127.0.0.1:7654"
+    tls_cert: str = ""
+    """The server's certificate with its chain; with `tls_key` it makes the port a TLS one."""
+    tls_key: str = ""
+    tls_client_ca: str = ""
+    """Whose certificates callers must show.  Empty: none is asked for."""
+    certificates: dict[str, str] = {}
+    """The role of a caller without a token, by a name in its certificate: the common name, or an alternative one."""
+    probes: str = ""
+    """Where `/health`, `/ready` and `/metrics` are, over HTTP without a token; empty: nowhere.  Any address will do."""
 
 
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -185,12 +198,30 @@ def _check(config: Config) -> None:
     if config.store.connections < 2:
         raise ConfigError(f"configuration: store.connections must be at least 2, not {config.store.connections}")
     _check_retention(config.retention)
+    if config.log.level.upper() not in logging.getLevelNamesMapping():
+        levels = "debug, info, warning or error"
+        raise ConfigError(f"configuration: log.level must be {levels}, not {config.log.level!r}")
     _check_health(config.health)
     if config.node.leak_limit < 0:
         raise ConfigError(f"configuration: node.leak_limit must be at least 0, not {config.node.leak_limit}")
+    _check_server(config.server)
     for pool, slots in config.node.pools.items():
         if slots < 1:
             raise ConfigError(f"configuration: node.pools.{pool} must be at least 1, not {slots}")
+
+
+def _check_server(config: ServerConfig) -> None:
+    if bool(config.tls_cert) != bool(config.tls_key):
+        missing = "tls_key" if config.tls_cert else "tls_cert"
+        raise ConfigError(f"configuration: server.{missing} is missing: a certificate and its key come together")
+    if config.tls_client_ca and not config.tls_cert:
+        raise ConfigError("configuration: server.tls_client_ca needs server.tls_cert and server.tls_key")
+    if config.certificates and not config.tls_client_ca:
+        raise ConfigError("configuration: server.certificates needs server.tls_client_ca, which says whose they are")
+    for name, role in config.certificates.items():
+        if role not in ROLE_NAMES:
+            known = ", ".join(ROLE_NAMES)
+            raise ConfigError(f"configuration: server.certificates.{name} must be one of {known}, not {role!r}")
 
 
 def _check_health(thresholds: Thresholds) -> None:

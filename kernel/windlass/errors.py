@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import ClassVar
 
 
@@ -30,6 +31,16 @@ class UnknownKind(InvalidArgument):
     reason = "KIND_UNKNOWN"
 
 
+class KindReserved(InvalidArgument):
+    """Tasks of this kind are the kernel's own: an RPC of its name makes them."""
+
+    reason = "KIND_RESERVED"
+
+    @classmethod
+    def of(cls, kind: str, field: str) -> KindReserved:
+        return cls(f"tasks of kind {kind} are made by Tasks.{kind} alone: call that", field=field, kind=kind)
+
+
 class PayloadInvalid(InvalidArgument):
     reason = "PAYLOAD_INVALID"
 
@@ -42,6 +53,22 @@ class BadPageToken(InvalidArgument):
     reason = "PAGE_TOKEN_INVALID"
 
 
+class FilterInvalid(InvalidArgument):
+    """`position` counts the filter's characters from 1."""
+
+    reason = "FILTER_INVALID"
+
+
+class OrderInvalid(InvalidArgument):
+    reason = "ORDER_INVALID"
+
+
+class FilterTooBroad(WindlassError):
+    """The database looked through too much for this filter, or order: it must name less."""
+
+    reason = "FILTER_TOO_BROAD"
+
+
 class RequestIdReused(InvalidArgument):
     reason = "REQUEST_ID_REUSED"
 
@@ -52,6 +79,12 @@ class ScheduleInvalid(InvalidArgument):
 
 class ScheduleNotFound(WindlassError):
     reason = "SCHEDULE_NOT_FOUND"
+
+
+class ScheduleExists(WindlassError):
+    """There is one of that name already."""
+
+    reason = "SCHEDULE_EXISTS"
 
 
 class ScheduleChanged(WindlassError):
@@ -72,6 +105,16 @@ class KindNotFound(WindlassError):
     reason = "KIND_NOT_FOUND"
 
 
+class NodeNotFound(WindlassError):
+    reason = "NODE_NOT_FOUND"
+
+
+class NodeGone(WindlassError):
+    """The state forbids it: the node has left, or its lease ran out."""
+
+    reason = "NODE_GONE"
+
+
 class TaskOver(WindlassError):
     """The state forbids it: the task has already ended."""
 
@@ -84,8 +127,60 @@ class TaskInQueue(WindlassError):
     reason = "TASK_IN_QUEUE"
 
 
+class TokenNotFound(WindlassError):
+    reason = "TOKEN_NOT_FOUND"
+
+
 class Unauthenticated(WindlassError):
+    """Who calls is not known.  What follows from a secret that was right is said; of a wrong one, nothing."""
+
     reason = "TOKEN_MISSING_OR_WRONG"
+
+
+class TokenExpired(Unauthenticated):
+    reason = "TOKEN_EXPIRED"
+
+
+class TokenRevoked(Unauthenticated):
+    reason = "TOKEN_REVOKED"
+
+
+class CertificateUnknown(Unauthenticated):
+    """A certificate that the client CA signed, whose names have no role here."""
+
+    reason = "CERTIFICATE_UNKNOWN"
+
+
+class Forbidden(WindlassError):
+    """Who calls is known, and may not do this."""
+
+    reason = "FORBIDDEN"
+
+
+class RoleTooLow(Forbidden):
+    reason = "ROLE_TOO_LOW"
+
+
+class PoolOutOfScope(Forbidden):
+    reason = "POOL_OUT_OF_SCOPE"
+
+    @classmethod
+    def of(cls, pool: str, scope: AbstractSet[str]) -> PoolOutOfScope:
+        """For a pool that a scope does not hold."""
+        yours = ", ".join(sorted(scope))
+        return cls(f"pool {pool!r} is not one that your token is good for: {yours}", pool=pool, pools=yours)
+
+
+class ScopeTooNarrow(Forbidden):
+    """It concerns the whole cluster, and the caller is good for some pools only."""
+
+    reason = "SCOPE_TOO_NARROW"
+
+
+class CallTimedOut(WindlassError):
+    """The caller named no deadline, and the server's own has passed: whether it had an effect is not known."""
+
+    reason = "CALL_TIMED_OUT"
 
 
 class StoreUnavailable(WindlassError):
@@ -106,14 +201,50 @@ class TaskInterrupted(WindlassError):
     reason = "TASK_INTERRUPTED"
 
 
+class ShuttingDown(WindlassError):
+    """This server takes no more of it; another one does."""
+
+    reason = "SHUTTING_DOWN"
+
+
 class BootError(WindlassError):
     """The kernel cannot start as it is configured; the message says what to change."""
 
     reason = "BOOT"
 
 
+class NotReloadable(WindlassError):
+    """The state forbids it: nobody said where this server's configuration is."""
+
+    reason = "NOT_RELOADABLE"
+
+
 class ConfigError(BootError):
     reason = "CONFIG"
+
+
+class OperationNotFound(WindlassError):
+    reason = "OPERATION_NOT_FOUND"
+
+
+class ArgumentInvalid(InvalidArgument):
+    reason = "ARGUMENT_INVALID"
+
+
+class OperationRejected(WindlassError):
+    """The operation itself says that it can't be done as things stand."""
+
+    reason = "OPERATION_REJECTED"
+
+
+class OperationTimedOut(WindlassError):
+    """It took too long, and was ended: what it did until then is not known."""
+
+    reason = "OPERATION_TIMED_OUT"
+
+
+class BadOperation(BootError):
+    reason = "BAD_OPERATION"
 
 
 class BadHandler(BootError):

@@ -132,6 +132,10 @@ class Terminal:
         os.waitpid(self.pid, 0)
         self.returncode = -signal.SIGKILL
 
+    def type(self, keys: bytes) -> None:
+        """What somebody who sits there types."""
+        os.write(self._ours, keys)
+
     def press_ctrl_c(self) -> None:
         os.kill(self.pid, signal.SIGINT)
 

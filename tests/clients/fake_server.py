@@ -6,14 +6,14 @@ For how clients behave when a server refuses, hangs, breaks off or comes back; w
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import grpc.aio
-from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from windlass_proto.v1 import (
     event_pb2,
@@ -24,20 +24,23 @@ from windlass_proto.v1 import (
     tasks_service_pb2_grpc,
 )
 
+from tests.clients.answering import answered, handlers, streamed
+
 Fault = Callable[[Any], Awaitable[None]]
 START = datetime(2021, 11, 22, 10, 0, tzinfo=UTC)
 FINAL = (task_pb2.Task.STATE_COMPLETED, task_pb2.Task.STATE_FAILED, task_pb2.Task.STATE_CANCELED)
 
 
-def refuses(code: grpc.StatusCode, words: str = "no", *, reason: str = "", **metadata: str) -> Fault:
-    """The next call ends with this status, and with an ErrorInfo when there is a reason."""
+def refuses(
+    code: grpc.StatusCode, words: str = "no", *, reason: str = "", details: Sequence[Message] = (), **metadata: str
+) -> Fault:
+    """The next call ends with this status, with these details, and with an ErrorInfo when there is a reason."""
 
     async def fault(context: Any) -> None:
         status = status_pb2.Status(code=code.value[0], message=words)
-        if reason:
-            detail = AnyMessage()
-            detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain="windlass", metadata=metadata))
-            status.details.append(detail)
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="windlass", metadata=metadata)
+        for detail in [*([info] if reason else []), *details]:
+            status.details.add().Pack(detail)
         await context.abort(code, words, (("grpc-status-details-bin", status.SerializeToString()),))
 
     return fault
@@ -57,13 +60,14 @@ class Call:
 
 @dataclass
 class World:
-    """What the server knows.  `faults` are taken one a call, in order."""
+    """What the server knows.  `faults` are taken one a call, in order; `answers` lie ready for one method each."""
 
     tasks: dict[int, task_pb2.Task] = field(default_factory=dict)
     cards: dict[int, history_service_pb2.Card] = field(default_factory=dict)
     steps: dict[int, list[history_service_pb2.Step]] = field(default_factory=lambda: defaultdict(list))
     events: dict[int, list[event_pb2.Event]] = field(default_factory=lambda: defaultdict(list))
     faults: deque[Fault] = field(default_factory=deque)
+    answers: dict[str, deque[Any]] = field(default_factory=lambda: defaultdict(deque))
     calls: list[Call] = field(default_factory=list)
     request_ids: dict[str, int] = field(default_factory=dict)
     watchers: int = 0
@@ -108,6 +112,9 @@ class World:
 class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
     def __init__(self, world: World) -> None:
         self.world = world
+        self.WatchQueue = streamed(world, "WatchQueue")  # type: ignore[method-assign]
+        for name in ("BulkInterrupt", "BulkRetry", "BulkReprioritize"):
+            setattr(self, name, answered(world, name, tasks_service_pb2.BulkResponse))
 
     async def Enqueue(self, request: Any, context: Any) -> tasks_service_pb2.EnqueueResponse:
         id, receipt = self._store(request)
@@ -194,8 +201,14 @@ class FakeTasks(tasks_service_pb2_grpc.TasksServicer):
     def _more_than(self, id: int, told: int) -> bool:
         return len(self.world.events[id]) > told
 
-    async def EnqueueStream(self, request_iterator: Any, context: Any) -> Any:  # type: ignore[override]
-        raise NotImplementedError
+    async def EnqueueStream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            if any(each.task.kind == "Refused" for each in request.requests):
+                await refuses(grpc.StatusCode.INVALID_ARGUMENT, "no such kind", reason="KIND_UNKNOWN")(context)
+            stored = [self._store(each) for each in request.requests]
+            await self.world.enter("EnqueueStream", request, context)
+            responses = [tasks_service_pb2.EnqueueResponse(task=f"tasks/{id}", receipt=how) for id, how in stored]
+            yield tasks_service_pb2.EnqueueStreamResponse(responses=responses)
 
     WatchQueue = BulkInterrupt = BulkRetry = BulkReprioritize = EnqueueStream  # type: ignore[assignment]
 
@@ -219,8 +232,24 @@ class FakeHistory(history_service_pb2_grpc.HistoryServicer):
         steps, token = _page(self.world.steps[int(request.parent.split("/")[1])], request)
         return history_service_pb2.ListStepsResponse(steps=steps, next_page_token=token)
 
-    async def ReadOutput(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
+    async def ReadOutput(self, request: Any, context: Any) -> history_service_pb2.ReadOutputResponse:
+        if self.world.answers["ReadOutput"]:
+            ready: history_service_pb2.ReadOutputResponse = await answered(
+                self.world, "ReadOutput", history_service_pb2.ReadOutputResponse
+            )(request, context)
+            return ready
+        await self.world.enter("ReadOutput", request, context)
+        written = [
+            history_service_pb2.OutputChunk(
+                sequence=event.sequence, attempt=event.attempt, time=event.time, output=event.output
+            )
+            for event in self.world.events[int(request.parent.split("/")[1])]
+            if event.HasField("output")
+            and request.attempt in (0, event.attempt)
+            and request.stream in (0, event.output.stream)
+        ]
+        chunks, token = _page(written, request)
+        return history_service_pb2.ReadOutputResponse(chunks=chunks, next_page_token=token)
 
 
 async def _found(things: dict[int, Any], name: str, context: Any) -> Any:
@@ -251,6 +280,7 @@ class FakeServer:
         self.world = world or World()
         self.port = 0
         self.serving = True
+        self.credentials: grpc.ServerCredentials | None = None
 
     @property
     def address(self) -> str:
@@ -260,11 +290,17 @@ class FakeServer:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         tasks_service_pb2_grpc.add_TasksServicer_to_server(FakeTasks(self.world), self._server)
         history_service_pb2_grpc.add_HistoryServicer_to_server(FakeHistory(self.world), self._server)
+        self._server.add_generic_rpc_handlers(handlers(self.world))
         check: Any = grpc.unary_unary_rpc_method_handler(self._health)
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})]
         )
-        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        listen = f"127.0.0.1:{self.port}"
+        self.port = (
+            self._server.add_secure_port(listen, self.credentials)
+            if self.credentials
+            else self._server.add_insecure_port(listen)
+        )
         await self._server.start()
 
     async def _health(self, request: bytes, context: Any) -> bytes:

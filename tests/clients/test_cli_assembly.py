@@ -1,6 +1,7 @@
 """The command line is put together from entry points, and a bad one is nobody else's problem."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,29 @@ from windlass_cli.exits import MEANINGS
 
 from tests.clients.command_line import CommandLine, plugin
 
-OURS = ("run-script", "enqueue", "active", "history", "show", "watch", "interrupt", "demo")
+COMMANDS = ("run-script", "enqueue", "active", "show", "watch", "logs", "explain", "interrupt", "overview", "doctor")
+NOUNS = {
+    "tasks": "list show watch logs explain enqueue run-script interrupt retry reprioritize",
+    "history": "list show",
+    "schedules": "list show create update delete pause resume run ticks",
+    "pools": "list show resize pause resume",
+    "kinds": "list show pause resume",
+    "lanes": "list",
+    "nodes": "list drain resume",
+    "cluster": "show reload",
+    "tokens": "create list revoke",
+    "audit": "list",
+    "operations": "list show call",
+    "profiles": "list add use",
+    "config": "check",
+}
+VERBS = [(noun, verb) for noun, verbs in NOUNS.items() for verb in verbs.split()]
 
 
 async def test_the_help_names_every_command_and_every_exit_code(lonely: CommandLine):
     ended = await lonely.run("--help")
     assert ended.code == 0
-    assert all(f"\n  {command} " in ended.text for command in OURS)
+    assert all(f"\n  {command} " in ended.text for command in (*COMMANDS, *NOUNS, "whoami", "demo", "serve"))
     assert all(f"{code}  {meaning}" in ended.text for code, meaning in MEANINGS.items())
     assert ended.err == b""
 
@@ -26,11 +43,26 @@ async def test_without_a_command_it_is_the_help(lonely: CommandLine):
     assert (bare.code, bare.text) == (0, asked.text)
 
 
-@pytest.mark.parametrize("command", OURS)
-async def test_every_command_explains_itself(lonely: CommandLine, command: str):
-    ended = await lonely.run(command, "--help")
+@pytest.mark.parametrize("words", [*((command,) for command in (*COMMANDS, "whoami", "demo")), *VERBS], ids=" ".join)
+async def test_every_command_explains_itself(lonely: CommandLine, words: tuple[str, ...]):
+    ended = await lonely.run(*words, "--help")
     assert (ended.code, ended.err) == (0, b"")
-    assert ended.text.startswith(f"Usage: windlass {command} ")
+    assert ended.text.startswith(f"Usage: windlass {' '.join(words)} ")
+
+
+@pytest.mark.parametrize("noun", set(NOUNS) - {"history"})
+async def test_a_noun_alone_is_its_help_with_every_verb(lonely: CommandLine, noun: str):
+    ended = await lonely.run(noun)
+    assert (ended.code, ended.err) == (0, b"")
+    assert set(re.findall(r"^  ([a-z-]+)  ", ended.text.partition("Commands:")[2], re.MULTILINE)) == set(
+        NOUNS[noun].split()
+    )
+
+
+async def test_a_wrong_verb_is_told_with_a_guess(lonely: CommandLine):
+    ended = await lonely.run("schedules", "pasue", "nightly")
+    assert ended.code == 2
+    assert "No such command 'pasue'. Did you mean 'pause'?" in ended.errors
 
 
 async def test_a_word_nobody_knows_is_a_usage_error_with_a_guess(lonely: CommandLine):
@@ -85,6 +117,33 @@ def name() -> None:
     assert (counted.text, counted.code) == ("many\n", 7)
 
 
+async def test_a_stranger_adds_a_verb_to_a_noun_of_ours_and_one_to_a_noun_of_nobody(tmp_path: Path):
+    module = """
+def empty(pool: str) -> None:
+    "Empties a pool."
+    print(f"{pool} is empty")
+
+def orbit() -> None:
+    print("round")
+"""
+    plugin(tmp_path, "more", module, {"pools.empty": "empty", "moons.orbit": "orbit"})
+    windlass = CommandLine(PYTHONPATH=str(tmp_path))
+    assert (await windlass.run("pools", "empty", "feeds")).text == "feeds is empty\n"
+    verbs = (await windlass.run("pools", "--help")).text
+    assert "Empties a pool." in verbs
+    assert "resize" in verbs
+    assert (await windlass.run("moons", "orbit")).text == "round\n"
+    assert "\n  moons " in (await windlass.run("--help")).text
+
+
+async def test_a_verb_that_cannot_be_loaded_leaves_the_noun_as_it_is(tmp_path: Path):
+    plugin(tmp_path, "broken", "raise RuntimeError('no luck')", {"pools.empty": "empty"})
+    ended = await CommandLine(PYTHONPATH=str(tmp_path)).run("pools", "--help")
+    assert ended.code == 0
+    assert "resize" in ended.text
+    assert ended.errors.startswith("warning: the command pools.empty cannot be loaded from broken:empty")
+
+
 async def test_a_broken_stranger_is_told_in_one_line_and_takes_nobody_down(tmp_path: Path):
     plugin(tmp_path, "broken", "raise RuntimeError('no\\nluck')", {"broken": "go", "absent": "nothing"})
     windlass = CommandLine(PYTHONPATH=str(tmp_path))
@@ -112,19 +171,30 @@ def test_no_command_of_ours_imports_the_kernel():
 import sys
 from windlass_cli.main import run
 run(["active"])
-import windlass_cli.demo.play, windlass_cli.commands.run_script, windlass_cli.card, windlass_cli.gather
+import windlass_cli.demo.play, windlass_cli.checkup, windlass_cli.picture, windlass_cli.live, windlass_cli.gather
 print([name for name in sys.modules if name.partition(".")[0] in ("windlass", "windlass_scripts")])
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert ended.stdout.strip() == "[]"
 
 
-def test_the_help_does_not_load_what_only_work_needs():
-    program = """
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (
+            ["--help"],
+            ["grpc", "rich", "google.protobuf"],
+        ),  # it names the kernel's commands too: those bring asyncio
+        (["active", "--help"], ["grpc", "rich", "google.protobuf", "asyncio"]),
+        (["schedules", "create", "--help"], ["grpc", "rich", "google.protobuf", "asyncio"]),
+    ],
+)
+def test_the_help_does_not_load_what_only_work_needs(arguments: list[str], heavy: list[str]):
+    program = f"""
 import sys
 from windlass_cli.main import run
-run(["active", "--help"])
-print([name for name in ("grpc", "rich", "asyncio", "google.protobuf") if name in sys.modules])
+run({arguments})
+print([name for name in {heavy} if name in sys.modules])
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
     assert ended.stdout.splitlines()[-1] == "[]"

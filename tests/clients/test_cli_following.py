@@ -140,7 +140,7 @@ async def test_the_interpreter_comes_from_the_first_line_or_the_suffix(
 
 async def test_a_script_may_come_from_standard_input(windlass: CommandLine, world: World):
     ended = await windlass.run("run-script", "-", "--detach", "-o", "json", stdin=b"date\n")
-    assert json.loads(ended.out) == {"id": 1, "receipt": "CREATED"}
+    assert json.loads(ended.out) == {"id": 1, "receipt": "CREATED", "state": "UNSPECIFIED", "joined": 0}
     assert json.loads(world.asked("Enqueue")[0].task.payload.data)["script"] == "date\n"
 
 

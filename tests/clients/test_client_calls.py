@@ -1,26 +1,40 @@
 """How the client calls: the token, deadlines, retries, errors."""
 
 import dataclasses
+import random
 import time
+from functools import partial
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 from windlass_client import (
     Client,
     DeadlineExceeded,
+    Details,
     FailedPrecondition,
+    FieldViolation,
     GateKind,
     InvalidArgument,
     NewTask,
     NotFound,
+    Origin,
+    OutputWritten,
     PermissionDenied,
+    PreconditionViolation,
+    QuotaViolation,
     ReceiptStatus,
     ResourceExhausted,
+    ResourceInfo,
+    Stream,
     Unauthenticated,
     Unavailable,
+    Unimplemented,
     WindlassError,
 )
+from windlass_client.connection import pauses
 from windlass_client.resources import TaskOptions
+from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
 from tests.clients.fake_server import FakeServer, World, a_task, hangs, refuses
 
@@ -81,7 +95,7 @@ async def test_a_server_that_stays_unavailable_ends_the_tries_at_the_deadline(se
             await client.get_task(1)
     assert time.monotonic() - began < 2
     assert caught.value.reason == "STORE_UNAVAILABLE"
-    assert 3 <= len(world.calls) <= 10
+    assert 3 <= len(world.calls) <= 30
 
 
 async def test_a_call_that_is_never_answered_ends_at_its_deadline(server: FakeServer, world: World):
@@ -222,3 +236,99 @@ async def test_a_task_is_explained_retried_and_reprioritized(client: Client, wor
     [asked] = world.asked("Retry")
     assert (asked.name, bool(asked.request_id)) == ("tasks/7", True), "two tries of one call make one task"
     assert (await client.reprioritize(7, 12)).priority == 12
+
+
+async def test_lists_pass_their_filter_and_order_on(client: Client, world: World):
+    world.tasks = {n: a_task(n) for n in range(1, 4)}
+    found = [task.id async for task in client.list_tasks(filter="priority > 5", order_by="id desc", page_size=2)]
+    assert found == [1, 2, 3]
+    asked = world.asked("Tasks.List")
+    assert [(each.filter, each.order_by) for each in asked] == [("priority > 5", "id desc")] * 2
+    _ = [card async for card in client.list_cards(filter="state = FAILED", order_by="end_time", origin=Origin.USER)]
+    [asked] = world.asked("History.List")
+    assert (asked.filter, asked.order_by, asked.origin) == ("state = FAILED", "end_time", task_pb2.ORIGIN_USER)
+
+
+async def test_output_is_read_page_by_page(client: Client, world: World):
+    chunk = history_service_pb2.OutputChunk(sequence=3, attempt=2)
+    chunk.output.data, chunk.output.stream, chunk.output.dropped = b"\xff", event_pb2.Output.STREAM_STDERR, 7
+    page = history_service_pb2.ReadOutputResponse
+    world.answers["ReadOutput"].extend([page(chunks=[chunk], next_page_token="n"), page(chunks=[chunk])])
+    chunks = [each async for each in client.read_output(5, attempt=2, stream=Stream.STDERR, page_size=1)]
+    assert chunks == [OutputWritten(3, 2, None, Stream.STDERR, b"\xff", 7)] * 2
+    asked = world.asked("ReadOutput")
+    assert [(each.parent, each.attempt, each.stream, each.page_token) for each in asked] == [
+        ("cards/5", 2, event_pb2.Output.STREAM_STDERR, ""),
+        ("cards/5", 2, event_pb2.Output.STREAM_STDERR, "n"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "rpc"), [("bulk_interrupt", "BulkInterrupt"), ("bulk_retry", "BulkRetry"), ("", "BulkReprioritize")]
+)
+async def test_a_bulk_action_says_what_it_will_do(client: Client, world: World, method: str, rpc: str):
+    reply = tasks_service_pb2.BulkResponse(task="tasks/9", matching=2, is_more=True, samples=[a_task(4)])
+    world.answers[rpc].append(reply)
+    world.faults.append(UNAVAILABLE)
+    bulk = getattr(client, method) if method else partial(client.bulk_reprioritize, priority=9)
+    told = await bulk("kind = Noop", reason="why", dry_run=True, rate=7)
+    assert (told.task, told.matching, told.is_more, [task.id for task in told.samples]) == (9, 2, True, [4])
+    first, again = world.asked(rpc)
+    assert first == again, "two tries of one call are one request"
+    assert first.request_id
+    assert (first.filter, first.reason, first.validate_only, first.rate) == ("kind = Noop", "why", True, 7)
+    assert method or first.priority == 9
+
+
+async def test_a_refusal_says_who_is_to_blame_and_when_to_try_again(client: Client, world: World):
+    said = [
+        error_details_pb2.BadRequest(field_violations=[{"field": "task.kind", "description": "unknown"}]),
+        error_details_pb2.PreconditionFailure(violations=[{"type": "STATE", "subject": "tasks/1", "description": "x"}]),
+        error_details_pb2.QuotaFailure(violations=[{"subject": "tokens/1", "description": "streams"}]),
+        error_details_pb2.ResourceInfo(resource_type="pool", resource_name="pools/io", owner="ada", description="gone"),
+        error_details_pb2.RetryInfo(retry_delay={"seconds": 1, "nanos": 500_000_000}),
+    ]
+    world.faults.append(refuses(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many", reason="TOO_MANY", details=said))
+    with pytest.raises(ResourceExhausted) as caught:
+        await client.enqueue("Noop", {})
+    assert caught.value.details == Details(
+        (FieldViolation("task.kind", "unknown"),),
+        (PreconditionViolation("STATE", "tasks/1", "x"),),
+        (QuotaViolation("tokens/1", "streams"),),
+        (ResourceInfo("pool", "pools/io", "ada", "gone"),),
+        1.5,
+    )
+    assert len(world.calls) == 1, "only UNAVAILABLE is tried again"
+
+
+async def test_another_try_waits_as_long_as_the_server_asks(client: Client, world: World):
+    soon = error_details_pb2.RetryInfo(retry_delay={"nanos": 300_000_000})
+    world.faults.append(refuses(grpc.StatusCode.UNAVAILABLE, "wait", details=[soon]))
+    world.tasks = {1: a_task(1)}
+    began = time.monotonic()
+    await client.get_task(1)
+    assert time.monotonic() - began >= 0.3
+
+
+async def test_a_wait_that_would_pass_the_deadline_is_not_begun(client: Client, world: World):
+    late = error_details_pb2.RetryInfo(retry_delay={"seconds": 60})
+    world.faults.append(refuses(grpc.StatusCode.UNAVAILABLE, "wait", details=[late]))
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as caught:
+        await client.get_task(1)
+    assert time.monotonic() - began < 5
+    assert caught.value.details.retry_delay == 60
+
+
+def test_pauses_are_drawn_from_the_whole_of_a_longest_one_that_doubles():
+    drawn = [[next(each) for _ in range(9)] for each in map(pauses, map(random.Random, range(400)))]
+    for n, longest in enumerate([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0]):
+        column = [each[n] for each in drawn]
+        assert 0 <= min(column) < 0.1 * longest
+        assert 0.9 * longest < max(column) <= longest
+
+
+async def test_an_older_server_says_that_it_does_not_know_a_call(client: Client, world: World):
+    world.faults.append(refuses(grpc.StatusCode.UNIMPLEMENTED, "Method not found!"))
+    with pytest.raises(Unimplemented):
+        await client.cluster.info()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from windlass_client import InvalidArgument, Unauthenticated, Unavailable
+from windlass_client import InvalidArgument, Tls, Unauthenticated, Unavailable
 from windlass_client.discovery import Server, find_server, home
 
 
@@ -17,13 +17,20 @@ class Announcer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environ = {"WINDLASS_HOME": str(folder)}
+        self.environ = {"WINDLASS_HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config")}
         (folder / "run").mkdir()
 
-    def announce(self, address: str, *, pid: int = os.getpid(), token: str = "t0ken", age: float = 0) -> Path:
+    def announce(
+        self, address: str, *, pid: int = os.getpid(), token: str = "t0ken", age: float = 0, **more: object
+    ) -> Path:
         token_file = self.folder / f"token-{address}"
         token_file.write_text(f"{token}\n")
-        said = {"address": address, "token_file": str(token_file), "pid": pid, "started": "2026-11-22T10:00:00Z"}
+        said: dict[str, object] = {
+            "address": address,
+            "token_file": str(token_file),
+            "pid": pid,
+            "started": "2026-11-22T10:00:00Z",
+        } | more
         path = self.folder / "run" / f"server-{len(list(self.folder.glob('run/*')))}.json"
         path.write_text(json.dumps(said))
         os.utime(path, (path.stat().st_mtime - age,) * 2)
@@ -106,6 +113,39 @@ def test_a_token_never_goes_to_another_machine_unencrypted():
     with pytest.raises(InvalidArgument, match="another machine") as caught:
         find_server("db.example:7654", "secret", {"WINDLASS_HOME": "/nowhere"})
     assert caught.value.reason == "TLS_REQUIRED"
+
+
+@pytest.mark.parametrize(
+    "address", ["127.example:1", "localhost.example:1", "[::2]:1", "dns:///localhost:1", "0.0.0.0:1"]
+)
+def test_what_only_looks_like_this_machine_is_another(address: str):
+    with pytest.raises(InvalidArgument, match="set WINDLASS_TLS_CA"):
+        find_server(address, "secret", {"WINDLASS_HOME": "/nowhere"})
+
+
+@pytest.mark.parametrize("address", ["127.8.8.8:1", "localhost:1", "[::1]:1", "unix:/run/it", "unix-abstract:it"])
+def test_this_machine_gets_the_token_unencrypted(address: str):
+    assert find_server(address, "secret", {"WINDLASS_HOME": "/nowhere"}) == Server(address, "secret")
+
+
+def test_tls_is_used_when_the_caller_the_address_or_the_environment_asks_for_it():
+    environ = {"WINDLASS_HOME": "/nowhere"}
+    trusted, ca = Tls(), Tls("/ca.pem", "/cert.pem", "/key.pem")
+    by_environment = environ | {"WINDLASS_TLS_CA": ca.ca, "WINDLASS_TLS_CERT": ca.cert, "WINDLASS_TLS_KEY": ca.key}
+    assert find_server("db:1", "t", environ, tls=True) == Server("db:1", "t", trusted)
+    assert find_server("db:1", "t", environ, tls=ca) == Server("db:1", "t", ca)
+    assert find_server("grpcs://db:1", "t", environ) == Server("db:1", "t", trusted)
+    assert find_server("grpcs://db:1", "t", by_environment) == Server("db:1", "t", ca)
+    assert find_server("db:1", "t", by_environment) == Server("db:1", "t", ca)
+    assert find_server("grpc://127.0.0.1:1", "t", by_environment) == Server("127.0.0.1:1", "t")
+    assert find_server("127.0.0.1:1", "t", by_environment, tls=False) == Server("127.0.0.1:1", "t")
+
+
+def test_a_server_of_this_machine_that_serves_with_tls_is_called_so(announcer: Announcer):
+    announcer.announce("127.0.0.1:7654", tls=True)
+    assert find_server(None, None, announcer.environ) == Server("127.0.0.1:7654", "t0ken", Tls())
+    environ = announcer.environ | {"WINDLASS_TLS_CA": "/ca.pem", "WINDLASS_ADDRESS": "grpcs://127.0.0.1:7654"}
+    assert find_server(None, None, environ) == Server("127.0.0.1:7654", "t0ken", Tls("/ca.pem"))
 
 
 @pytest.mark.parametrize(

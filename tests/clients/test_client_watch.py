@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from windlass_client import (
     Client,
     DeadlineExceeded,
@@ -14,6 +17,8 @@ from windlass_client import (
     OutputWritten,
     Progress,
     ProgressMade,
+    QueueChange,
+    QueueCurrent,
     StageEntered,
     State,
     StateChanged,
@@ -21,9 +26,13 @@ from windlass_client import (
     Stream,
     TaskCanceled,
     TaskFailed,
+    TaskGone,
+    TaskSeen,
     Unavailable,
+    WindlassError,
+    watching,
 )
-from windlass_proto.v1 import event_pb2, task_pb2
+from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2
 
 from tests.clients.fake_server import FakeServer, World, a_task, refuses
 
@@ -158,3 +167,42 @@ async def test_a_task_that_is_over_cannot_be_interrupted(client: Client, world: 
     with pytest.raises(FailedPrecondition, match="it has ended") as caught:
         await client.interrupt(1)
     assert caught.value.reason == "TASK_OVER"
+
+
+def on_page(*ids: int, **fields: Any) -> list[tasks_service_pb2.QueueChange]:
+    """Every task of a page, and that this is all."""
+    changes = [tasks_service_pb2.QueueChange(task=a_task(id, **fields)) for id in ids]
+    return [*changes, tasks_service_pb2.QueueChange(current=Timestamp(seconds=1))]
+
+
+async def test_a_watched_queue_that_broke_tells_what_changed_meanwhile(client: Client, world: World):
+    broken = refuses(grpc.StatusCode.UNAVAILABLE, "the stream broke")
+    gone = tasks_service_pb2.QueueChange(gone="tasks/4")
+    world.answers["WatchQueue"].extend([[*on_page(1, 2, 3, 4), gone, broken], [*on_page(2, 5), gone, *on_page(2)]])
+    changes = client.watch_queue(filter="priority > 5", order_by="id", page_size=9)
+    told = [await anext(changes) for _ in range(11)]
+    await changes.aclose()
+    current = QueueCurrent(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
+    shown = [each.task.id if isinstance(each, TaskSeen) else each for each in told]
+    assert shown == [1, 2, 3, 4, current, TaskGone(4), 5, TaskGone(1), TaskGone(3), current, current]
+    asked = world.asked("WatchQueue")[0]
+    assert (asked.filter, asked.order_by, asked.page_size) == ("priority > 5", "id", 9)
+
+
+async def test_a_change_of_a_watched_queue_that_a_newer_server_knows_is_no_error(client: Client, world: World):
+    world.answers["WatchQueue"].append([tasks_service_pb2.QueueChange()])
+    changes = client.watch_queue()
+    assert await anext(changes) == QueueChange()
+    await changes.aclose()
+
+
+async def test_a_stream_that_was_open_as_long_as_it_may_be_is_no_outage(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watching, "LONGEST_STREAM_S", 0.2)
+    outages: list[WindlassError] = []
+    following = asyncio.ensure_future(anext(client.watch(1, 10_000_000, on_outage=outages.append)))
+    await world.until(lambda: len(world.asked("Watch")) >= 3)
+    await world.say(1, 10_000_002, stage="later")
+    assert (await asyncio.wait_for(following, 10)).sequence == 10_000_002
+    assert outages == []

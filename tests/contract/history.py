@@ -153,6 +153,11 @@ class Nodes(RuleBasedStateMachine):
         words = {"resize": (slots,), "pause": ("ada", "because")}.get(what.partition("_")[0], ())
         self.both(lambda store: getattr(store.pools, what)(name, *words))
 
+    @rule(who=which, draining=flags)
+    def drain(self, who: int, draining: bool) -> None:
+        node = self.node(who)
+        self.both(lambda store: store.cluster.drain(node, draining=draining))
+
     def node(self, who: int) -> int:
         return _of(self.nodes, who)
 

@@ -23,6 +23,7 @@ from windlass.store.postgres import PostgresStore, open_store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EVERYTHING = 1_000
+A_WEEK = 7 * 86_400.0
 CLOCK = """
 create schema clock;
 create table clock.hand (at timestamptz not null) with (fillfactor = 10);
@@ -140,6 +141,8 @@ class Pair:
             self.both(_reading("children", task, EVERYTHING))
         self.both(lambda store: store.queue.joined(list(self.world.tasks)))
         self.both(lambda store: store.lanes.lanes())
+        for ask in (lambda store: store.roster.nodes(A_WEEK), _pools_of, lambda store: store.roster.kinds()):
+            self.both(ask)
 
     def _answer(self, store: Store, ask: Ask, sort: Callable[[Any], Any] | None) -> Any:
         try:
@@ -168,6 +171,10 @@ async def _waited(answer: Awaitable[Any]) -> Any:
 
 def _reading(name: str, *words: Any) -> Ask:
     return lambda store: getattr(store.library, name)(*words)
+
+
+def _pools_of(store: Store) -> Any:
+    return store.roster.pools()
 
 
 def _active(store: Store) -> Any:

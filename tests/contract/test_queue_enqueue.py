@@ -108,7 +108,7 @@ async def test_a_request_id_with_another_body_is_refused_and_nothing_is_stored(s
     [first] = await store.queue.enqueue([new_task(request_id=id_, body_hash=HASH)])
     with pytest.raises(RequestIdReused) as refused:
         await store.queue.enqueue([new_task(), new_task(request_id=id_, body_hash=OTHER_HASH), new_task()])
-    assert refused.value.facts == {"task": str(first.task)}
+    assert refused.value.facts == {"request_id": str(id_), "task": str(first.task)}
     assert refused.value.field == "request_id"
     assert await _all(store) == {first.task}
 

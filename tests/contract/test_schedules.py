@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from windlass.core.schedules import Plan, Schedule, Tick, TickOutcome, due_ticks
-from windlass.errors import InvalidArgument, ScheduleChanged, ScheduleNotFound
+from windlass.errors import InvalidArgument, ScheduleChanged, ScheduleExists, ScheduleNotFound
 from windlass.store.facts import Membership, Receipt
 from windlass.store.port import Store
 from windlass.store.schedules import Firing, ScheduleFacts, TickFacts
@@ -74,7 +74,9 @@ async def test_a_change_raises_the_revision_and_one_from_an_older_read_is_refuse
     changed = Schedule("often", "Noop", interval=7200.0, title="later")
     second = await store.schedules.put(changed, owner=None, revision=first.revision)
     assert (second.schedule, second.revision, second.created_at) == (changed, 2, first.created_at)
-    for revision in (0, first.revision, 3):
+    with pytest.raises(ScheduleExists):
+        await store.schedules.put(OFTEN, owner=None, revision=0)
+    for revision in (first.revision, 3):
         with pytest.raises(ScheduleChanged, match="stands at revision 2 by now"):
             await store.schedules.put(OFTEN, owner=None, revision=revision)
         with pytest.raises(ScheduleChanged):

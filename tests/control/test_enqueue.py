@@ -196,7 +196,7 @@ async def test_a_request_id_with_another_body_is_refused(server: Calling, other:
     different = asking(new(**({"payload": {"a": 1}} | other)), request_id=request_id)
     refusal = await refused(server.tasks.Enqueue(different, timeout=DEADLINE))
     assert (refusal.code, refusal.reason, refusal.field) == (INVALID, "REQUEST_ID_REUSED", "request_id")
-    assert refusal.facts == {"task": first.task.removeprefix("tasks/")}
+    assert refusal.facts == {"request_id": request_id, "task": first.task.removeprefix("tasks/")}
     assert server.count("task") == 1
 
 

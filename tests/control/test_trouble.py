@@ -42,7 +42,7 @@ async def test_a_database_that_goes_away_is_said_survived_and_loses_nothing(
     running = await server.enqueue("Wait")
     await server.at(running, State.STATE_RUNNING)
     watching = asyncio.create_task(server.watched(running))
-    await eventually(lambda: bool(server.kernel.watches._hungry))
+    await eventually(lambda: server.kernel.watches.hungry > 0)
     request = pb.EnqueueRequest(task=new(), request_id=str(uuid.uuid4()))
     server.kernel._store._connections._pool.timeout = 1.0  # type: ignore[attr-defined]
     with database_gone(postgres, dsn):
@@ -123,7 +123,7 @@ def terminate(postgres: str, name: str) -> None:
 class BrokenLibrary:
     """A library with a bug."""
 
-    async def task(self, task: int) -> None:
+    async def task(self, *asked: object) -> None:
         raise RuntimeError("secret internals at 0x7f")
 
     cards = card = active = events = task

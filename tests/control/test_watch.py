@@ -89,7 +89,7 @@ async def test_a_failed_task_ends_the_stream_with_ok_and_its_state(server: Calli
 async def test_many_watchers_of_one_task_see_the_same(server: Calling) -> None:
     name = await server.enqueue("Wait")
     watching = [asyncio.create_task(server.watched(name)) for _ in range(20)]
-    await eventually(lambda: len(server.kernel.watches._hungry) == 20)
+    await eventually(lambda: server.kernel.watches.hungry == 20)
     for n in range(3):
         server.wait.tape.put_nowait(n)
     await eventually(server.wait.tape.empty)
@@ -104,15 +104,15 @@ async def test_a_client_that_goes_away_frees_its_handler(server: Calling) -> Non
     streams = [watch(server, name) for _ in range(10)]
     for stream in streams:
         await stream.read()
-    await eventually(lambda: len(server.kernel.watches._hungry) == 10)
+    await eventually(lambda: server.kernel.watches.hungry == 10)
     for stream in streams[:5]:
         stream.cancel()
-    await eventually(lambda: len(server.kernel.watches._hungry) == 5)
+    await eventually(lambda: server.kernel.watches.hungry == 5)
     other = grpc.aio.insecure_channel(server.address)
     await other.close()
     for stream in streams[5:]:
         stream.cancel()
-    await eventually(lambda: not server.kernel.watches._hungry)
+    await eventually(lambda: not server.kernel.watches.hungry)
 
 
 async def test_a_watch_ends_at_its_deadline_and_is_freed(server: Calling) -> None:
@@ -121,7 +121,7 @@ async def test_a_watch_ends_at_its_deadline_and_is_freed(server: Calling) -> Non
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         [event async for event in stream]
     assert said_by(raised.value).code is grpc.StatusCode.DEADLINE_EXCEEDED
-    await eventually(lambda: not server.kernel.watches._hungry)
+    await eventually(lambda: not server.kernel.watches.hungry)
 
 
 async def test_a_negative_sequence_is_refused(server: Calling) -> None:

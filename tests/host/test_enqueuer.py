@@ -56,15 +56,29 @@ async def test_whoever_comes_while_a_commit_is_on_its_way_joins_the_next(store: 
     queue.gate.clear()
     enqueuer, _ = of(queue)
     calls = [asyncio.create_task(enqueuer.enqueue(new_task(title=str(n)))) for n in range(100)]
-    await eventually(lambda: len(queue.commits) == 2)
+    await eventually(lambda: queue.commits == [1])
     queue.gate.set()
     receipts = await asyncio.gather(*calls)
-    assert queue.commits == [1, 1, 98]
+    assert queue.commits == [1, 99]
     assert len({receipt.task for receipt in receipts}) == 100 == await stored(store)
     for n, receipt in enumerate(receipts):
         facts = await store.library.task(receipt.task)
         assert facts is not None
         assert facts.title == str(n), "a caller got another one's task"
+
+
+async def test_a_commit_that_takes_long_holds_nobody_up(store: Store) -> None:
+    queue = Counted(store)
+    queue.gate.clear()
+    enqueuer, _ = of(queue)
+    stuck = asyncio.create_task(enqueuer.enqueue(new_task()))
+    await eventually(lambda: queue.commits == [1])
+    others = [asyncio.create_task(enqueuer.enqueue(new_task())) for _ in range(3)]
+    await eventually(lambda: queue.commits == [1, 3])
+    more = [asyncio.create_task(enqueuer.enqueue(new_task())) for _ in range(5)]
+    queue.gate.set()
+    await asyncio.gather(stuck, *others, *more)
+    assert queue.commits == [1, 3, 5]
 
 
 async def test_one_bad_task_in_a_shared_commit_refuses_no_other(store: Store) -> None:

@@ -12,7 +12,7 @@ from tests.contract.facts import LEASE, expire, leader, node_of, running, state_
 
 
 def leadership(store: Store, node: int, on_recovered: Callable[[], None]) -> Leadership:
-    return Leadership(store.cluster, lambda: node, lambda _: False, store.cluster.recover, on_recovered)
+    return Leadership(store.cluster, lambda: node, lambda _: False, store.cluster.recover, on_recovered, lambda _: None)
 
 
 async def test_the_work_of_a_lost_leader_is_back_with_the_first_beat_of_the_next(store: Store) -> None:

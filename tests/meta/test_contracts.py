@@ -71,6 +71,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("protobuf-stops", "windlass/host/__init__.py", "import grpc"),
         ("protobuf-stops", "windlass/store/__init__.py", "from google.protobuf import struct_pb2"),
         ("protobuf-stops", "windlass_cli/__init__.py", "import windlass_proto"),
+        ("telemetry-alone", "windlass/host/__init__.py", "from opentelemetry import trace"),
+        ("telemetry-alone", "windlass/control/__init__.py", "import prometheus_client"),
         ("plugins-public-names", "windlass_scripts/__init__.py", "import windlass.core"),
         ("plugins-public-names", "windlass_scripts/__init__.py", "from windlass.handler import Handler"),
         ("plugins-apart", "windlass_scripts/__init__.py", "import windlass_client"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import UUID
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from windlass.store.postgres.arrays import numbers, texts
+from windlass.store.postgres.arrays import digests, few, ids, numbers, texts
 
 plenty = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 storable = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -50,4 +51,19 @@ def test_fractions_come_back_to_the_last_bit(connection: psycopg.Connection, val
 @plenty
 @given(st.lists(st.binary(max_size=40)))
 def test_bytes_come_back(connection: psycopg.Connection, values: list[bytes]) -> None:
-    assert _read_back(connection, texts("\\x" + value.hex() for value in values), "bytea") == values
+    assert _read_back(connection, digests(values), "bytea") == values
+
+
+@plenty
+@given(st.lists(st.none() | st.uuids()))
+def test_ids_come_back(connection: psycopg.Connection, values: list[UUID | None]) -> None:
+    assert _read_back(connection, ids(values), "uuid") == values
+
+
+@plenty
+@given(st.lists(st.none() | st.text(storable, max_size=1)), st.lists(st.none() | st.floats(0, 2, width=16)))
+def test_what_is_mostly_the_same_comes_back(
+    connection: psycopg.Connection, words: list[str | None], fractions: list[float | None]
+) -> None:
+    assert _read_back(connection, few(words), "text") == words
+    assert _read_back(connection, few(fractions), "float8") == fractions

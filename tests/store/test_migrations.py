@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import sql
 from windlass.errors import BootError
 from windlass.store.postgres import open_store
 from windlass.store.postgres.migrate import migrate, migrations
@@ -65,6 +67,29 @@ async def test_nodes_that_start_at_once_migrate_once(empty: str, dsn: str) -> No
     ran = await asyncio.gather(*(migrate(empty) for _ in range(3)))
     assert sorted(map(bool, ran)) == [False, False, True]
     assert _catalog(empty) == _catalog(dsn)
+
+
+async def test_who_may_enqueue_in_sql_still_may_when_its_arguments_have_changed(
+    empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = migrations()
+    before = [one for one in every if one[0] < 11]
+    role = sql.Identifier(f"app_{uuid4().hex}")
+    monkeypatch.setattr(module, "migrations", lambda: before)
+    await migrate(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        connection.execute(sql.SQL("create role {}").format(role))
+        connection.execute(sql.SQL("grant execute on function windlass.enqueue to {}").format(role))
+    monkeypatch.setattr(module, "migrations", lambda: every)
+    await migrate(empty)
+    with psycopg.connect(empty, autocommit=True) as connection:
+        may = connection.execute(
+            "select r.rolname from pg_roles r, pg_proc p where p.oid = 'windlass.enqueue'::regproc"
+            " and has_function_privilege(r.oid, p.oid, 'execute') and not r.rolsuper and r.rolname like 'app\\_%'"
+        ).fetchall()
+        connection.execute(sql.SQL("drop owned by {role}; drop role {role}").format(role=role))
+    assert sql.Identifier(may[0][0]) == role
+    assert len(may) == 1
 
 
 def test_migrations_are_numbered_without_a_gap() -> None:

@@ -131,3 +131,20 @@ def test_an_application_needs_no_right_but_to_execute_it(connection: psycopg.Con
     assert enqueue(connection, "'Noop'") > 0
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("select * from windlass.task")
+
+
+async def test_a_task_keeps_the_trace_it_is_given(connection: psycopg.Connection[Any], ready: Store) -> None:
+    traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    arguments = "'Noop', traceparent => %s, tracestate => %s, coalesce_key => %s"
+    asked = [
+        ((traceparent, None, None), traceparent),
+        ((traceparent, "a=b", "key"), f"{traceparent} a=b"),
+        ((traceparent, "a=\n", None), traceparent),
+        ((None, "a=b", None), None),
+        # It must not fail the transaction that it tells of.
+        (("00-nonsense", None, None), None),
+        ((traceparent.replace("4bf92f3577b34da6a3ce929d0e0e4736", "0" * 32), None, None), None),
+    ]
+    made = [(enqueue(connection, arguments, *values), expected) for values, expected in asked]
+    connection.commit()
+    assert [(await facts_of(ready, task)).trace for task, _ in made] == [expected for _, expected in made]

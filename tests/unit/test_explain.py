@@ -28,6 +28,7 @@ FREE: dict[str, Any] = {
     "waits_for": (),
     "twin": None,
     "ahead": 0,
+    "draining_nodes": 0,
 }
 SHUT: dict[str, Any] = {
     "seconds_to_due": 61.0,
@@ -91,6 +92,20 @@ def test_a_task_that_nothing_holds_has_no_gates() -> None:
             {"able_nodes": 0},
         ),
         (
+            GateKind.NO_NODE,
+            "the one live node that has kind Noop is drained",
+            "resuming it, or starting another",
+            (),
+            {"able_nodes": 0, "draining_nodes": 1},
+        ),
+        (
+            GateKind.NO_NODE,
+            "all 2 live nodes that have kind Noop are drained",
+            "resuming one of them, or starting another",
+            (),
+            {"able_nodes": 0, "draining_nodes": 2},
+        ),
+        (
             GateKind.KEY_BUSY,
             "task 7 of concurrency key 'host-1' run; its limit is 1",
             "the end of one of them",
@@ -126,6 +141,10 @@ def test_each_gate_alone_says_why_and_what_clears_it(
     kind: GateKind, why: str, clears: str, tasks: tuple[int, ...], facts: dict[str, Any]
 ) -> None:
     assert only(**facts) == Gate(kind, why, clears, tasks)
+
+
+def test_a_drained_node_is_no_gate_while_another_takes_the_kind() -> None:
+    assert explained(able_nodes=1, draining_nodes=1) == []
 
 
 def test_all_gates_come_in_the_order_of_their_kinds() -> None:

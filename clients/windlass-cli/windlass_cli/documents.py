@@ -21,12 +21,17 @@ import dataclasses
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from windlass_cli import yaml
+from windlass_cli.options import Format
+
 if TYPE_CHECKING:
-    from windlass_client import Card, Event, Step, Task
+    from windlass_client import BulkReceipt, Card, Event, Gate, Picture, QueueChange, Receipt, Step, Task
+
+    from windlass_cli.checkup import Finding
 
 EVENTS = {
     "StateChanged": "state",
@@ -35,6 +40,7 @@ EVENTS = {
     "StepWritten": "step",
     "OutputWritten": "output",
 }
+CHANGES = {"TaskSeen": "task", "TaskGone": "gone", "QueueCurrent": "current"}
 UNPRINTABLE = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -58,14 +64,58 @@ def of_full_card(task: Task, card: Card | None, steps: Iterable[Step], output: s
     }
 
 
+def of_receipt(receipt: Receipt) -> dict[str, Any]:
+    return {"id": receipt.id, "receipt": receipt.status, "state": receipt.state, "joined": receipt.joined}
+
+
+def of_bulk(answer: BulkReceipt) -> dict[str, Any]:
+    return {
+        "task": answer.task,
+        "matching": answer.matching,
+        "is_more": answer.is_more,
+        "samples": [of_task(task) for task in answer.samples],
+    }
+
+
+def of_explanation(task: Task, gates: Iterable[Gate]) -> dict[str, Any]:
+    return {"task": task.id, "state": task.state, "gates": [dataclasses.asdict(gate) for gate in gates]}
+
+
+def of_picture(picture: Picture) -> dict[str, Any]:
+    return dataclasses.asdict(picture)
+
+
+def of_finding(finding: Finding) -> dict[str, Any]:
+    return dataclasses.asdict(finding) | {"status": finding.status.lower()}
+
+
+def of_change(change: QueueChange) -> dict[str, Any]:
+    return {"change": CHANGES.get(type(change).__name__, "unknown")} | dataclasses.asdict(change)
+
+
 def of_event(event: Event) -> dict[str, Any]:
     fields = dataclasses.asdict(event)
     head = {key: fields.pop(key) for key in ("sequence", "attempt", "time")}
     return head | {"event": EVENTS.get(type(event).__name__, "unknown")} | fields
 
 
-def print_document(document: dict[str, Any] | list[dict[str, Any]]) -> None:
-    sys.stdout.write(as_text(document, indent=2) + "\n")
+def print_document(document: dict[str, Any], output: Format) -> None:
+    """One thing."""
+    sys.stdout.write(_written(document, output))
+
+
+def print_documents(found: Sequence[dict[str, Any]], output: Format) -> None:
+    """A list: one array, or with jsonl one line each."""
+    if output is Format.jsonl:
+        sys.stdout.write("".join(_written(each, output) for each in found))
+    else:
+        sys.stdout.write(_written(found, output))
+
+
+def _written(document: Any, output: Format) -> str:
+    if output is Format.yaml:
+        return "".join(f"{line}\n" for line in yaml.lines(document, as_text))
+    return as_text(document, indent=None if output is Format.jsonl else 2) + "\n"
 
 
 def as_text(document: Any, indent: int | None = None) -> str:

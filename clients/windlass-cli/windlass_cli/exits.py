@@ -23,15 +23,15 @@ NOBODY_READS = 141
 
 MEANINGS = {
     SUCCESS: "success; of a command that waits for a task: the task succeeded",
-    TASK_FAILED: "the task failed (demo: a task did not end as it should)",
-    USAGE: "the command line is wrong",
+    TASK_FAILED: "the task failed (doctor, config check: something is wrong; demo: a task did not end as it should)",
+    USAGE: "the command line is wrong, or would have to ask and has no terminal (add --yes)",
     NOT_REACHABLE: "no server found, or it does not answer",
     NOT_ALLOWED: "not authenticated, or not permitted",
-    NOT_FOUND: "there is no such task",
+    NOT_FOUND: "there is no such task, schedule, pool, …",
     INVALID: "the server refused what was asked: unknown kind, payload that does not fit, …",
-    STATE_FORBIDS: "the state of the task forbids it (it has ended)",
+    STATE_FORBIDS: "the state of the thing forbids it: it has ended, is there already, has changed meanwhile",
     REFUSED: "anything else that went wrong at the server, or took too long",
-    CANCELED: "interrupted: the task was canceled, or Ctrl-C ended the command",
+    CANCELED: "interrupted: the task was canceled, Ctrl-C ended the command, or the answer was no",
     NOBODY_READS: "the reader of the output went away",
 }
 
@@ -41,7 +41,10 @@ CODES = {
     "PERMISSION_DENIED": NOT_ALLOWED,
     "NOT_FOUND": NOT_FOUND,
     "INVALID_ARGUMENT": INVALID,
+    "OUT_OF_RANGE": INVALID,
     "FAILED_PRECONDITION": STATE_FORBIDS,
+    "ALREADY_EXISTS": STATE_FORBIDS,
+    "ABORTED": STATE_FORBIDS,
 }
 """From the name of the gRPC status; every other one is REFUSED."""
 
@@ -69,6 +72,8 @@ def noticing_that_nobody_reads() -> Iterator[None]:
 
 
 def failure_of(error: WindlassError) -> Failure:
+    if error.code == "UNIMPLEMENTED":
+        return Failure(REFUSED, "the server does not know this call: it is older than this command line")
     return Failure(CODES.get(error.code, REFUSED), error.message)
 
 

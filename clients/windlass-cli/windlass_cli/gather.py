@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
-from windlass_client import NotFound, OutputWritten
+from windlass_client import NotFound
 
 from windlass_cli.card import FullCard
 
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from windlass_client import Card, Client, Step
 
 TAIL_BYTES = 16_384
-QUIET_S = 0.3
-"""A running task that says nothing for this long after its backlog has said all there is."""
-LONGEST_S = 3.0
 
 
 async def gather(client: Client, id: int) -> FullCard:
@@ -35,14 +31,9 @@ async def gather(client: Client, id: int) -> FullCard:
 async def _end_of_output(client: Client, id: int, attempt: int) -> bytes:
     """The last bytes that the last attempt has written by now."""
     tail = bytearray()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(LONGEST_S), aclosing(client.watch(id)) as events:
-            while True:
-                async with asyncio.timeout(QUIET_S if attempt else LONGEST_S):
-                    event = await anext(events, None)
-                if event is None:
-                    break
-                if isinstance(event, OutputWritten) and event.attempt == attempt:
-                    tail += event.data
-                    del tail[:-TAIL_BYTES]
+    with suppress(NotFound):
+        async with aclosing(client.read_output(id, attempt=attempt)) as chunks:
+            async for chunk in chunks:
+                tail += chunk.data
+                del tail[:-TAIL_BYTES]
     return bytes(tail)

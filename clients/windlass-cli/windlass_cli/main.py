@@ -12,6 +12,9 @@ from windlass_cli.assembly import assemble
 from windlass_cli.exits import CANCELED, NOBODY_READS, REFUSED, USAGE, Failure, NobodyReads, noticing_that_nobody_reads
 from windlass_cli.harmless import one_line
 
+ASKED_FOR_HELP = "NoArgsIsHelpError"
+"""typer's word for a noun without a verb; its message is the help."""
+
 
 def main() -> None:
     """The console script.  Exits with a code of exits.py."""
@@ -31,6 +34,9 @@ def run(arguments: list[str]) -> int:
         _write_to_nobody()
         return NOBODY_READS
     except typer.TyperException as wrong:
+        if type(wrong).__name__ == ASKED_FOR_HELP:
+            print(wrong.format_message())
+            return 0
         context = getattr(wrong, "ctx", None)
         where = f' (see "{context.command_path} --help")' if context else ""
         return _complain(wrong.format_message() + where, USAGE)

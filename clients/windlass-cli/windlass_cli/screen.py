@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from windlass_cli.harmless import one_line
+from windlass_cli.terminal import coloured
 from windlass_cli.words import BADGE_STYLES, STATE_STYLES, label, priority_label
 
 WIDE = 10_000
@@ -27,7 +28,7 @@ def console(*, stderr: bool = False) -> Console:
     return HonestConsole(
         file=stream,
         force_terminal=terminal,
-        no_color=None if terminal else True,
+        no_color=not coloured(stream),
         width=None if terminal else WIDE,
         markup=False,
         highlight=False,
@@ -48,11 +49,15 @@ def cut(text: Text) -> Text:
 
 
 def state(word: str) -> Text:
-    """A state or outcome as its coloured label."""
-    return styled(label(word), STATE_STYLES.get(word, ""))
+    """A state or outcome as its coloured label: on a terminal with colours as a pill."""
+    return _pill(label(word), f"reverse {STATE_STYLES.get(word, '')}".strip())
 
 
 def badge(priority: int) -> Text:
     """High, Medium or Low, on its colour."""
     word = priority_label(priority)
-    return styled(f" {word} ", BADGE_STYLES[word]) if sys.stdout.isatty() else styled(word)
+    return _pill(word, BADGE_STYLES[word])
+
+
+def _pill(word: str, style: str) -> Text:
+    return styled(f" {word} ", style) if coloured(sys.stdout) else styled(word)

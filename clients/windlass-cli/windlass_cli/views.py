@@ -18,9 +18,13 @@ from windlass_client import (
 
 from windlass_cli import documents, words
 from windlass_cli.harmless import TerminalText, one_line
+from windlass_cli.options import Format
+from windlass_cli.terminal import coloured
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from windlass_cli.bars import Bar
 
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 
@@ -41,20 +45,26 @@ class SilentView:
         pass
 
 
-class JsonView:
-    """One array, one event a line, each written when it happens."""
+class EventsView:
+    """One event a line (with json: in one array), each written when it happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: Format) -> None:
+        self._output = output
         self._lead = "["
 
     def show(self, event: Event) -> None:
-        sys.stdout.write(f"{self._lead}{documents.as_text(documents.of_event(event))}")
+        document = documents.of_event(event)
+        if self._output is Format.json:
+            sys.stdout.write(f"{self._lead}{documents.as_text(document)}")
+            self._lead = ",\n "
+        else:
+            documents.print_documents([document], self._output)
         sys.stdout.flush()
-        self._lead = ",\n "
 
     def close(self) -> None:
-        sys.stdout.write("[]\n" if self._lead == "[" else "]\n")
-        sys.stdout.flush()
+        if self._output is Format.json:
+            sys.stdout.write("[]\n" if self._lead == "[" else "]\n")
+            sys.stdout.flush()
 
 
 class TextView:
@@ -109,7 +119,70 @@ class TextView:
         for pipe in self._pipes.values():
             pipe.begin_line()
         line = f"· {one_line(text)}"
-        print(f"{DIM}{line}{PLAIN}" if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
+        print(f"{DIM}{line}{PLAIN}" if coloured(sys.stderr) else line, file=sys.stderr, flush=True)
+
+
+class OutputView(EventsView):
+    """Only what a task writes, of one stream or both, from one attempt on; and, on stderr, how it ended."""
+
+    def __init__(self, output: Format, *, first: int = 0, stream: Stream | None = None) -> None:
+        super().__init__(output)
+        self._first, self._stream = first, stream
+        self._text = TextView() if output.for_people else None
+
+    def show(self, event: Event) -> None:
+        match event:
+            case OutputWritten() if event.attempt >= self._first and self._stream in (None, event.stream):
+                self._show(event)
+            case StateChanged() if event.state.final and self._text:
+                self._text.show(event)
+
+    def close(self) -> None:
+        if self._text:
+            self._text.close()
+        else:
+            super().close()
+
+    def _show(self, event: Event) -> None:
+        if self._text:
+            self._text.show(event)
+        else:
+            super().show(event)
+
+
+class ProgressView(TextView):
+    """For a task whose steps matter less than how far it is: a bar on a terminal, its end anywhere."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self._bar: Bar | None = None
+
+    def show(self, event: Event) -> None:
+        match event:
+            case ProgressMade() if sys.stderr.isatty():
+                self._moved(event)
+            case StateChanged() if event.state.final:
+                self._hide()
+                super().show(event)
+            case StepWritten():
+                super().show(event)
+
+    def close(self) -> None:
+        self._hide()
+        super().close()
+
+    def _moved(self, event: ProgressMade) -> None:
+        if self._bar is None:
+            from windlass_cli.bars import Bar
+
+            self._bar = Bar(one_line(self._title))
+        self._bar.move(event.progress.current, event.progress.total)
+
+    def _hide(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 class _Pipe:

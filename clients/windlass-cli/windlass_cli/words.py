@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,13 +24,31 @@ STATE_STYLES = {
     "RETRY": "yellow",
     "LOST": "red",
     "RETURNED": "yellow",
+    # nodes
+    "LIVE": "green",
+    "DRAINING": "yellow",
+    "LEFT": "bright_black",
+    # ticks of schedules
+    "RAN": "green",
+    "SKIPPED": "yellow",
+    "CAUGHT_UP": "cyan",
+    "BY_HAND": "magenta",
+    # whatever can be stopped
+    "PAUSED": "yellow",
+    "ACTIVE": "green",
+    # health
+    "WARNING": "yellow",
+    "CRITICAL": "bold red",
+    "OK": "green",
+    "WARN": "yellow",
+    "FAIL": "bold red",
 }
-BADGE_STYLES = {"High": "bold white on red", "Medium": "black on yellow", "Low": "white on blue"}
+BADGE_STYLES = {"High": "bold white on red", "Medium": "black on yellow", "Low": "white on bright_black"}
 
 
 def label(state: str) -> str:
     """Pending, Running, Cancelling, Completed, Failed, Canceled."""
-    return state.capitalize()
+    return state.replace("_", " ").capitalize()
 
 
 def priority_label(priority: int) -> str:
@@ -60,6 +78,16 @@ def clock(time: datetime | None, now: datetime) -> str:
     if local.date() == today.date():
         return f"{local:%H:%M:%S}"
     return f"{local:%d %b %H:%M}" if local.year == today.year else f"{local:%Y-%m-%d %H:%M}"
+
+
+def when(time: datetime | None) -> str:
+    """As clock, seen from now."""
+    return clock(time, datetime.now(UTC))
+
+
+def ago(time: datetime | None) -> str:
+    """ "3 min 05 s ago", a dash when it never was"""
+    return f"{duration((datetime.now(UTC) - time).total_seconds())} ago" if time else DASH
 
 
 def between(begin: datetime | None, end: datetime | None) -> str:
@@ -95,3 +123,18 @@ def size(count: int) -> str:
     if count < 1000:
         return f"{count} bytes"
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """ "1 task", "12 tasks", "no tasks" """
+    return f"{count or 'no'} {one if count == 1 else many or one + 's'}"
+
+
+def some_of(count: int, *, is_more: bool) -> str:
+    """A number that was not counted to its end says so: "10000+"."""
+    return f"{count}+" if is_more else str(count)
+
+
+def span(seconds: float | None) -> str:
+    """As duration, a dash when there is none."""
+    return DASH if seconds is None else duration(seconds)

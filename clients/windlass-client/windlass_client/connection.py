@@ -15,7 +15,8 @@ import grpc.aio
 
 from windlass_client.discovery import Server
 from windlass_client.errors import Unavailable
-from windlass_client.status import error_of
+from windlass_client.status import error_of, words_of
+from windlass_client.tracing import trace_headers
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
 RECEIVE_AT_MOST = 64 * 2**20
+LONGEST_STREAM_S = 3600.0
+"""Then a stream is opened anew: no call is without a deadline."""
 
 OPTIONS = (
     # gRPC's own pauses between attempts to connect; its default grows to two minutes.
@@ -46,10 +49,13 @@ SERVING = b"\x08\x01"  # HealthCheckResponse{status: SERVING}; the whole of it, 
 
 
 def pauses(chance: random.Random) -> Iterator[float]:
-    """Seconds to wait before the next try, for ever: doubling, and each drawn between half and all of it."""
+    """Seconds to wait before the next try, for ever: drawn from nothing to a longest pause, which doubles.
+
+    Drawn from the whole of it, so that the clients of a server that comes back do not come back together.
+    """
     longest = FIRST_PAUSE_S
     while True:
-        yield longest * (0.5 + chance.random() / 2)
+        yield longest * chance.random()
         longest = min(longest * 2, LONGEST_PAUSE_S)
 
 
@@ -61,19 +67,35 @@ class Connection:
         self.timeout = timeout
         self.chance = chance or random.Random()  # noqa: S311 - spreads retries, keeps no secret
         proxy = [("grpc.enable_http_proxy", 0)] if server.on_this_machine else []
-        self.channel = grpc.aio.insecure_channel(server.address, options=[*OPTIONS, *proxy])
-        self.metadata = (("authorization", f"Bearer {server.token}"),) if server.token else ()
+        options = [*OPTIONS, *proxy]
+        self.channel = (
+            grpc.aio.secure_channel(server.address, server.tls.credentials(), options=options)
+            if server.tls
+            else grpc.aio.insecure_channel(server.address, options=options)
+        )
 
-    async def call(self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Reply], request: Request) -> Reply:
-        """The reply, or the error; Unavailable only when the time is up."""
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What a call that begins now says beside its request."""
+        token = (("authorization", f"Bearer {self.server.token}"),) if self.server.token else ()
+        return (*token, *trace_headers())
+
+    async def call(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[Request, Reply], request: Request, *, once: bool = False
+    ) -> Reply:
+        """The reply, or the error; Unavailable only when the time is up.
+
+        `once`: what may not be repeated waits for a connection, and is sent a single time.
+        """
         deadline = time.monotonic() + self.timeout
-        for pause in pauses(self.chance):
+        for drawn in pauses(self.chance):
             try:
                 left = max(0.0, deadline - time.monotonic())
-                return await method(request, timeout=left, metadata=self.metadata)
+                return await method(request, timeout=left, metadata=self.metadata, wait_for_ready=once or None)
             except grpc.aio.AioRpcError as refused:
                 error = error_of(refused)
-                if not isinstance(error, Unavailable) or time.monotonic() + pause >= deadline:
+                pause = max(drawn, error.details.retry_delay or 0.0)
+                if once or not isinstance(error, Unavailable) or time.monotonic() + pause >= deadline:
                     raise error from refused
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
@@ -100,7 +122,7 @@ class Connection:
         except grpc.aio.AioRpcError as refused:
             silent = refused.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
             # gRPC tells the way down to the reason; the reason is its last part.
-            return (refused.details() or refused.code().name).rpartition(": ")[2] if silent else ""
+            return words_of(refused).rpartition(": ")[2] if silent else ""
         return "" if answer == SERVING else "it is not serving yet"
 
     async def close(self) -> None:

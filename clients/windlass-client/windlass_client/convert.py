@@ -18,10 +18,14 @@ from windlass_client.events import (
     Event,
     OutputWritten,
     ProgressMade,
+    QueueChange,
+    QueueCurrent,
     StageEntered,
     StateChanged,
     StepWritten,
     Stream,
+    TaskGone,
+    TaskSeen,
 )
 from windlass_client.resources import (
     Attempt,
@@ -40,6 +44,7 @@ from windlass_client.resources import (
     Step,
     StepType,
     Task,
+    TraceContext,
 )
 
 E = TypeVar("E", bound=StrEnum)
@@ -68,7 +73,7 @@ def _new_task(new: NewTask) -> tasks_service_pb2.NewTask:
         pool=new.pool,
         trigger=new.trigger,
         labels=new.labels,
-        payload=_payload(new.payload),
+        payload=json_payload(new.payload),
     )
     if new.retry_attempts is not None:
         task.retry.attempts = new.retry_attempts
@@ -92,7 +97,7 @@ def _add_gates(task: tasks_service_pb2.NewTask, new: NewTask) -> None:
             getattr(task, name).FromNanoseconds(round(seconds * 1e9))
 
 
-def _payload(value: object) -> task_pb2.Payload:
+def json_payload(value: object) -> task_pb2.Payload:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return task_pb2.Payload(content_type=JSON, data=text.encode())
 
@@ -106,13 +111,13 @@ def _timestamp(time: datetime) -> Timestamp:
 
 
 def receipt(message: tasks_service_pb2.EnqueueResponse) -> Receipt:
-    status = _word(tasks_service_pb2.EnqueueResponse.Receipt.Name, message.receipt, ReceiptStatus)
-    state = _word(task_pb2.Task.State.Name, message.state, State)
+    status = word(tasks_service_pb2.EnqueueResponse.Receipt.Name, message.receipt, ReceiptStatus)
+    state = word(task_pb2.Task.State.Name, message.state, State)
     return Receipt(id=id_of(message.task), status=status, state=state, joined=message.joined)
 
 
 def gate(message: tasks_service_pb2.Gate) -> Gate:
-    kind = _word(tasks_service_pb2.Gate.Kind.Name, message.kind, GateKind)
+    kind = word(tasks_service_pb2.Gate.Kind.Name, message.kind, GateKind)
     return Gate(kind, message.why, message.clears, tuple(map(id_of, message.tasks)))
 
 
@@ -124,14 +129,14 @@ def task(message: task_pb2.Task) -> Task:
         priority=message.priority,
         pool=message.pool,
         trigger=message.trigger,
-        origin=_word(task_pb2.Origin.Name, message.origin, Origin),
+        origin=word(task_pb2.Origin.Name, message.origin, Origin),
         initiator=message.initiator,
         labels=dict(message.labels),
-        payload=_json(message, "payload"),
+        payload=json_in(message, "payload"),
         retry_attempts=message.retry.attempts,
-        retry_pause=_seconds(message.retry.pause),
+        retry_pause=seconds(message.retry.pause),
         created=_time(message, "create_time"),
-        state=_word(task_pb2.Task.State.Name, message.state, State),
+        state=word(task_pb2.Task.State.Name, message.state, State),
         next_try=_time(message, "next_try_time"),
         started=_time(message, "start_time"),
         ended=_time(message, "end_time"),
@@ -141,17 +146,18 @@ def task(message: task_pb2.Task) -> Task:
         stage=message.stage,
         progress=_progress(message.progress) if message.HasField("progress") else None,
         message=message.message,
-        result=_json(message, "result"),
+        result=json_in(message, "result"),
         parent=id_of(message.parent) or None,
         retry_of=id_of(message.retry_of) or None,
         coalesce_key=message.coalesce_key,
+        trace=_trace(message.trace) if message.HasField("trace") else None,
     )
 
 
 def card(message: history_service_pb2.Card) -> Card:
     return Card(
         id=id_of(message.name),
-        state=_word(history_service_pb2.Card.State.Name, message.state, CardState),
+        state=word(history_service_pb2.Card.State.Name, message.state, CardState),
         task=task(message.task),
         attempts=tuple(_attempt(each) for each in message.attempts),
         joined=tuple(_joined(each) for each in message.joined),
@@ -159,14 +165,14 @@ def card(message: history_service_pb2.Card) -> Card:
 
 
 def _joined(message: history_service_pb2.Joined) -> Joined:
-    origin = _word(task_pb2.Origin.Name, message.origin, Origin)
+    origin = word(task_pb2.Origin.Name, message.origin, Origin)
     return Joined(_time(message, "time"), message.running, message.trigger, origin, message.initiator)
 
 
 def _attempt(message: history_service_pb2.Attempt) -> Attempt:
     return Attempt(
         number=message.attempt,
-        outcome=_word(history_service_pb2.Attempt.Outcome.Name, message.outcome, Outcome),
+        outcome=word(history_service_pb2.Attempt.Outcome.Name, message.outcome, Outcome),
         node=message.node,
         started=_time(message, "start_time"),
         ended=_time(message, "end_time"),
@@ -179,9 +185,9 @@ def step(message: history_service_pb2.Step) -> Step:
         sequence=message.sequence,
         attempt=message.attempt,
         time=_time(message, "time"),
-        type=_word(history_service_pb2.Step.Type.Name, message.type, StepType),
+        type=word(history_service_pb2.Step.Type.Name, message.type, StepType),
         text=message.text,
-        data=_json(message, "data"),
+        data=json_in(message, "data"),
     )
 
 
@@ -195,11 +201,27 @@ def event(message: event_pb2.Event) -> Event:
         case "progress":
             return ProgressMade(sequence, attempt, time, _progress(message.progress))
         case "step":
-            return StepWritten(sequence, attempt, time, message.step.text, _json(message.step, "data"))
+            return StepWritten(sequence, attempt, time, message.step.text, json_in(message.step, "data"))
         case "output":
-            stream = _word(event_pb2.Output.Stream.Name, message.output.stream, Stream)
-            return OutputWritten(sequence, attempt, time, stream, message.output.data, message.output.dropped)
+            return output(message)
     return Event(sequence, attempt, time)
+
+
+def output(message: event_pb2.Event | history_service_pb2.OutputChunk) -> OutputWritten:
+    sequence, attempt, time, wrote = message.sequence, message.attempt, _time(message, "time"), message.output
+    stream = word(event_pb2.Output.Stream.Name, wrote.stream, Stream)
+    return OutputWritten(sequence, attempt, time, stream, wrote.data, wrote.dropped)
+
+
+def queue_change(message: tasks_service_pb2.QueueChange) -> QueueChange:
+    match message.WhichOneof("change"):
+        case "task":
+            return TaskSeen(task(message.task))
+        case "gone":
+            return TaskGone(id_of(message.gone))
+        case "current":
+            return QueueCurrent(_time(message, "current"))
+    return QueueChange()
 
 
 def _state_changed(message: event_pb2.Event, time: datetime | None) -> StateChanged:
@@ -208,11 +230,11 @@ def _state_changed(message: event_pb2.Event, time: datetime | None) -> StateChan
         sequence=message.sequence,
         attempt=message.attempt,
         time=time,
-        state=_word(task_pb2.Task.State.Name, change.state, State),
+        state=word(task_pb2.Task.State.Name, change.state, State),
         message=change.message,
         node=change.node,
         next_try=_time(change, "next_try_time"),
-        result=_json(change, "result"),
+        result=json_in(change, "result"),
     )
 
 
@@ -220,16 +242,25 @@ def origin_number(origin: Origin | None) -> task_pb2.Origin.ValueType:
     return task_pb2.Origin.Value(f"ORIGIN_{origin or Origin.UNSPECIFIED}")
 
 
+def stream_number(stream: Stream | None) -> event_pb2.Output.Stream.ValueType:
+    return event_pb2.Output.Stream.Value(f"STREAM_{stream or Stream.UNSPECIFIED}")
+
+
 def id_of(name: str) -> int:
     """The number in `tasks/7` or `cards/7`; 0 for an empty name."""
-    return int(name.rpartition("/")[2] or 0)
+    return int(last_part(name) or 0)
 
 
-def _word(name_of: Callable[[N], str], number: N, words: type[E]) -> E:
+def last_part(name: str) -> str:
+    """`nightly` of `schedules/nightly`."""
+    return name.rpartition("/")[2]
+
+
+def word(name_of: Callable[[N], str], number: N, words: type[E]) -> E:
     """The enum's word for a number of the protocol; UNSPECIFIED for one that is newer than this library."""
     try:
         name = name_of(number)
-    except ValueError:
+    except (ValueError, KeyError):
         return words("UNSPECIFIED")
     return next((word for word in words if name.endswith(f"_{word}")), words("UNSPECIFIED"))
 
@@ -238,19 +269,24 @@ def _progress(message: task_pb2.Progress) -> Progress:
     return Progress(message.current, message.total)
 
 
+def _trace(message: task_pb2.TraceContext) -> TraceContext:
+    return TraceContext(message.traceparent, message.tracestate)
+
+
 def _time(message: Message, field: str) -> datetime | None:
     """None when the field is unset."""
-    if not message.HasField(field):
-        return None
-    time: datetime = getattr(message, field).ToDatetime(UTC)
-    return time
+    return moment(getattr(message, field)) if message.HasField(field) else None
 
 
-def _seconds(duration: Duration) -> float:
+def moment(time: Timestamp) -> datetime:
+    return time.ToDatetime(UTC)
+
+
+def seconds(duration: Duration) -> float:
     return duration.seconds + duration.nanos / 1e9
 
 
-def _json(message: Message, field: str) -> Any:
+def json_in(message: Message, field: str) -> Any:
     """The decoded payload in this field, None when it is unset; a type that is not JSON stays bytes."""
     payload = getattr(message, field)
     if not message.HasField(field) or not payload.data:

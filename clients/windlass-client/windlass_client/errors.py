@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from windlass_client.details import Details
+
 
 class WindlassError(Exception):
     """What went wrong.
@@ -12,18 +14,26 @@ class WindlassError(Exception):
     `message` is for people.  `code` is the name of the gRPC status (`NOT_FOUND`), empty when no call was refused.
     `reason` is the stable word to decide by (`TASK_NOT_FOUND`), empty when the server gave none.
     `metadata` holds the ids and numbers that belong to the reason, all of them text.
+    `details` say which fields, preconditions or limits are to blame, and when another try may succeed.
     """
 
     status: ClassVar[str] = ""
 
     def __init__(
-        self, message: str, *, code: str | None = None, reason: str = "", metadata: Mapping[str, str] | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+        details: Details = Details(),  # noqa: B008 - it is frozen
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = self.status if code is None else code
         self.reason = reason
         self.metadata = dict(metadata or {})
+        self.details = details
 
 
 class InvalidArgument(WindlassError):
@@ -37,6 +47,8 @@ class NotFound(WindlassError):
 
 
 class AlreadyExists(WindlassError):
+    """There is one of that name."""
+
     status = "ALREADY_EXISTS"
 
 
@@ -44,6 +56,18 @@ class FailedPrecondition(WindlassError):
     """The state of the thing forbids it, for example interrupting a task that has ended."""
 
     status = "FAILED_PRECONDITION"
+
+
+class Aborted(WindlassError):
+    """Somebody else was faster: the thing is not as it was when the caller read it.  Read it again, and decide."""
+
+    status = "ABORTED"
+
+
+class Unimplemented(WindlassError):
+    """This server does not know the call: it is older than this library, or leaves that part out."""
+
+    status = "UNIMPLEMENTED"
 
 
 class Unauthenticated(WindlassError):

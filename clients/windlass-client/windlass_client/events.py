@@ -1,4 +1,4 @@
-"""What happens to a task, as a watch tells it: one frozen value for each event, one class for each sort of event."""
+"""What happens, as a watch tells it: one frozen value for each event, one class for each sort of event."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from windlass_client.resources import Progress, State
+from windlass_client.resources import Progress, State, Task
 
 
 class Stream(StrEnum):
@@ -64,3 +64,29 @@ class OutputWritten(Event):
     stream: Stream
     data: bytes
     dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueChange:
+    """How the page of a watched queue changed.  A plain one is one that this library does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSeen(QueueChange):
+    """The task is on the page: it entered it, or changed."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGone(QueueChange):
+    """The task left the page."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCurrent(QueueChange):
+    """Everything so far has been told: the page is as it stood at this time."""
+
+    time: datetime | None

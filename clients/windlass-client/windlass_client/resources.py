@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypedDict, TypeVar
-
-T = TypeVar("T")
+from typing import Any, TypedDict
 
 
 class State(StrEnum):
@@ -106,6 +104,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The trace a task was asked for in, in W3C's words: `00-{trace id}-{span id}-{flags}`, and the vendors' own."""
+
+    traceparent: str
+    tracestate: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One unit of work: what was asked for, and where it stood when it was read."""
 
@@ -136,6 +142,7 @@ class Task:
     parent: int | None = None
     retry_of: int | None = None
     coalesce_key: str = ""
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +215,17 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Part of a list.  `next_page_token` is empty on the last page, and only there."""
+class BulkReceipt:
+    """What a bulk action is about to do, or would do.
 
-    items: tuple[T, ...]
-    next_page_token: str
+    `task` does it (`client.result(task)` waits for it), None for a dry run.  `matching` is counted up to 10,000,
+    `is_more` says that there are more; `samples` are the first few.
+    """
+
+    task: int | None
+    matching: int
+    is_more: bool
+    samples: tuple[Task, ...]
 
 
 class TaskOptions(TypedDict, total=False):

@@ -6,85 +6,22 @@ Nothing is written twice: `waits` and `iterates` keep name, parameters, types an
 from __future__ import annotations
 
 import asyncio
-import functools
-import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import suppress
-from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, Unpack
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any, Self, TypeVar, Unpack
 
+from windlass_client.access import Access
 from windlass_client.client import Client, Handle
+from windlass_client.cluster import Cluster
+from windlass_client.errors import WindlassError
+from windlass_client.operations import Operations
+from windlass_client.overview import Overview
+from windlass_client.portal import Blocking, Portal, iterates, waits
 from windlass_client.resources import NewTask, Receipt, TaskOptions
+from windlass_client.schedules import Schedules
+from windlass_client.tls import Tls
 
-A = TypeVar("A")
-P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Portal:
-    """An event loop in a thread of its own, into which other threads hand their calls."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="windlass-client", daemon=True)
-        self._thread.start()
-
-    def call(self, work: Awaitable[T]) -> T:
-        """The result, or the error; a KeyboardInterrupt meanwhile cancels the work."""
-        future = asyncio.run_coroutine_threadsafe(_coroutine(work), self._loop)
-        try:
-            return future.result()
-        finally:
-            future.cancel()
-
-    def close(self) -> None:
-        """Waits for what the loop still has to tidy up."""
-        self.call(self._loop.shutdown_asyncgens())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-
-async def _coroutine(work: Awaitable[T]) -> T:
-    return await work
-
-
-class Blocking(Generic[A]):
-    """Something asynchronous, and the portal to the loop it belongs to."""
-
-    def __init__(self, portal: Portal, wrapped: A) -> None:
-        self._portal = portal
-        self._wrapped = wrapped
-
-
-def waits(
-    method: Callable[Concatenate[A, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Blocking[A], P], T]:
-    """The method, made to wait for its result."""
-
-    @functools.wraps(method)
-    def wrapper(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._portal.call(method(self._wrapped, *args, **kwargs))
-
-    return wrapper
-
-
-def iterates(
-    method: Callable[Concatenate[A, P], AsyncGenerator[T, None]],
-) -> Callable[Concatenate[Blocking[A], P], Iterator[T]]:
-    """The method, made to wait for each of its items; leaving the loop early ends the call."""
-
-    @functools.wraps(method)
-    def wrapper(self: Blocking[A], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-        items = method(self._wrapped, *args, **kwargs)
-        end = object()
-        try:
-            while (item := self._portal.call(anext(items, end))) is not end:
-                yield item  # type: ignore[misc]  # it is not the end, so it is a T
-        finally:
-            with suppress(RuntimeError):  # a KeyboardInterrupt just cancelled it, and it is still about to end
-                self._portal.call(items.aclose())
-
-    return wrapper
 
 
 class SyncHandle(Blocking[Handle]):
@@ -105,15 +42,97 @@ class SyncHandle(Blocking[Handle]):
     explain = waits(Handle.explain)
 
 
+class SyncSchedules(Blocking[Schedules]):
+    """Schedules, for threads."""
+
+    create = waits(Schedules.create)
+    get = waits(Schedules.get)
+    list = iterates(Schedules.list)
+    page = waits(Schedules.page)
+    update = waits(Schedules.update)
+    delete = waits(Schedules.delete)
+    pause = waits(Schedules.pause)
+    resume = waits(Schedules.resume)
+    run = waits(Schedules.run)
+    ticks = iterates(Schedules.ticks)
+    tick_page = waits(Schedules.tick_page)
+
+
+class SyncCluster(Blocking[Cluster]):
+    """Cluster, for threads."""
+
+    info = waits(Cluster.info)
+    nodes = waits(Cluster.nodes)
+    drain = waits(Cluster.drain)
+    resume_node = waits(Cluster.resume_node)
+    pools = waits(Cluster.pools)
+    pool = waits(Cluster.pool)
+    resize = waits(Cluster.resize)
+    pause_pool = waits(Cluster.pause_pool)
+    resume_pool = waits(Cluster.resume_pool)
+    kinds = waits(Cluster.kinds)
+    kind = waits(Cluster.kind)
+    pause_kind = waits(Cluster.pause_kind)
+    resume_kind = waits(Cluster.resume_kind)
+    lanes = waits(Cluster.lanes)
+    reload = waits(Cluster.reload)
+
+
+class SyncOperations(Blocking[Operations]):
+    """Operations, for threads."""
+
+    list = waits(Operations.list)
+    call = waits(Operations.call)
+
+
+class SyncOverview(Blocking[Overview]):
+    """Overview, for threads."""
+
+    get = waits(Overview.get)
+    watch = iterates(Overview.watch)
+
+
+class SyncAccess(Blocking[Access]):
+    """Access, for threads."""
+
+    whoami = waits(Access.whoami)
+    create_token = waits(Access.create_token)
+    tokens = iterates(Access.tokens)
+    token_page = waits(Access.token_page)
+    revoke = waits(Access.revoke)
+    audit = iterates(Access.audit)
+    audit_page = waits(Access.audit_page)
+
+
 class SyncClient(Blocking[Client]):
     """Client, for threads: any number of them may use one.  Close it, or use it as a context manager."""
 
+    def __init__(self, portal: Portal, wrapped: Client) -> None:
+        super().__init__(portal, wrapped)
+        self.schedules = SyncSchedules(portal, wrapped.schedules)
+        self.cluster = SyncCluster(portal, wrapped.cluster)
+        self.operations = SyncOperations(portal, wrapped.operations)
+        self.overview = SyncOverview(portal, wrapped.overview)
+        self.access = SyncAccess(portal, wrapped.access)
+
     @classmethod
-    def connect(cls, address: str | None = None, token: str | None = None, *, timeout: float = 30.0) -> Self:
+    def connect(
+        cls,
+        address: str | None = None,
+        token: str | None = None,
+        *,
+        tls: Tls | bool | None = None,
+        profile: str | None = None,
+        timeout: float = 30.0,
+    ) -> Self:
         """As Client.connect."""
+
+        async def connect() -> Client:
+            return Client.connect(address, token, tls=tls, profile=profile, timeout=timeout)
+
         portal = Portal()
         try:
-            return cls(portal, portal.call(_connect(address, token, timeout)))
+            return cls(portal, portal.call(connect()))  # on the loop that the client will belong to
         except BaseException:
             portal.close()
             raise
@@ -141,6 +160,16 @@ class SyncClient(Blocking[Client]):
         """As Client.enqueue_batch."""
         return [SyncHandle(self._portal, each) for each in self._portal.call(self._wrapped.enqueue_batch(tasks))]
 
+    def enqueue_stream(
+        self,
+        tasks: Iterable[NewTask | Sequence[NewTask]],
+        *,
+        on_outage: Callable[[WindlassError], None] | None = None,
+    ) -> Iterator[SyncHandle]:
+        """As Client.enqueue_stream; `tasks` is read in a thread of its own."""
+        for handle in _enqueue_stream(self, tasks, on_outage):
+            yield SyncHandle(self._portal, handle)
+
     def retry(self, id: int, request_id: str | None = None) -> SyncHandle:
         """As Client.retry."""
         return SyncHandle(self._portal, self._portal.call(self._wrapped.retry(id, request_id)))
@@ -159,8 +188,25 @@ class SyncClient(Blocking[Client]):
     card_page = waits(Client.card_page)
     list_steps = iterates(Client.list_steps)
     step_page = waits(Client.step_page)
+    read_output = iterates(Client.read_output)
+    output_page = waits(Client.output_page)
+    watch_queue = iterates(Client.watch_queue)
+    bulk_interrupt = waits(Client.bulk_interrupt)
+    bulk_retry = waits(Client.bulk_retry)
+    bulk_reprioritize = waits(Client.bulk_reprioritize)
 
 
-async def _connect(address: str | None, token: str | None, timeout: float) -> Client:
-    """On the loop that the client will belong to."""
-    return Client.connect(address, token, timeout=timeout)
+@iterates
+async def _enqueue_stream(
+    client: Client, tasks: Iterable[NewTask | Sequence[NewTask]], on_outage: Callable[[WindlassError], None] | None
+) -> AsyncGenerator[Handle, None]:
+    async with aclosing(client.enqueue_stream(_from_thread(tasks), on_outage=on_outage)) as handles:
+        async for handle in handles:
+            yield handle
+
+
+async def _from_thread(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    """One by one: a source that pauses holds back nothing that it gave before."""
+    iterator, end = iter(items), object()
+    while (item := await asyncio.to_thread(next, iterator, end)) is not end:
+        yield item  # type: ignore[misc]  # it is not the end, so it is a T

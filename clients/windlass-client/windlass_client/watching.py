@@ -1,63 +1,124 @@
-"""A watch that outlives its connection: nothing is missed and nothing comes twice."""
+"""Streams that outlive their connection: nothing is missed and nothing comes twice."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc.aio
 from windlass_proto.v1 import event_pb2, tasks_service_pb2
 
-from windlass_client.connection import Connection, pauses
-from windlass_client.convert import event
+from windlass_client import convert
+from windlass_client.connection import LONGEST_STREAM_S, Connection, pauses
 from windlass_client.errors import DeadlineExceeded, Unavailable, WindlassError
-from windlass_client.events import Event
+from windlass_client.events import Event, QueueChange, QueueCurrent, TaskGone, TaskSeen
+from windlass_client.resources import Task
 from windlass_client.status import error_of
 
-LONGEST_STREAM_S = 3600.0
-"""Then a stream is opened anew: no call is without a deadline."""
+if TYPE_CHECKING:
+    Request = TypeVar("Request")
+    Reply = TypeVar("Reply")
+    Streaming = grpc.aio.UnaryStreamCall[Request, Reply] | grpc.aio.StreamStreamCall[Request, Reply]
+    OnOutage = Callable[[WindlassError], None] | None
+    Watch = grpc.aio.UnaryStreamMultiCallable[tasks_service_pb2.WatchRequest, event_pb2.Event]
+    WatchQueue = grpc.aio.UnaryStreamMultiCallable[tasks_service_pb2.WatchQueueRequest, tasks_service_pb2.QueueChange]
 
 STEADY_S = 15.0
 """A stream that breaks after this had been open: an attempt to connect ends sooner."""
 
 
-async def watch(
+async def follow(
     connection: Connection,
-    method: grpc.aio.UnaryStreamMultiCallable[tasks_service_pb2.WatchRequest, event_pb2.Event],
-    name: str,
-    after_sequence: int,
-    on_outage: Callable[[WindlassError], None] | None,
-) -> AsyncGenerator[Event, None]:
-    """Every event behind `after_sequence`, to the task's last one.
+    opened: Callable[[], Streaming[Request, Reply]],
+    on_outage: OnOutage,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
+) -> AsyncGenerator[Reply, None]:
+    """What comes from a stream, which is opened again whenever it breaks, or ends before it `is_over`.
 
-    A broken stream is opened again behind the last event that came.  Unavailable when that did not succeed for as long
-    as a call may take; `on_outage` is told when one begins.
+    Unavailable when opening did not succeed for as long as a call may take; `on_outage` is told when an outage begins.
     """
-    last = after_sequence
     outage = Outage(connection)
     while True:
-        request = tasks_service_pb2.WatchRequest(name=name, after_sequence=last)
-        stream = method(request, timeout=LONGEST_STREAM_S, metadata=connection.metadata)
+        stream = opened()
         outage.tried()
         try:
             async for message in stream:
                 outage.over()
-                if message.sequence > last:
-                    last = message.sequence
-                    yield event(message)
-            return
+                yield message
+            if is_over():
+                return
+            error: WindlassError = Unavailable("the server ended the stream", reason="STREAM_ENDED")
         except grpc.aio.AioRpcError as refused:
             error = error_of(refused)
             if not isinstance(error, Unavailable | DeadlineExceeded):
                 raise error from refused
-            if outage.begins() and on_outage:
-                on_outage(error)
-            if outage.lasts_too_long():
-                raise error from refused
         finally:
             stream.cancel()
+        broke = isinstance(error, Unavailable)  # else it was open as long as a stream may be
+        if outage.begins() and broke and on_outage:
+            on_outage(error)
+        if outage.lasts_too_long():
+            raise error
         await asyncio.sleep(next(outage.pauses))
+
+
+async def watch(
+    connection: Connection, method: Watch, name: str, after_sequence: int, on_outage: OnOutage
+) -> AsyncGenerator[Event, None]:
+    """Every event of a task behind `after_sequence`, to its last one."""
+    last = after_sequence
+
+    def opened() -> grpc.aio.UnaryStreamCall[tasks_service_pb2.WatchRequest, event_pb2.Event]:
+        request = tasks_service_pb2.WatchRequest(name=name, after_sequence=last)
+        return method(request, timeout=LONGEST_STREAM_S, metadata=connection.metadata)
+
+    async with aclosing(follow(connection, opened, on_outage, is_over=lambda: True)) as messages:
+        async for message in messages:
+            if message.sequence > last:
+                last = message.sequence
+                yield convert.event(message)
+
+
+async def watch_queue(
+    connection: Connection, method: WatchQueue, request: tasks_service_pb2.WatchQueueRequest, on_outage: OnOutage
+) -> AsyncGenerator[QueueChange, None]:
+    """The page of a queue, kept current.
+
+    A stream that was opened again tells its whole page anew: what is as it was is not told again, and what is no longer
+    on it has gone.
+    """
+    page: dict[int, Task] = {}
+    unseen: set[int] = set()
+
+    def opened() -> grpc.aio.UnaryStreamCall[tasks_service_pb2.WatchQueueRequest, tasks_service_pb2.QueueChange]:
+        unseen.update(page)
+        return method(request, timeout=LONGEST_STREAM_S, metadata=connection.metadata)
+
+    async with aclosing(follow(connection, opened, on_outage)) as messages:
+        async for message in messages:
+            for change in _changes(convert.queue_change(message), page, unseen):
+                yield change
+
+
+def _changes(change: QueueChange, page: dict[int, Task], unseen: set[int]) -> list[QueueChange]:
+    """What of it is news for someone who knows this page; `unseen` is what a new stream has not told yet."""
+    match change:
+        case TaskSeen(task):
+            unseen.discard(task.id)
+            known, page[task.id] = page.get(task.id), task
+            return [] if known == task else [change]
+        case TaskGone(id):
+            unseen.discard(id)
+            return [change] if page.pop(id, None) else []
+        case QueueCurrent():
+            gone = sorted(unseen)
+            unseen.clear()
+            return [*(TaskGone(id) for id in gone if page.pop(id, None)), change]
+    return [change]
 
 
 class Outage:

@@ -5,23 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
+from windlass.control.values import JSON
+from windlass.control.values import payload as _json
+from windlass.control.values import read_seconds as _seconds
+from windlass.control.values import timestamp as _time
 from windlass.core.explain import Gate
 from windlass.core.lifecycle import State, card_state
 from windlass.core.sequence import attempt_of
 from windlass.errors import InvalidArgument
 from windlass.handler import Concurrency
 from windlass.host.admission import Request
-from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, TaskFacts
+from windlass.host.pages import Change, Current, Gone
+from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, Sort, TaskFacts
+from windlass.telemetry.traceparent import carrier
 
-JSON = "application/json"
 STATE, STAGE, STEP, PROGRESS, OUTPUT = 1, 2, 3, 4, 5
 LARGEST_ID = 2**63 - 1
+NO_LABELS: dict[str, str] = {}
+CREATED = tasks_service_pb2.EnqueueResponse.RECEIPT_CREATED
+PENDING = task_pb2.Task.STATE_PENDING
 
 
 def read_id(name: str, collection: str, field: str = "name") -> int:
@@ -35,7 +42,8 @@ def read_id(name: str, collection: str, field: str = "name") -> int:
 def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Request:
     """An enqueue request in the kernel's words.  `now` only turns a due time into a delay."""
     task = message.task
-    content_type = task.payload.content_type
+    payload, has_retry = task.payload, task.HasField("retry")
+    content_type = payload.content_type
     if content_type not in ("", JSON):
         raise InvalidArgument(
             f"payload.content_type must be {JSON}, not {content_type[:60]!r}", field="task.payload.content_type"
@@ -46,10 +54,10 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
         priority=task.priority if task.HasField("priority") else None,
         pool=task.pool,
         trigger=task.trigger,
-        labels=dict(task.labels),
-        payload=task.payload.data or b"{}",
-        attempts=task.retry.attempts if task.HasField("retry") and task.retry.attempts else None,
-        pause=_seconds(task.retry.pause, "task.retry.pause") if task.retry.HasField("pause") else None,
+        labels=dict(task.labels) if task.labels else NO_LABELS,
+        payload=payload.data or b"{}",
+        attempts=(task.retry.attempts or None) if has_retry else None,
+        pause=_seconds(task.retry.pause, "task.retry.pause") if has_retry and task.retry.HasField("pause") else None,
         delay=_delay(task.due_time, now) if task.HasField("due_time") else 0.0,
         request_id=message.request_id,
         coalesce_key=task.coalesce_key if task.HasField("coalesce_key") else None,
@@ -59,20 +67,13 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
         start_within=_span(task, "start_within"),
         run_limit=_span(task, "run_limit"),
         silence_limit=_span(task, "silence_limit"),
-        after=tuple(read_id(name, "tasks", "task.after") for name in task.after),
+        after=tuple([read_id(name, "tasks", "task.after") for name in task.after]) if task.after else (),
         after_success=task.after_success,
     )
 
 
 def _span(task: tasks_service_pb2.NewTask, field: str) -> float | None:
     return _seconds(getattr(task, field), f"task.{field}") if task.HasField(field) else None  # type: ignore[arg-type]
-
-
-def _seconds(duration: Any, field: str) -> float:
-    try:
-        return float(duration.ToTimedelta().total_seconds())
-    except (ValueError, OverflowError) as error:
-        raise InvalidArgument(f"{field} is out of range: {error}", field=field) from error
 
 
 def _delay(due: Timestamp, now: datetime) -> float:
@@ -83,8 +84,11 @@ def _delay(due: Timestamp, now: datetime) -> float:
 
 
 def receipt(stored: Receipt) -> tasks_service_pb2.EnqueueResponse:
+    name = f"tasks/{stored.task}"
+    if stored.sort is Sort.CREATED:
+        return tasks_service_pb2.EnqueueResponse(task=name, receipt=CREATED, state=PENDING)
     word = tasks_service_pb2.EnqueueResponse.Receipt.Value(f"RECEIPT_{stored.sort.name}")
-    message = tasks_service_pb2.EnqueueResponse(task=f"tasks/{stored.task}", receipt=word, joined=stored.joined)
+    message = tasks_service_pb2.EnqueueResponse(task=name, receipt=word, joined=stored.joined)
     if not stored.repeated:
         message.state = int(stored.state)  # type: ignore[assignment]
     return message
@@ -126,6 +130,9 @@ def task(facts: TaskFacts) -> task_pb2.Task:
         retry_of=_name(facts.retry_of),
         coalesce_key=facts.coalesce_key or "",
     )
+    if facts.trace is not None:
+        headers = carrier(facts.trace)
+        message.trace.traceparent, message.trace.tracestate = headers["traceparent"], headers.get("tracestate", "")
     if facts.attempt_limit is not None:
         message.retry.attempts = facts.attempt_limit
     if facts.retry_pause is not None:
@@ -134,6 +141,16 @@ def task(facts: TaskFacts) -> task_pb2.Task:
         message.progress.current = facts.progress_current
         message.progress.total = facts.progress_total or 0
     return message
+
+
+def queue_change(change: Change) -> tasks_service_pb2.QueueChange:
+    match change:
+        case Gone(gone):
+            return tasks_service_pb2.QueueChange(gone=f"tasks/{gone}")
+        case Current(at):
+            return tasks_service_pb2.QueueChange(current=_time(at))
+        case TaskFacts():
+            return tasks_service_pb2.QueueChange(task=task(change))
 
 
 def _name(task: int | None) -> str:
@@ -200,6 +217,13 @@ def event(facts: EventFacts) -> event_pb2.Event:
     return message
 
 
+def output_chunk(facts: EventFacts) -> history_service_pb2.OutputChunk:
+    said = event(facts)
+    return history_service_pb2.OutputChunk(
+        sequence=said.sequence, attempt=said.attempt, time=said.time, output=said.output
+    )
+
+
 def step(task_id: int, facts: EventFacts) -> history_service_pb2.Step:
     return history_service_pb2.Step(
         name=f"cards/{task_id}/steps/{facts.sequence}",
@@ -221,17 +245,5 @@ def _words(facts: EventFacts) -> str:
     return f"{words}: {facts.text}" if facts.text else words
 
 
-def _json(data: bytes | None) -> task_pb2.Payload | None:
-    return None if data is None else _payload(data)
-
-
 def _payload(data: bytes) -> task_pb2.Payload:
     return task_pb2.Payload(content_type=JSON, data=bytes(data))
-
-
-def _time(at: datetime | None) -> Timestamp | None:
-    if at is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message

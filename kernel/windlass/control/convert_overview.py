@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from windlass_proto.v1 import cluster_pb2, overview_pb2, task_pb2
 
 from windlass.control import convert
+from windlass.control.values import JSON
 from windlass.core.sections import HealthLine
 from windlass.core.signals import Signal
 from windlass.core.vitals import COUNT_CAP, PoolVitals
@@ -89,7 +90,7 @@ def signal(found: Signal, now: datetime) -> overview_pb2.HealthSignal:
 
 
 def section(facts: SectionFacts) -> overview_pb2.Section:
-    data = None if facts.data is None else task_pb2.Payload(content_type=convert.JSON, data=facts.data)
+    data = None if facts.data is None else task_pb2.Payload(content_type=JSON, data=facts.data)
     return overview_pb2.Section(
         name=facts.name, title=facts.title, summary=facts.summary, lines=map(_line, facts.lines), data=data
     )

@@ -1,25 +1,27 @@
-"""Who may call: every RPC demands the token that `serve` wrote.  A script runner without one is a hole."""
+"""Who may call: nobody, unless a token or a certificate says who it is and its role suffices.
+
+A call passes here once: who it is (`Gatekeeper`), whether its role allows the method (control/roles.py), whether its
+scope does.  What a scope leaves visible within a method is for the servicers (control/scope.py).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
-import getpass
-import hashlib
-import hmac
-import os
-import secrets
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
 
-from windlass.control.roles import OPEN_TO_ALL
-from windlass.control.status import code_of, details_of
-from windlass.errors import BootError, Unauthenticated
+from windlass.control.gatekeeper import Gatekeeper, Pass
+from windlass.control.open_streams import OpenStreams
+from windlass.control.roles import OPEN_TO_ALL, SCOPED, role_of
+from windlass.control.status import refuse
+from windlass.core.access import allows
+from windlass.errors import CallTimedOut, Forbidden, RoleTooLow, ScopeTooNarrow, WindlassError
 from windlass.host.admission import Caller
 
-USER = 1
 RpcHandler = Any
 """grpc.RpcMethodHandler, whose type arguments say nothing here."""
 
@@ -27,72 +29,127 @@ caller: contextvars.ContextVar[Caller] = contextvars.ContextVar("caller")
 """The authenticated caller of the RPC that runs now."""
 method: contextvars.ContextVar[str] = contextvars.ContextVar("method")
 """Its name, such as `/windlass.v1.Tasks/Get`."""
-
-
-def write_token(file: Path) -> str:
-    """The server's token: made once, kept in a file that only its owner reads."""
-    if file.exists():
-        return _read_token(file)
-    token = secrets.token_urlsafe(32)
-    # Not the pid: two containers may share the home and both be pid 7.
-    fresh = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(token + "\n")
-    try:
-        # Two servers may start at once: the first one's token stands.
-        os.link(fresh, file)
-    except FileExistsError:
-        token = _read_token(file)
-    finally:
-        fresh.unlink()
-    return token
-
-
-def _read_token(file: Path) -> str:
-    if token := file.read_text("ascii").strip():
-        return token
-    raise BootError(f"the token file {file} is empty: remove it, and the next start makes a new one")
+marked: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar("marked")
+"""Names of payload properties that some kind's schema marks as secret."""
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """Lets a call in with the right bearer token, and says who it is: the owner of the token's file."""
+    """`deadline`: seconds that a unary call gets whose caller named none; `secret`: see `marked`."""
 
-    def __init__(self, token: str) -> None:
-        self._digest = hashlib.sha256(token.encode()).digest()
-        self._caller = Caller(name=_owner(), origin=USER, credential="token-file")
+    def __init__(
+        self, gatekeeper: Gatekeeper, streams: OpenStreams, deadline: float, secret: frozenset[str] = frozenset()
+    ) -> None:
+        self._gatekeeper = gatekeeper
+        self._streams = streams
+        self._deadline = deadline
+        self._secret = secret
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> RpcHandler:
-        if handler_call_details.method not in OPEN_TO_ALL:
-            if not self._knows(dict(handler_call_details.invocation_metadata).get("authorization", "")):
-                return REFUSAL
-            caller.set(self._caller)
-            method.set(handler_call_details.method)
-        return await continuation(handler_call_details)
+        name = handler_call_details.method
+        if name in OPEN_TO_ALL:
+            return await continuation(handler_call_details)
+        marked.set(self._secret)
+        try:
+            shown = await self._gatekeeper.look_at(handler_call_details.invocation_metadata)
+            if shown is not None:
+                _admit(shown.caller, name)
+        except WindlassError as error:
+            return _refusal(error)
+        handler = await continuation(handler_call_details)
+        if handler is not None and role_of(name) is None:
+            return _refusal(Forbidden(f"{name} is nobody's: no role is set for it"))
+        return None if handler is None else self._guarded(handler, name, shown)
 
-    def _knows(self, header: str | bytes) -> bool:
-        scheme, _, token = str(header).partition(" ")
-        digest = hashlib.sha256(token.strip().encode()).digest()
-        return scheme.lower() == "bearer" and hmac.compare_digest(digest, self._digest)
+    def _guarded(self, handler: RpcHandler, name: str, shown: Pass | None) -> RpcHandler:
+        if not handler.request_streaming and not handler.response_streaming:
+            return handler._replace(unary_unary=self._unary(handler.unary_unary, name, shown))
+        kind = next(kind for kind in ("unary_stream", "stream_unary", "stream_stream") if getattr(handler, kind))
+        behaviour = getattr(handler, kind)
+        generates = inspect.isasyncgenfunction(behaviour)
+        wrap = self._stream if generates else self._exchange
+        return handler._replace(**{kind: wrap(behaviour, name, shown)})
+
+    def _unary(self, behaviour: Any, name: str, shown: Pass | None) -> Any:
+        async def answer(request: Any, context: Any) -> Any:
+            if shown is None:
+                await self._pass_by_certificate(context, name)
+            if context.time_remaining() is not None:
+                return await behaviour(request, context)
+            try:
+                async with asyncio.timeout(self._deadline):
+                    return await behaviour(request, context)
+            except TimeoutError:
+                await refuse(context, _timed_out(self._deadline))
+
+        return answer
+
+    def _stream(self, behaviour: Any, name: str, shown: Pass | None) -> Any:
+        async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            taken = shown or await self._pass_by_certificate(context, name)
+            with self._streams.held(taken.digest, context):
+                async for message in behaviour(request, context):
+                    yield message
+
+        return stream
+
+    def _exchange(self, behaviour: Any, name: str, shown: Pass | None) -> Any:
+        """The same for a handler that reads and writes by itself."""
+
+        async def exchange(request: Any, context: Any) -> Any:
+            taken = shown or await self._pass_by_certificate(context, name)
+            with self._streams.held(taken.digest, context):
+                return await behaviour(request, context)
+
+        return exchange
+
+    async def _pass_by_certificate(self, context: Any, name: str) -> Pass:
+        """A certificate is seen only from inside the call; what it names decides like a token would."""
+        try:
+            shown = self._gatekeeper.look_at_certificate(context.auth_context())
+            _admit(shown.caller, name)
+        except WindlassError as error:
+            await refuse(context, error)
+        return shown
 
 
-def _owner() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+def _admit(who: Caller, name: str) -> None:
+    """Let `who` call `name`.  Raises `RoleTooLow` or `ScopeTooNarrow`; what nobody serves passes, to be told so."""
+    least = role_of(name)
+    if least is not None:
+        if not allows(who.role, least):
+            raise RoleTooLow(
+                f"{_short(name)} needs the role {least.name.lower()}, and yours is {who.role.name.lower()}:"
+                " ask an admin for a token with it",
+                needed=least.name.lower(),
+                role=who.role.name.lower(),
+            )
+        if who.pools and name not in SCOPED:
+            raise ScopeTooNarrow(
+                f"{_short(name)} concerns more than the pools that your token is good for: it needs one for all pools",
+                pools=", ".join(sorted(who.pools)),
+            )
+    caller.set(who)
+    method.set(name)
 
 
-async def _refuse(_request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-    error = Unauthenticated(
-        "this call needs the server's token: send it as `authorization: Bearer …`"
-        " (the windlass command finds it in the server's home directory, or in WINDLASS_TOKEN)"
+def _short(name: str) -> str:
+    return name.removeprefix("/windlass.v1.")
+
+
+def _timed_out(deadline: float) -> CallTimedOut:
+    return CallTimedOut(
+        f"the call took longer than {deadline:.3g} s, which it gets when it names no deadline of its own"
     )
-    trailer = (("grpc-status-details-bin", details_of(error)),)
-    await context.abort(code_of(error), error.message, trailing_metadata=trailer)
 
 
-REFUSAL: RpcHandler = grpc.unary_unary_rpc_method_handler(_refuse)
+def _refusal(error: WindlassError) -> RpcHandler:
+    """A handler that reads nothing of what was sent, whatever the kind of call."""
+
+    async def refused(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        await refuse(context, error)
+
+    return grpc.stream_stream_rpc_method_handler(refused)

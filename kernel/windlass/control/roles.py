@@ -71,6 +71,21 @@ ROLES: Mapping[str, Mapping[str, Role]] = {
 }
 
 
+_SCOPED: Mapping[str, tuple[str, ...]] = {
+    "Tasks": (
+        *("Enqueue", "BatchEnqueue", "EnqueueStream", "Get", "List", "Interrupt", "Retry", "Reprioritize"),
+        *("Explain", "Watch", "WatchQueue", "BulkInterrupt", "BulkRetry", "BulkReprioritize"),
+    ),
+    "History": ("Get", "List", "ListSteps", "ReadOutput"),
+    "Overview": ("GetOverview", "WatchOverview"),
+    "Cluster": ("GetServerInfo", "ListPools", "GetPool", "ResizePool", "PausePool", "ResumePool"),
+    "Access": ("WhoAmI", "CreateToken", "ListTokens", "RevokeToken"),
+}
+SCOPED = frozenset(f"/windlass.v1.{service}/{name}" for service, names in _SCOPED.items() for name in names)
+"""What a token for some pools may call as well: these look at the scope themselves (control/scope.py).  Everything
+else concerns the whole cluster and is refused before it runs, also what is new and was forgotten here."""
+
+
 def role_of(method: str) -> Role | None:
     """The least role for `/windlass.v1.Tasks/Get`; None for what is not in the table: nobody may call that."""
     service, _, name = method.removeprefix("/windlass.v1.").partition("/")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from functools import wraps
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 import structlog
@@ -24,19 +26,40 @@ LONGEST_MESSAGE = 1_000
 LONGEST_FACT = 200
 CODES = {
     "SCHEDULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "SCHEDULE_EXISTS": grpc.StatusCode.ALREADY_EXISTS,
     "SCHEDULE_CHANGED": grpc.StatusCode.ABORTED,
     "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TASK_OVER": grpc.StatusCode.FAILED_PRECONDITION,
     "TASK_IN_QUEUE": grpc.StatusCode.FAILED_PRECONDITION,
+    "OPERATION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "OPERATION_REJECTED": grpc.StatusCode.FAILED_PRECONDITION,
+    "OPERATION_TIMED_OUT": grpc.StatusCode.DEADLINE_EXCEEDED,
+    "CONFIG": grpc.StatusCode.INVALID_ARGUMENT,
+    "NOT_RELOADABLE": grpc.StatusCode.FAILED_PRECONDITION,
+    "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "NODE_GONE": grpc.StatusCode.FAILED_PRECONDITION,
     "POOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "KIND_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "TOKEN_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TOKEN_MISSING_OR_WRONG": grpc.StatusCode.UNAUTHENTICATED,
+    "TOKEN_EXPIRED": grpc.StatusCode.UNAUTHENTICATED,
+    "TOKEN_REVOKED": grpc.StatusCode.UNAUTHENTICATED,
+    "CERTIFICATE_UNKNOWN": grpc.StatusCode.UNAUTHENTICATED,
+    "FORBIDDEN": grpc.StatusCode.PERMISSION_DENIED,
+    "ROLE_TOO_LOW": grpc.StatusCode.PERMISSION_DENIED,
+    "POOL_OUT_OF_SCOPE": grpc.StatusCode.PERMISSION_DENIED,
+    "SCOPE_TOO_NARROW": grpc.StatusCode.PERMISSION_DENIED,
+    "CALL_TIMED_OUT": grpc.StatusCode.DEADLINE_EXCEEDED,
     "STORE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "ATTEMPT_SUPERSEDED": grpc.StatusCode.ABORTED,
     "TASK_INTERRUPTED": grpc.StatusCode.ABORTED,
+    "FILTER_TOO_BROAD": grpc.StatusCode.DEADLINE_EXCEEDED,
     "SHUTTING_DOWN": grpc.StatusCode.UNAVAILABLE,
 }
 """Everything else is INVALID_ARGUMENT when it is one, and INTERNAL otherwise."""
+
+open_streams: Counter[str] = Counter()
+"""How many streams of each RPC are open in this process."""
 
 
 def code_of(error: WindlassError) -> grpc.StatusCode:
@@ -90,19 +113,28 @@ def answers(method: Callable[[Any, Any, Any], Awaitable[T]]) -> Callable[[Any, A
 
 
 def streams(method: Callable[[Any, Any, Any], AsyncIterator[T]]) -> Callable[[Any, Any, Any], AsyncIterator[T]]:
-    """The same for an RPC that answers with a stream."""
+    """The same for an RPC that answers with a stream.
+
+    It writes by itself: gRPC leaves a generator whose client went away during a write to the garbage collector, with
+    all that it holds.
+    """
 
     @wraps(method)
-    async def streamed(self: Any, request: Any, context: Any) -> AsyncIterator[T]:
+    async def streamed(self: Any, request: Any, context: Any) -> None:
+        open_streams[method.__name__] += 1
         try:
-            async for message in method(self, request, context):
-                yield message
+            async with aclosing(cast("AsyncGenerator[T, None]", method(self, request, context))) as messages:
+                async for message in messages:
+                    await context.write(message)
         except WindlassError as error:
             await refuse(context, error)
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer the caller
             await refuse(context, _unforeseen(error, method.__qualname__))
+        finally:
+            open_streams[method.__name__] -= 1
 
-    return streamed
+    # What the generated base class asks for; gRPC takes either.
+    return cast("Callable[[Any, Any, Any], AsyncIterator[T]]", streamed)
 
 
 def _unforeseen(error: Exception, where: str) -> WindlassError:

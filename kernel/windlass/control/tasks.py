@@ -3,78 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
 
-from windlass.control import convert
+from windlass.control import convert, scope
+from windlass.control.bulk import BulkRpcs
+from windlass.control.enqueuing import Enqueuing
 from windlass.control.guard import caller
 from windlass.control.notes import note
-from windlass.control.paging import bounded, page_size, read_token, write_token
+from windlass.control.queue import QueueLists
 from windlass.control.status import answers, streams
 from windlass.core.sequence import ENDED, sequence
 from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
-from windlass.store.facts import Asked, NewTask
-
-LARGEST_BATCH = 1_000
-LONGEST_REASON = 500
-ActivePlace = tuple[int, int, int, datetime]
+from windlass.store.facts import Asked
 
 
-class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
+class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.TasksServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-
-    @answers
-    async def Enqueue(
-        self, request: tasks_service_pb2.EnqueueRequest, context: Any
-    ) -> tasks_service_pb2.EnqueueResponse:
-        task = self._admit(request)
-        if request.validate_only:
-            return tasks_service_pb2.EnqueueResponse()
-        return convert.receipt(await self._kernel.enqueuer.enqueue(task))
-
-    @answers
-    async def BatchEnqueue(
-        self, request: tasks_service_pb2.BatchEnqueueRequest, context: Any
-    ) -> tasks_service_pb2.BatchEnqueueResponse:
-        if len(request.requests) > LARGEST_BATCH:
-            raise InvalidArgument(
-                f"{len(request.requests)} requests; at most {LARGEST_BATCH} are taken", field="requests"
-            )
-        if any(one.validate_only for one in request.requests):
-            raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
-        tasks = [self._admit_nth(n, one) for n, one in enumerate(request.requests)]
-        receipts = await self._kernel.enqueuer.enqueue_batch(tasks) if tasks else []
-        return tasks_service_pb2.BatchEnqueueResponse(responses=map(convert.receipt, receipts))
 
     @answers
     async def Get(self, request: tasks_service_pb2.GetTaskRequest, context: Any) -> task_pb2.Task:
         return await self._task(convert.read_id(request.name, "tasks"))
 
     @answers
-    async def List(
-        self, request: tasks_service_pb2.ListTasksRequest, context: Any
-    ) -> tasks_service_pb2.ListTasksResponse:
-        after = read_token("active", request.page_token, ActivePlace)
-
-        async def read(size: int) -> tasks_service_pb2.ListTasksResponse:
-            page = await self._kernel.library.active(size, after)
-            return tasks_service_pb2.ListTasksResponse(
-                tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
-            )
-
-        return await bounded(read, page_size(request.page_size, 50))
-
-    @answers
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        if len(request.reason) > LONGEST_REASON or "\0" in request.reason:
-            raise InvalidArgument(f"reason must have at most {LONGEST_REASON} characters and no NUL", field="reason")
-        asked = Asked(task, caller.get().name, request.reason)
-        await self._kernel.interrupt(asked, note(request, request.name, request.reason))
+        asked, noted = Asked(task, caller.get().name, request.reason), note(request, request.name, request.reason)
+        await scope.check_task(self._kernel.library, task)
+        await self._kernel.interrupt(asked, noted)
         return await self._task(task)
 
     @answers
@@ -83,19 +42,22 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
     ) -> tasks_service_pb2.EnqueueResponse:
         task = convert.read_id(request.name, "tasks")
         noted = note(request, request.name)
+        await scope.check_task(self._kernel.library, task)
         return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id, noted))
 
     @answers
     async def Reprioritize(self, request: tasks_service_pb2.ReprioritizeRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        await self._kernel.reprioritize(task, request.priority, note(request, request.name))
+        noted = note(request, request.name)
+        await scope.check_task(self._kernel.library, task)
+        await self._kernel.reprioritize(task, request.priority, noted)
         return await self._task(task)
 
     @answers
     async def Explain(
         self, request: tasks_service_pb2.ExplainRequest, context: Any
     ) -> tasks_service_pb2.ExplainResponse:
-        gates = await self._kernel.explain(convert.read_id(request.name, "tasks"))
+        gates = await self._kernel.explain(convert.read_id(request.name, "tasks"), scope.pools())
         return tasks_service_pb2.ExplainResponse(gates=map(convert.gate, gates))
 
     @streams
@@ -111,41 +73,11 @@ class TasksServicer(tasks_service_pb2_grpc.TasksServicer):
         async for event in self._kernel.watches.follow(task, request.after_sequence):
             yield convert.event(event)
 
-    async def EnqueueStream(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:
-        if context:
-            raise NotImplementedError
-        yield
-
-    async def WatchQueue(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if context:
-            raise NotImplementedError
-        yield
-
-    async def BulkInterrupt(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkRetry(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkReprioritize(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    def _admit(self, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
-        return self._kernel.admission.admit(convert.read_request(request, datetime.now(UTC)), caller.get())
-
-    def _admit_nth(self, n: int, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
-        try:
-            return self._admit(request)
-        except InvalidArgument as error:
-            error.field = f"requests[{n}].{error.field}"
-            error.message = f"request {n}: {error.message}"
-            raise
-
     async def _task(self, task: int) -> task_pb2.Task:
         return convert.task(await self._found(task))
 
     async def _found(self, task: int) -> Any:
-        facts = await self._kernel.library.task(task)
+        facts = await self._kernel.library.task(task, scope.pools())
         if facts is None:
             raise TaskNotFound(f"there is no task {task}", task=task)
         return facts

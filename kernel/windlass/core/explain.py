@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Protocol
 
@@ -62,6 +63,8 @@ class Facts(Protocol):
     @property
     def able_nodes(self) -> int: ...
     @property
+    def draining_nodes(self) -> int: ...
+    @property
     def slot_key(self) -> str | None: ...
     @property
     def slot_limit(self) -> int | None: ...
@@ -80,6 +83,15 @@ def gates(facts: Facts) -> list[Gate]:
     if facts.is_claimed:
         return [Gate(GateKind.CLAIMED, "a node has claimed it and starts it when a slot is free", "nothing to do")]
     return [*_others(facts), *_pauses(facts), *_capacity(facts)]
+
+
+def veiled(gate: Gate, seen: AbstractSet[int]) -> Gate:
+    """The gate as one may see it to whom only the tasks `seen` exist."""
+    if seen >= set(gate.tasks):
+        return gate
+    return Gate(
+        gate.kind, gate.kind.value, "nothing that you can see", tuple(task for task in gate.tasks if task in seen)
+    )
 
 
 def _others(facts: Facts) -> Iterator[Gate]:
@@ -102,8 +114,18 @@ def _pauses(facts: Facts) -> Iterator[Gate]:
         why = f"pool {facts.pool} was paused by {facts.pool_paused_by}"
         yield Gate(GateKind.POOL_PAUSED, why, f"resuming pool {facts.pool}")
     if facts.able_nodes == 0:
-        known = f"none of the {facts.live_nodes} live nodes" if facts.live_nodes else "no node is alive, so none"
-        yield Gate(GateKind.NO_NODE, f"{known} has kind {facts.kind}", "starting a node with its plugin")
+        yield _nobody(facts)
+
+
+def _nobody(facts: Facts) -> Gate:
+    if facts.draining_nodes == 1:
+        why = f"the one live node that has kind {facts.kind} is drained"
+        return Gate(GateKind.NO_NODE, why, "resuming it, or starting another")
+    if facts.draining_nodes:
+        why = f"all {facts.draining_nodes} live nodes that have kind {facts.kind} are drained"
+        return Gate(GateKind.NO_NODE, why, "resuming one of them, or starting another")
+    known = f"none of the {facts.live_nodes} live nodes" if facts.live_nodes else "no node is alive, so none"
+    return Gate(GateKind.NO_NODE, f"{known} has kind {facts.kind}", "starting a node with its plugin")
 
 
 def _capacity(facts: Facts) -> Iterator[Gate]:

@@ -12,6 +12,7 @@ field that begins with a star goes by elapsed time: it comes in both hours, and 
 from __future__ import annotations
 
 import difflib
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,8 @@ RECENT = timedelta(days=7)
 SHORTEST_INTERVAL = 1.0
 LONGEST_INTERVAL = 366 * 86_400.0
 LONGEST_NAME = 100
+NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_NAME}}}")
+"""Part of addresses, so nothing in it needs quoting."""
 CRON_FIELDS = {
     "minute": "0-59",
     "hour": "0-23",
@@ -189,8 +192,9 @@ def _not_caught_up(policy: CatchUp, due: Sequence[datetime], at: datetime) -> st
 
 def check_schedule(schedule: Schedule) -> None:
     """Raises `ScheduleInvalid`, which names the field and says what to change."""
-    if not 0 < len(schedule.name) <= LONGEST_NAME or not schedule.name.isprintable():
-        wrong = f"a schedule's name has 1 to {LONGEST_NAME} printable characters, not {schedule.name[:LONGEST_NAME]!r}"
+    if not NAME.fullmatch(schedule.name):
+        allowed = f"1 to {LONGEST_NAME} characters of a-z, A-Z, 0-9, '.', '_', '-'"
+        wrong = f"a schedule's name has {allowed}; {schedule.name[:LONGEST_NAME]!r} does not"
         raise ScheduleInvalid(wrong, field="schedule.name")
     if (schedule.cron is None) == (schedule.interval is None):
         wrong = f"schedule {schedule.name} needs exactly one of cron and interval"
@@ -214,7 +218,7 @@ def _check_zone(name: str, zone: str) -> None:
         near = difflib.get_close_matches(zone.lower(), known, n=1)
         hint = f"did you mean {known[near[0]]}?" if near else "use an IANA name, such as Europe/Berlin"
         wrong = f"schedule {name}: there is no time zone {zone[:LONGEST_NAME]!r}; {hint}"
-        raise ScheduleInvalid(wrong, field="schedule.zone") from None
+        raise ScheduleInvalid(wrong, field="schedule.time_zone") from None
 
 
 def _check_cron(name: str, cron: str) -> None:

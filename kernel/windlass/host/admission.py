@@ -6,14 +6,14 @@ import difflib
 import hashlib
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
 
-from windlass.core.access import Role
-from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, UnknownKind
+from windlass import telemetry
+from windlass.core.access import Role, reaches
+from windlass.errors import InvalidArgument, KindReserved, PayloadInvalid, PayloadTooLarge, PoolOutOfScope, UnknownKind
 from windlass.handler import Concurrency, Twin
 from windlass.host.context import NUL, clean
 from windlass.host.plugins import Kind
@@ -26,6 +26,7 @@ LONGEST_TITLE = 200
 LONGEST_WORD = 100
 MOST_LABELS = 64
 HIGHEST_PRIORITY = 100
+NO_LABELS = b"{}"
 LONGEST_DELAY = 5 * 366 * 86_400.0
 LONGEST_DEADLINE = 366 * 86_400.0
 NORMAL_PRIORITY = 5
@@ -34,6 +35,9 @@ MOST_SLOTS = 1_000
 MOST_DEPENDENCIES = 1_000
 # An escaped backslash before "u0000" is plain text; only an odd number of backslashes makes it an escape.
 ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+encoded = msgspec.msgpack.Encoder().encode
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -78,20 +82,28 @@ class Admission:
         self._kinds = kinds
         self._pools = pools
 
-    def admit(self, request: Request, caller: Caller) -> NewTask:
-        """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`."""
+    def admit(self, request: Request, caller: Caller, *, reserved: bool = False) -> NewTask:
+        """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`.
+
+        `reserved`: the kernel itself asks, and may have tasks of its own kinds.
+        """
         kind = self._kind(request.kind)
+        if kind.is_reserved and not reserved:
+            raise KindReserved.of(request.kind, "task.kind")
         self._check(request)
         payload = self._payload(kind, request)
         title = request.title or _title(kind, payload)
-        gates = self._gates(kind, request, payload)
+        key, slots = self._gates(kind, request, payload)
         policy = kind.handler.retry
-        labels = msgspec.json.encode(request.labels, order="sorted")
+        pool = request.pool or kind.handler.pool
+        if not reaches(caller.pools, pool):
+            raise PoolOutOfScope.of(pool, caller.pools)
+        labels = msgspec.json.encode(request.labels, order="sorted") if request.labels else NO_LABELS
         return NewTask(
             kind=request.kind,
             title=title,
             priority=NORMAL_PRIORITY if request.priority is None else request.priority,
-            pool=request.pool or kind.handler.pool,
+            pool=pool,
             trigger=request.trigger or "api",
             origin=caller.origin,
             initiator=caller.name,
@@ -106,13 +118,17 @@ class Admission:
             run_limit=request.run_limit,
             silence_limit=request.silence_limit,
             parent=request.parent,
-            after=tuple(sorted(set(request.after))),
+            after=tuple(sorted(set(request.after))) if request.after else (),
             after_success=request.after_success,
-            **gates,
+            coalesce_key=key,
+            joins_running=kind.handler.running_twin is Twin.JOIN,
+            slot_key=slots.key if slots else None,
+            slot_limit=slots.limit if slots else None,
+            trace=telemetry.trace_here(),
         )
 
-    def _gates(self, kind: Kind, request: Request, payload: object) -> dict[str, Any]:
-        """What it must wait for, by its handler and its caller."""
+    def _gates(self, kind: Kind, request: Request, payload: object) -> tuple[str | None, Concurrency | None]:
+        """What it must wait for, by its handler and its caller: its coalesce key, and the slots it takes."""
         if request.pool and self._pools is not None and request.pool not in self._pools:
             near = difflib.get_close_matches(request.pool, self._pools, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known pools: {', '.join(sorted(self._pools))}"
@@ -120,21 +136,17 @@ class Admission:
         key, slots = _keys(kind, payload)
         key = key if request.coalesce_key is None else request.coalesce_key
         slots = slots if request.concurrency is None else request.concurrency
-        for field, text in (("coalesce_key", key or ""), ("concurrency.key", slots.key if slots else "")):
-            _check_word(f"task.{field}", text, LONGEST_KEY)
+        if key:
+            _check_word("task.coalesce_key", key, LONGEST_KEY)
         if key and request.after:
             raise InvalidArgument(
                 "a request with a coalesce key can't wait for other tasks: it may join one that does not wait for them",
                 field="task.after",
             )
         if slots is not None:
+            _check_word("task.concurrency.key", slots.key, LONGEST_KEY)
             _within(slots.limit, 1, MOST_SLOTS, "concurrency.limit", "task.concurrency.limit")
-        return {
-            "coalesce_key": key or None,
-            "joins_running": kind.handler.running_twin is Twin.JOIN,
-            "slot_key": slots.key if slots and slots.key else None,
-            "slot_limit": slots.limit if slots and slots.key else None,
-        }
+        return key or None, slots if slots and slots.key else None
 
     def _kind(self, name: str) -> Kind:
         kind = self._kinds.get(name)
@@ -166,12 +178,15 @@ class Admission:
 
     @staticmethod
     def _check(request: Request) -> None:
-        words = [("title", request.title), ("pool", request.pool), ("trigger", request.trigger)]
-        words += [(f"labels.{key[:LONGEST_WORD]}", key + value) for key, value in request.labels.items()]
-        for field, text in words:
-            _check_word(f"task.{field}", text, LONGEST_TITLE if field == "title" else LONGEST_WORD)
+        _check_word("task.title", request.title, LONGEST_TITLE)
+        _check_word("task.pool", request.pool, LONGEST_WORD)
+        _check_word("task.trigger", request.trigger, LONGEST_WORD)
+        if request.labels:
+            for key, value in request.labels.items():
+                _check_word(f"task.labels.{key[:LONGEST_WORD]}", key + value, LONGEST_WORD)
         for field in ("start_within", "run_limit", "silence_limit"):
-            _within(getattr(request, field), 0.001, LONGEST_DEADLINE, field, f"task.{field}")
+            if (seconds := getattr(request, field)) is not None:
+                _within(seconds, 0.001, LONGEST_DEADLINE, field, f"task.{field}")
         _within(len(request.after), 0, MOST_DEPENDENCIES, "the number of tasks to wait for", "task.after")
         _within(len(request.labels), 0, MOST_LABELS, "the number of labels", "task.labels")
         check_priority(request.priority, "task.priority")
@@ -182,11 +197,12 @@ class Admission:
 
 
 def _check_word(field: str, text: str, longest: int) -> None:
+    if len(text) <= longest and NUL not in text:
+        return
     name = field.removeprefix("task.")
     if len(text) > longest:
         raise InvalidArgument(f"{name} has {len(text)} characters; at most {longest} are taken", field=field)
-    if NUL in text:
-        raise InvalidArgument(f"{name} holds a NUL character, which can't be stored", field=field)
+    raise InvalidArgument(f"{name} holds a NUL character, which can't be stored", field=field)
 
 
 def _keys(kind: Kind, payload: object) -> tuple[str | None, Concurrency | None]:
@@ -217,13 +233,19 @@ def _within(value: float | None, least: float, most: float, what: str, field: st
 
 
 def _has_nul(payload: bytes) -> bool:
-    return b"\0" in payload or ESCAPED_NUL.search(payload) is not None
+    # The plain search first: the expression alone took a third of an admission.
+    return b"\0" in payload or (b"\\u0000" in payload and ESCAPED_NUL.search(payload) is not None)
 
 
 def read_request_id(text: str) -> UUID | None:
     """Raises `InvalidArgument`."""
     if not text:
         return None
+    try:
+        # Four times as quick as UUID(), which takes more forms.
+        return msgspec.convert(text, UUID)
+    except msgspec.ValidationError:
+        pass
     try:
         return UUID(text)
     except ValueError:
@@ -234,5 +256,6 @@ def _body_hash(request: Request, labels: bytes) -> bytes:
     # The due time is left out: it arrives as a delay, which a repeated call has less of.
     body = (request.kind, request.title, request.priority, request.pool, request.trigger, labels, request.payload)
     gates = (request.coalesce_key, request.concurrency, request.start_within, request.run_limit, request.silence_limit)
-    others = (sorted(set(request.after)), request.after_success, request.parent)
-    return hashlib.sha256(msgspec.msgpack.encode((*body, request.attempts, request.pause, gates, others))).digest()[:16]
+    after = sorted(set(request.after)) if request.after else ()
+    whole = (body, request.attempts, request.pause, gates, after, request.after_success, request.parent)
+    return hashlib.blake2b(encoded(whole), digest_size=16).digest()

@@ -65,6 +65,8 @@ class Children:
             **asked,
         )
         child = self._admission.admit(request, Caller(parent.initiator, parent.origin))
+        if child.trace is None:
+            child = msgspec.structs.replace(child, trace=parent.trace)
         # Not in the request: a parent that was reprioritised between its attempts asks for the same.
         return child if request.priority is not None else msgspec.structs.replace(child, priority=parent.priority)
 

@@ -9,21 +9,35 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 
+from windlass import telemetry
 from windlass.core.lifecycle import Verdict
 from windlass.errors import InvalidArgument, StoreUnavailable
 from windlass.host.service import Bell, Service
 from windlass.store.facts import Ended, Settled
 from windlass.store.port import Queue
 
+if TYPE_CHECKING:
+    from windlass.telemetry.spans import AttemptSpan
+
 log = structlog.get_logger()
 
 RETRY_PAUSE = 0.5
 MOST_AT_ONCE = 1_000
 DEBT_LIMIT = 4 * MOST_AT_ONCE
+
+
+class Handed(NamedTuple):
+    """An end that was handed in `at` that time; `span` is told when it is stored."""
+
+    node: int
+    at: float
+    ended: Ended
+    span: AttemptSpan | None = None
 
 
 class Completer(Service):
@@ -33,8 +47,8 @@ class Completer(Service):
         self._now = now
         self._queue = queue
         self._on_settled = on_settled
-        self._ended: list[tuple[int, float, Ended]] = []
-        self._in_flight: list[tuple[int, float, Ended]] = []
+        self._ended: list[Handed] = []
+        self._in_flight: list[Handed] = []
         self._bell = Bell()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -45,15 +59,21 @@ class Completer(Service):
     def lags(self) -> bool:
         return len(self._ended) > DEBT_LIMIT
 
-    def add(self, node: int, ended: Ended) -> None:
+    @property
+    def lag(self) -> float:
+        """How many seconds the oldest end has waited to be stored."""
+        waiting = self._in_flight or self._ended
+        return self._now() - waiting[0].at if waiting else 0.0
+
+    def add(self, node: int, ended: Ended, span: AttemptSpan | None = None) -> None:
         """Hand in one end.  Its ages are as of now."""
-        self._ended.append((node, self._now(), ended))
+        self._ended.append(Handed(node, self._now(), ended, span))
         self._idle.clear()
         self._bell.ring()
 
     def holds(self) -> list[int]:
         """The tasks whose end is not stored yet."""
-        return [ended.task for _, _, ended in (*self._in_flight, *self._ended)]
+        return [handed.ended.task for handed in (*self._in_flight, *self._ended)]
 
     async def settled(self) -> None:
         """Wait until everything handed in is stored."""
@@ -69,9 +89,9 @@ class Completer(Service):
             await self._hand_in(self._in_flight)
             self._in_flight = []
 
-    async def _hand_in(self, batch: Sequence[tuple[int, float, Ended]]) -> None:
-        for node in {node for node, _, _ in batch}:
-            mine = [(at, ended) for owner, at, ended in batch if owner == node]
+    async def _hand_in(self, batch: Sequence[Handed]) -> None:
+        for node in {handed.node for handed in batch}:
+            mine = [handed for handed in batch if handed.node == node]
             tried_before = False
             while True:
                 try:
@@ -84,10 +104,12 @@ class Completer(Service):
             if len(settled) < len(mine) and not tried_before:
                 self._count_refused(mine, settled)
             self._on_settled(settled)
+            if telemetry.spans is not None:
+                _tell(mine, settled)
 
-    def _aged(self, batch: Sequence[tuple[float, Ended]]) -> list[Ended]:
+    def _aged(self, batch: Sequence[Handed]) -> list[Ended]:
         now = self._now()
-        return [_older(ended, now - at) for at, ended in batch]
+        return [_older(handed.ended, now - handed.at) for handed in batch]
 
     async def _finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:
         try:
@@ -106,12 +128,19 @@ class Completer(Service):
             )
             return await self._queue.finish(node, [plain])
 
-    def _count_refused(self, batch: Sequence[tuple[float, Ended]], settled: Sequence[Settled]) -> None:
+    def _count_refused(self, batch: Sequence[Handed], settled: Sequence[Settled]) -> None:
         accepted = {one.task for one in settled}
-        for _, ended in batch:
+        for _, _, ended, _ in batch:
             if ended.task not in accepted:
                 self.refused += 1
                 log.warning("late result refused", task=ended.task, attempt=ended.attempt)
+
+
+def _tell(batch: Iterable[Handed], settled: Iterable[Settled]) -> None:
+    accepted = {one.task for one in settled}
+    for handed in batch:
+        if handed.span is not None and handed.ended.task in accepted:
+            handed.span.stored()
 
 
 def _older(ended: Ended, seconds: float) -> Ended:

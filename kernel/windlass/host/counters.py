@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -43,6 +43,11 @@ class Counters(Service):
         self._written_by: int | None = None
         self._changed: set[Key] = set()
         self._held: dict[int, Key] = {}
+
+    @property
+    def totals(self) -> Mapping[Key, Mapping[str, int]]:
+        """What this process has counted so far, by pool and kind."""
+        return self._totals
 
     def enqueued(self, tasks: Sequence[NewTask]) -> None:
         for task in tasks:

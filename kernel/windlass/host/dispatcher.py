@@ -10,6 +10,7 @@ import asyncio
 import heapq
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from datetime import datetime
 
 import msgspec
@@ -29,17 +30,20 @@ POLL_SECONDS = 1.0
 def _nothing(_node: int, _claimed: Claimed) -> None: ...
 
 
-def _uncounted(_pool: str, _claimed: Sequence[Claimed]) -> None: ...
+def _uncounted(_pool: str, _claimed: Sequence[Claimed], _took: float) -> None: ...
 
 
 class Dispatcher(Service):
     """`launch` starts a claimed task, and `freed` is called when its slot is free; `may_claim` is the node's gate."""
 
+    poll_seconds = POLL_SECONDS
+    """How often it looks by itself, in case a hint was missed."""
+
     on_late: Callable[[int, Claimed], None] = staticmethod(_nothing)
     """Told of each task whose claim was on its way, for this node, when the heap was given up."""
 
-    on_claimed: Callable[[str, Sequence[Claimed]], None] = staticmethod(_uncounted)
-    """Told of the pool, and what was claimed from it."""
+    on_claimed: Callable[[str, Sequence[Claimed], float], None] = staticmethod(_uncounted)
+    """Told of the pool, what was claimed from it, and how many seconds that took."""
 
     def __init__(
         self,
@@ -69,6 +73,8 @@ class Dispatcher(Service):
         self._ringing = False
         self._claiming = asyncio.Lock()
         self._times_given_up = 0
+        self.context = copy_context()
+        """What every attempt begins with."""
 
     @property
     def is_full(self) -> bool:
@@ -122,6 +128,7 @@ class Dispatcher(Service):
 
     async def run(self) -> None:
         self._counted_at = self._now()
+        self.context = copy_context()
         while True:
             # What is held since the gate was closed: with every slot free, no end of an attempt would start it.
             self._start_waiting()
@@ -130,11 +137,12 @@ class Dispatcher(Service):
             if wanted and node is not None and await self._claim(node, wanted) == wanted:
                 continue
             self._ringing = False
-            await self._bell.wait(POLL_SECONDS)
+            await self._bell.wait(self.poll_seconds)
 
     async def _claim(self, node: int, wanted: int) -> int:
         given_up = self._times_given_up
         claimed: list[Claimed] = []
+        asked = self._now()
         async with self._claiming:
             try:
                 if self._doubtful:
@@ -146,7 +154,7 @@ class Dispatcher(Service):
                 # It may have committed: what it took is found by asking, before the next claim.
                 self._doubtful = True
                 raise
-            self.on_claimed(self.pool, claimed)
+            self.on_claimed(self.pool, claimed, self._now() - asked)
             if given_up != self._times_given_up:
                 # A drain began, or the epoch is another: these may not start under it.
                 for task in claimed:

@@ -15,12 +15,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.core.deadlines import NONE as NO_DEADLINES
 from windlass.core.deadlines import Deadlines, next_look, overdue, override
 from windlass.core.interrupts import Rung, ladder, patience
@@ -35,6 +37,10 @@ from windlass.host.plugins import Kind, Unfolded
 from windlass.host.recorder import Recorder
 from windlass.host.verdicts import Decision, decide, outcome_of
 from windlass.store.facts import Asked, Claimed, Ended
+from windlass.telemetry.logs import about
+
+if TYPE_CHECKING:
+    from windlass.telemetry.spans import AttemptSpan
 
 log = structlog.get_logger()
 
@@ -72,6 +78,7 @@ class Execution:
     _handled = False
     _abandoned = False
     _untidy = False
+    span: AttemptSpan | None = None
 
     def __init__(
         self,
@@ -120,10 +127,11 @@ class Execution:
         assert self._task is not None
         self._task.cancel()
 
-    def start(self) -> None:
+    def start(self, context: Context | None = None) -> None:
+        """Begin, with this context of one's own: whoever calls us may be at the end of another attempt."""
         self.ctx.on_superseded = self.fence
         self._recorder.began(self.ctx)
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(self._run(), context=context)
         if self._deadlines() is not NO_DEADLINES:
             self._mind_deadlines()
 
@@ -186,6 +194,7 @@ class Execution:
                 self._break_off(Decision(Verdict.RETURNED, "it never began"))
 
     async def _climb(self) -> None:
+        about.set(self.claimed)
         assert self._task is not None
         executor = self._kind.executor
         for rung, grace in ladder(self.handler.graces, executor.rungs):
@@ -203,6 +212,7 @@ class Execution:
                 return
 
     async def _outlast(self) -> None:
+        about.set(self.claimed)
         assert self._task is not None
         seconds = patience(self.handler.graces, self._kind.executor.rungs)
         await asyncio.wait((self._task,), timeout=seconds)
@@ -219,6 +229,9 @@ class Execution:
 
     async def _run(self) -> None:
         self._begun = True
+        about.set(self.claimed)
+        if telemetry.spans is not None:
+            self.span = telemetry.spans.attempt(self.claimed, self.dispatcher.pool)
         decision = None
         try:
             decision = await self._attempt()

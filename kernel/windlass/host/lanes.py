@@ -10,11 +10,14 @@ died.  Only who is called asks again.  A store that is away is asked for as long
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
 import structlog
 
+from windlass import telemetry
 from windlass.errors import AttemptSuperseded, StoreUnavailable
 from windlass.handler import Lane
 from windlass.host.service import Bell, Service
@@ -100,6 +103,7 @@ class LiveLane(Lane):
     """
 
     _left: asyncio.Task[None] | None = None
+    _let_go: Callable[[], None] | None = None
 
     def __init__(self, lanes: Lanes, entrant: Entrant, visitor: Visitor) -> None:
         self.name = entrant.lane
@@ -115,14 +119,17 @@ class LiveLane(Lane):
     async def enter(self, on_wait: Callable[[], Awaitable[None]]) -> None:
         """Wait for our turn; `on_wait` is awaited once, if there is a wait.  Raises `AttemptSuperseded`."""
         self._refuse_the_late()
-        fence = await self._lanes.enter(self._entrant)
-        if fence is None:
-            await on_wait()
-        while fence is None:
-            await self._lanes.called(self._entrant)
-            self._refuse_the_late()
+        with _told(self.name):
             fence = await self._lanes.enter(self._entrant)
+            if fence is None:
+                await on_wait()
+            while fence is None:
+                await self._lanes.called(self._entrant)
+                self._refuse_the_late()
+                fence = await self._lanes.enter(self._entrant)
         self.fence = fence
+        if telemetry.spans is not None:
+            self._let_go = telemetry.spans.begin(f"hold lane {self.name}", lane=self.name)
 
     async def check(self) -> None:
         self._refuse_the_late()
@@ -135,6 +142,8 @@ class LiveLane(Lane):
         """Give up the lane or the place in line, once; what is returned may be waited for, and cut."""
         if self._left is None:
             self._left = self._lanes.leave(self._entrant)
+            if self._let_go is not None:
+                self._let_go()
         return asyncio.shield(self._left)
 
     def _refuse_the_late(self) -> None:
@@ -144,6 +153,17 @@ class LiveLane(Lane):
     def _refusal(self) -> AttemptSuperseded:
         who = self._entrant
         return AttemptSuperseded(f"lane {who.lane!r} is not for attempt {who.attempt} of task {who.task} any more")
+
+
+@contextmanager
+def _told(lane: str) -> Iterator[None]:
+    """A wait for a lane, in its trace and in the metrics."""
+    began = time.monotonic()
+    spans = telemetry.spans
+    with nullcontext() if spans is None else spans.inside(f"wait for lane {lane}", lane=lane):
+        yield
+    if telemetry.meters is not None:
+        telemetry.meters.lane_wait[lane,].add(time.monotonic() - began)
 
 
 async def _answer(ask: Callable[[], Awaitable[T]]) -> T:

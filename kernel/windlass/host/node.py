@@ -9,21 +9,26 @@ argue; it ends what it runs and starts over as somebody else.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
+import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
-from windlass.errors import StoreUnavailable
+from windlass.errors import NodeGone, NodeNotFound, StoreUnavailable
 from windlass.host.admission import Admission
+from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
 from windlass.host.completer import Completer
 from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import Execution
 from windlass.host.lanes import Lanes
-from windlass.host.maintenance.keepers import keepers
+from windlass.host.maintenance.keepers import keep, keepers
 from windlass.host.maintenance.leadership import Leadership
 from windlass.host.maintenance.promoter import Promoter
 from windlass.host.maintenance.recoverer import Recoverer
@@ -40,6 +45,7 @@ from windlass.store.port import Store
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
+RARE_POLL_SECONDS = 5.0
 LAST_WORDS_SECONDS = 3.0
 RAISED_SECONDS = 1.5
 """For handlers to end once they are cancelled by a shutdown; with the rest it stays below 3 s after the grace."""
@@ -66,11 +72,13 @@ class Node(Service):
         self._epoch: int | None = None
         self._heartbeat: Pulse | None = None
         self._draining = False
+        self._is_drained = False
         self._executions: dict[int, Execution] = {}
         self._leaks: set[asyncio.Task[None]] = set()
         self.worn_out = asyncio.Event()
         """Set when too many abandoned handlers go on: only a new process is free of them."""
         self._all_ended = asyncio.Event()
+        self.lease_losses = 0
         self._bell = Bell()
         self._on_news = on_news
         self.counters = Counters(store.statistics, lambda: self._epoch)
@@ -82,10 +90,14 @@ class Node(Service):
             for pool in pools
         ]
         for dispatcher in self.dispatchers:
+            if dispatcher.pool == MAINTENANCE:
+                # Seldom used: an idle node would ask twice as often.
+                dispatcher.poll_seconds = RARE_POLL_SECONDS
             dispatcher.on_late = self._return_unstarted
-            dispatcher.on_claimed = self.counters.claimed
-        self.leadership = Leadership(store.cluster, lambda: self._epoch, surroundings.is_gone, self.recover, self.look)
-        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), lambda: self._epoch)
+            dispatcher.on_claimed = self._claimed
+        here, gone = (lambda: self._epoch), surroundings.is_gone
+        self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
+        self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here)
         self.admission = Admission(plugins.kinds, self.sharing.known)
         self.children = Children(self.admission, store.queue, self.stored)
         self.releaser = Releaser(store.queue, self.look)
@@ -104,6 +116,19 @@ class Node(Service):
         """Something may have become claimable."""
         for dispatcher in self.dispatchers:
             dispatcher.look()
+
+    def reconfigure(self, config: NodeConfig, retention: RetentionConfig) -> None:
+        """Take what can change while tasks run; times of the lease can't."""
+        self._config = msgspec.structs.replace(
+            self._config, drain_grace=config.drain_grace, leak_limit=config.leak_limit
+        )
+        keep(self._keepers, retention)
+        self.sharing.look()
+
+    @property
+    def epoch(self) -> int | None:
+        """Its present id; None while it has no lease."""
+        return self._epoch
 
     def stored(self, tasks: Sequence[NewTask]) -> None:
         """These tasks have just been enqueued through this process."""
@@ -127,6 +152,8 @@ class Node(Service):
             self._bell.ring()
         if word in ("", "lane"):
             self.lanes.look()
+        if word in ("", f"node/{self._epoch}"):
+            self.leadership.look()
 
     def interrupted(self) -> None:
         """Somebody asked for an interrupt through this process."""
@@ -136,6 +163,9 @@ class Node(Service):
     async def join(self) -> None:
         """Take a new epoch; raises `StoreUnavailable`."""
         facts = self._surroundings.this_process(tuple(self._plugins.kinds))
+        if self._is_drained:
+            # Another epoch of a drained node is drained too.
+            facts = msgspec.structs.replace(facts, draining=True)
         loop = asyncio.get_running_loop()
         times = self._config.lease_times
 
@@ -175,7 +205,8 @@ class Node(Service):
         self._return_waiting()
         if self._executions:
             log.info("draining", running=len(self._executions), grace=self._config.drain_grace)
-            await self._wait_for_ends(self._config.drain_grace)
+            grace = self._config.drain_grace
+            await asyncio.gather(self._wait_for_ends(grace), self._tell_of_drain(grace))
         for execution in list(self._executions.values()):
             execution.shut_down()
         await self._wait_for_ends(RAISED_SECONDS)
@@ -187,6 +218,13 @@ class Node(Service):
                 await self.completer.settled()
         except TimeoutError:
             log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
+
+    async def _tell_of_drain(self, seconds: float) -> None:
+        """For people only, so it may fail: they will see it leave."""
+        if self._epoch is not None:
+            with suppress(TimeoutError, StoreUnavailable, NodeGone, NodeNotFound):
+                async with asyncio.timeout(seconds):
+                    await self._store.cluster.drain(self._epoch, draining=True)
 
     async def _abandon_all(self) -> None:
         returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
@@ -211,14 +249,41 @@ class Node(Service):
             except StoreUnavailable as error:
                 log.warning("could not say good-bye; the lease will run out", error=error.message)
 
+    def _drained(self, is_drained: bool) -> None:
+        if is_drained == self._is_drained:
+            return
+        self._is_drained = is_drained
+        if is_drained:
+            log.info("drained: takes no more tasks until it is resumed", running=len(self._executions))
+            self._return_waiting()
+        else:
+            log.info("resumed: takes tasks again")
+            self.look()
+        self.sharing.look()
+
+    @property
+    def hindrance(self) -> str:
+        """Why this node starts no tasks; empty when it does."""
+        if self._draining:
+            return "it drains"
+        if self._epoch is None or self._heartbeat is None:
+            return "it has not joined the cluster"
+        return "" if self._heartbeat.may_start_work() else "its lease is not renewed"
+
     def _may_claim(self) -> int | None:
-        if self._draining or self._heartbeat is None or self.completer.lags or not self._heartbeat.may_start_work():
+        is_closed = self._draining or self._is_drained or self.completer.lags
+        if is_closed or self._heartbeat is None or not self._heartbeat.may_start_work():
             return None
         return self._epoch
 
     def _known(self) -> list[int]:
         waiting = [claimed.id for dispatcher in self.dispatchers for claimed in dispatcher.waiting()]
         return [*waiting, *self._executions, *self.completer.holds()]
+
+    def _claimed(self, pool: str, claimed: Sequence[Claimed], took: float) -> None:
+        self.counters.claimed(pool, claimed)
+        if telemetry.spans is not None:
+            telemetry.spans.claimed(claimed, pool, time.time_ns() - int(took * 1e9))
 
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
@@ -227,20 +292,31 @@ class Node(Service):
             claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
         )
         self._executions[claimed.id] = execution
-        execution.start()
+        execution.start(dispatcher.context.copy())
         self.counters.started(claimed.id)
+        if telemetry.meters is not None:
+            # By two clocks, as far as they agree: the database's says when it was due.
+            telemetry.meters.pickup[dispatcher.pool,].add(max(0.0, time.time() - claimed.next_try_at.timestamp()))
 
     def _attempt_ended(self, execution: Execution, ended: Ended | None) -> None:
         task = execution.claimed.id
         if self._executions.get(task) is execution:
             del self._executions[task]
+        self._tell(execution, ended)
         if ended is not None:
-            self.completer.add(execution.node, ended)
+            self.completer.add(execution.node, ended, execution.span)
         if not self._executions:
             self._all_ended.set()
         if (left := execution.leaks()) is not None:
             self._count_leak(left)
         execution.dispatcher.freed()
+
+    def _tell(self, execution: Execution, ended: Ended | None) -> None:
+        outcome = "superseded" if ended is None else ended.verdict.name.lower()
+        if execution.span is not None:
+            execution.span.handed_in(outcome, "" if ended is None else ended.message)
+        if telemetry.meters is not None and ended is not None:
+            telemetry.meters.attempt[execution.claimed.kind, outcome].add(ended.started_age or 0.0)
 
     @property
     def leaks(self) -> int:
@@ -304,6 +380,7 @@ class Node(Service):
             self._bell.ring()
 
     def _lose_epoch(self) -> None:
+        self.lease_losses += 1
         lost, self._epoch, self._heartbeat = self._heartbeat, None, None
         if lost is not None:
             lost.cease()

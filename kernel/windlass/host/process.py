@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from windlass.store.facts import NodeFacts
@@ -17,7 +20,14 @@ def this_process(kinds: tuple[str, ...]) -> NodeFacts:
     """
     pid = os.getpid()
     name = f"{socket.gethostname()}/{pid}"
-    return NodeFacts(name=name, machine=_machine(), pid=pid, pid_started=started(pid) or 0, kinds=kinds)
+    begun = started(pid) or 0
+    return NodeFacts(name=name, machine=_machine(), pid=pid, pid_started=begun, kinds=kinds, version=our_version())
+
+
+@cache
+def our_version() -> str:
+    """Of the kernel that this process runs."""
+    return version("windlass-kernel")
 
 
 def is_gone(node: NodeFacts) -> bool:
@@ -36,6 +46,18 @@ def started(pid: int) -> int | None:
     # The command's name stands in brackets and may itself hold brackets and spaces.
     state, *fields = stat.rpartition(")")[2].split()
     return None if state in "ZX" else int(fields[18])
+
+
+def tell_supervisor(state: str) -> None:
+    """Tell systemd, when it started us as a service of `Type=notify`: READY=1, STOPPING=1.  Never raises."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    # A name that begins with @ is in Linux's abstract space.
+    name = "\0" + address[1:] if address.startswith("@") else address
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as supervisor:
+        supervisor.connect(name)
+        supervisor.send(state.encode())
 
 
 def _machine() -> str:

@@ -15,13 +15,14 @@ from windlass.errors import BootError, InvalidArgument, ScheduleChanged, Schedul
 from windlass.host.admission import NORMAL_PRIORITY, Admission, Caller, Request
 from windlass.host.plugins import Kind, Plugins
 from windlass.store.facts import NewTask, Note, Page, Receipt
-from windlass.store.schedules import ScheduleFacts, Schedules, TickFacts
+from windlass.store.schedules import ScheduleFacts, Schedules, TickFacts, exists_already, refusal
 
 log = structlog.get_logger()
 
 SCHEDULER = Caller("Scheduler", 2)
 """Who asks when nobody asked: what it makes is of origin SYSTEM."""
 PAGE = 200
+ASKED_AGAIN = 5
 
 
 class Timetable:
@@ -46,6 +47,37 @@ class Timetable:
         facts = await self._schedules.put(self._complete(schedule), owner=None, revision=revision, note=note)
         self._on_changed()
         return facts
+
+    async def create(self, schedule: Schedule, note: Note | None = None) -> ScheduleFacts:
+        """Make an operator's schedule.  Raises as `put`, and `ScheduleExists`."""
+        return await self.put(schedule, revision=0, note=note)
+
+    async def update(self, schedule: Schedule, revision: int | None, note: Note | None = None) -> ScheduleFacts:
+        """Change an operator's schedule as a whole; without a `revision`, whatever is there.  Raises as `put`."""
+        for _ in range(ASKED_AGAIN):
+            seen = (await self._schedules.get(schedule.name)).revision if revision is None else revision
+            try:
+                return await self.put(schedule, revision=seen, note=note)
+            except ScheduleChanged as error:
+                if revision is not None or "revision" not in error.facts:
+                    raise
+        raise ScheduleChanged(f"schedule {schedule.name!r} is being changed by others: try again")
+
+    async def check_new(self, schedule: Schedule, now: datetime) -> ScheduleFacts:
+        """What `create` would store.  Raises what it would raise."""
+        complete = self._complete(schedule)
+        with suppress(ScheduleNotFound):
+            await self._schedules.get(schedule.name)
+            raise exists_already(schedule.name)
+        return ScheduleFacts(complete, None, 0, 0, now, now, None, now, None, None)
+
+    async def check_change(self, schedule: Schedule, revision: int | None, now: datetime) -> ScheduleFacts:
+        """What `update` would store.  Raises what it would raise."""
+        complete = self._complete(schedule)
+        old = await self._schedules.get(schedule.name)
+        if old.owner is not None or revision not in (None, old.revision):
+            raise refusal(old, None)
+        return replace(old, schedule=replace(complete, paused=old.schedule.paused), since=max(old.since, now))
 
     async def get(self, name: str) -> ScheduleFacts:
         return await self._schedules.get(name)
@@ -127,6 +159,7 @@ class Timetable:
             task = self._admission.admit(_request(plain, "schedule", {}), SCHEDULER)
         except InvalidArgument as error:
             error.message = f"schedule {plain.name}: {error.message}"
+            error.field = f"schedule.{error.field.removeprefix('task.')}"
             error.args = (error.message,)
             raise
         return replace(plain, title=task.title, pool=task.pool, priority=task.priority)

@@ -1,4 +1,4 @@
-"""What operators open and close: the slots of a pool, and pauses of pools and kinds.
+"""What operators open and close: the slots of a pool, pauses of pools and kinds, and nodes that are drained.
 
 Each is seen by every node within a second or two, by this one and those that hear its hint at once.
 """
@@ -9,13 +9,15 @@ from windlass.errors import InvalidArgument
 from windlass.host.node import Node
 from windlass.store.facts import Note
 from windlass.store.pools import PoolFacts, Pools
+from windlass.store.port import Cluster
 
 MOST_SLOTS = 100_000
 
 
 class Valves:
-    def __init__(self, pools: Pools, node: Node) -> None:
+    def __init__(self, pools: Pools, cluster: Cluster, node: Node) -> None:
         self._pools = pools
+        self._cluster = cluster
         self._node = node
 
     async def all(self) -> list[PoolFacts]:
@@ -46,6 +48,16 @@ class Valves:
         """Raises `KindNotFound`."""
         await self._pools.resume_kind(kind, note)
         self._look()
+
+    async def drain_node(self, node: int, note: Note | None = None) -> None:
+        """It finishes what it runs and takes nothing more.  Raises `NodeNotFound` or `NodeGone`."""
+        await self._cluster.drain(node, draining=True, note=note)
+        self._node.leadership.look()
+
+    async def resume_node(self, node: int, note: Note | None = None) -> None:
+        """Raises `NodeNotFound` or `NodeGone`."""
+        await self._cluster.drain(node, draining=False, note=note)
+        self._node.leadership.look()
 
     def _look(self) -> None:
         # A store does not hear its own hints.

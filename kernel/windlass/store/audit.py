@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.store.facts import Note, Page
 
 
@@ -19,8 +20,16 @@ class AuditEntry(msgspec.Struct, frozen=True):
 
 
 class Audit(ABC):
-    """Rows are written by the calls that take a `Note`: all of the effect and its row, or neither."""
+    """Rows are written by the calls that take a `Note`: all of the effect and its row, or neither.
+
+    A call whose effect is not the store's has its row written before it: the row says that it was asked, and claims
+    nothing of what came of it.
+    """
 
     @abstractmethod
-    async def entries(self, size: int, after: int | None = None) -> Page[AuditEntry]:
-        """Newest first; `after` is the last id of the page before."""
+    async def write(self, note: Note) -> None:
+        """The row of a call whose effect is not the store's."""
+
+    @abstractmethod
+    async def entries(self, size: int, after: int | None = None, filter: Filter = EVERYTHING) -> Page[AuditEntry]:
+        """Newest first; `after` is the last id of the page before.  The filter is one of core.fields.AUDIT."""

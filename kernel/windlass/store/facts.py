@@ -59,6 +59,8 @@ class NewTask(msgspec.Struct, frozen=True):
     after: tuple[int, ...] = ()
     after_success: bool = False
     note: Note | None = None
+    trace: str | None = None
+    """What it belongs to (telemetry/traceparent.py)."""
 
     @property
     def stands_alone(self) -> bool:
@@ -120,6 +122,7 @@ class Claimed(msgspec.Struct, frozen=True):
     coalesce_key: str | None = None
     slot_key: str | None = None
     origin: int = 2
+    trace: str | None = None
     joined: tuple[bytes, ...] = ()
     """Payloads of the requests that joined it, to be folded at its start; no column of the claim."""
 
@@ -246,6 +249,8 @@ class Standing(msgspec.Struct, frozen=True):
     waits_for: tuple[int, ...]
     twin: int | None
     ahead: int
+    draining_nodes: int = 0
+    """Live nodes that have its kind and are being drained; `able_nodes` are the others."""
 
 
 class Membership(msgspec.Struct, frozen=True):
@@ -256,7 +261,10 @@ class Membership(msgspec.Struct, frozen=True):
 
 
 class NodeFacts(msgspec.Struct, frozen=True):
-    """`machine` is boot and pid namespace; (pid, pid_started) names a process on it for good."""
+    """`machine` is boot and pid namespace; (pid, pid_started) names a process on it for good.
+
+    `draining`: it takes no more tasks until somebody resumes it.
+    """
 
     name: str
     machine: str
@@ -264,11 +272,16 @@ class NodeFacts(msgspec.Struct, frozen=True):
     pid_started: int
     kinds: tuple[str, ...]
     id: int = 0
+    version: str = ""
+    draining: bool = False
 
 
 class Beat(msgspec.Struct, frozen=True):
+    """`draining`: somebody drains this node."""
+
     term: int | None
     neighbours: tuple[NodeFacts, ...]
+    draining: bool = False
 
 
 class TaskFacts(msgspec.Struct, frozen=True):
@@ -302,6 +315,7 @@ class TaskFacts(msgspec.Struct, frozen=True):
     progress_total: int | None
     message: str | None
     result: bytes | None
+    trace: str | None = None
 
 
 class AttemptFacts(msgspec.Struct, frozen=True):

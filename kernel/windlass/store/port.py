@@ -2,8 +2,9 @@
 
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
-and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted) and
-`Survey` (the whole at a glance).  A `Store` is one of each over the same memory.
+and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Survey` (the
+whole at a glance), `Roster` (who works), `Audit` (who did what) and `Tokens` (who may).  A `Store` is one of each over
+the same memory.
 
 Rules for every implementation:
 
@@ -22,7 +23,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 
+from windlass.core.fields import Section
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State
+from windlass.core.orders import OWN, Order
+from windlass.core.sequence import sequence
 from windlass.errors import RequestIdReused
 from windlass.store.audit import Audit
 from windlass.store.facts import (
@@ -51,12 +56,21 @@ from windlass.store.facts import (
 from windlass.store.lanes import Lanes
 from windlass.store.pools import Pools
 from windlass.store.residents import Residents
+from windlass.store.roster import Roster
 from windlass.store.schedules import Schedules
-from windlass.store.statistics import Statistics
+from windlass.store.statistics import ConnectionFacts, Statistics
 from windlass.store.survey import Survey
+from windlass.store.tokens import Tokens
 from windlass.store.upkeep import Upkeep
 
 Answer = Receipt | RequestIdReused
+Scope = frozenset[str]
+"""Names of pools: tasks of other pools do not exist for whoever asks.  Empty means all."""
+LAST_SEQUENCE = 2**63 - 1
+ALL_POOLS: Scope = frozenset()
+MOST_COUNTED = 10_000
+MOST_OUTPUT_BYTES = 1_000_000
+"""Of the pages of `Library.output`, but for one chunk."""
 
 
 class Queue(ABC):
@@ -160,7 +174,16 @@ class Cluster(ABC):
 
     @abstractmethod
     async def beat(self, node: int, lease: float) -> Beat:
-        """Try for leadership, and look around: my term (None when another leads) and the other nodes on my machine."""
+        """Try for leadership, and look around: my term (None when another leads), the other nodes on my machine, and
+        whether I am drained.
+        """
+
+    @abstractmethod
+    async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
+        """Let a node take no more tasks, or take them again; it hears of it at its next beat; hints `node/<id>`.
+
+        Raises `NodeNotFound`, or `NodeGone` when it has left or its lease has run out.
+        """
 
     @abstractmethod
     async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
@@ -173,22 +196,65 @@ class Cluster(ABC):
 
 
 class Library(ABC):
-    """How people read.  Pages are keysets; nothing counts rows."""
+    """How people read.  Pages are keysets; nothing counts rows, but `count_matching`, and that has an end.
+
+    `pools` is the caller's scope.  A task never changes its pool: who has seen it in a scoped read may go on by its id.
+    A question by filter or order that looks through too much raises `FilterTooBroad`.
+    """
 
     @abstractmethod
-    async def task(self, task: int) -> TaskFacts | None: ...
+    async def task(self, task: int, pools: Scope = ALL_POOLS) -> TaskFacts | None: ...
 
     @abstractmethod
-    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
-        """Tasks in the queue: running first, then waiting in claim order."""
+    async def active(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
+        """Tasks in the queue: running first, then waiting in claim order, unless `order` says otherwise.
+
+        `after` belongs to the filter and the order.
+        """
 
     @abstractmethod
-    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
+    async def cards(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        origin: int | None = None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
         """Tasks that were tried, or handed back, at least once, and those that have ended; newest first."""
 
     @abstractmethod
-    async def card(self, task: int) -> CardFacts | None:
+    async def ids_matching(
+        self, filter: Filter, section: Section, after: int, limit: int, pools: Scope = ALL_POOLS
+    ) -> list[int]:
+        """Up to `limit` ids above `after`, ascending.  The filter is one of `section.fields`."""
+
+    @abstractmethod
+    async def count_matching(
+        self, filter: Filter, section: Section, cap: int = MOST_COUNTED, pools: Scope = ALL_POOLS
+    ) -> int:
+        """How many match; `cap` + 1 stands for any more than `cap`."""
+
+    @abstractmethod
+    async def card(self, task: int, pools: Scope = ALL_POOLS) -> CardFacts | None:
         """One task with its attempts; None when there is no such task, or nobody has claimed it yet."""
+
+    @abstractmethod
+    async def output(
+        self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
+    ) -> Page[EventFacts]:
+        """Up to `limit` chunks after a sequence, in order, of one attempt and one stream when they are named.
+
+        Fewer once they are `MOST_OUTPUT_BYTES` together, but at least one.
+        """
 
     @abstractmethod
     async def request(self, task: int) -> NewTask | None:
@@ -203,8 +269,20 @@ class Library(ABC):
         """Everything that may hold a waiting task back; None when it does not wait."""
 
     @abstractmethod
-    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
-        """For each watched task up to `limit` events after its sequence, in order.  One query for all of them."""
+    async def events(
+        self, watched: Sequence[Watched], limit: int, portion: int | None = None
+    ) -> dict[int, list[EventFacts]]:
+        """For each watched task up to `limit` events after its sequence, in order.  One query for all of them.
+
+        `portion`: about so many bytes of text, data and output a task, and at least one event.
+        """
+
+
+def output_bounds(after: int, attempt: int | None) -> tuple[int, int]:
+    """The sequences that the chunks of an attempt (or of all) stand between, after a place."""
+    if attempt is None:
+        return after, LAST_SEQUENCE
+    return max(after, sequence(attempt, 0) - 1), sequence(attempt + 1, 0)
 
 
 class Store(ABC):
@@ -219,6 +297,8 @@ class Store(ABC):
     statistics: Statistics
     survey: Survey
     audit: Audit
+    roster: Roster
+    tokens: Tokens
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
@@ -226,10 +306,19 @@ class Store(ABC):
 
         `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
         `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free.  May miss some; the look is the truth.
+        `gate`: something blocked may be free; `access`: a token was revoked; `node/7`: that node was drained or
+        resumed.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """
+
+    @abstractmethod
+    async def ping(self) -> None:
+        """One round trip.  Raises `StoreUnavailable`."""
+
+    def connections(self) -> ConnectionFacts | None:
+        """How this process's connections fare, from memory; None where there are none."""
+        return None
 
     @abstractmethod
     async def close(self) -> None: ...

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from windlass.core.schedules import Plan, Schedule, Standing, TickOutcome
-from windlass.errors import ScheduleChanged
+from windlass.errors import ScheduleChanged, ScheduleExists
 from windlass.store.facts import Membership, NewTask, Note, Page, Receipt
 
 
@@ -79,8 +79,8 @@ class Schedules(ABC):
     ) -> ScheduleFacts:
         """Make or change one.  A change keeps whether it is paused; one of its times settles what was due before.
 
-        `revision` is the one the caller read; 0: there must be none; None: whatever is there.  Raises
-        `ScheduleNotFound`, or `ScheduleChanged`, also when it belongs to another owner.
+        `revision` is the one the caller read; 0: there must be none, else `ScheduleExists`; None: whatever is there.
+        Raises `ScheduleNotFound`, or `ScheduleChanged`, also when it belongs to another owner.
         """
 
     @abstractmethod
@@ -133,3 +133,7 @@ def refusal(facts: ScheduleFacts, owner: str | None) -> ScheduleChanged:
         return ScheduleChanged(said, schedule=name, revision=facts.revision)
     whose = "an operator" if facts.owner is None else f"plugin {facts.owner}"
     return ScheduleChanged(f"schedule {name!r} belongs to {whose}; it can be paused, not changed", schedule=name)
+
+
+def exists_already(name: str) -> ScheduleExists:
+    return ScheduleExists(f"there is a schedule {name!r} already; update it, or choose another name", schedule=name)

@@ -57,6 +57,15 @@ class Depth(msgspec.Struct, frozen=True):
         return self.waiting > DEPTH_CAP
 
 
+class ConnectionFacts(msgspec.Struct, frozen=True):
+    """This process's connections to the store; `waiting`: calls that wait for one."""
+
+    most: int
+    idle: int
+    used: int
+    waiting: int
+
+
 class Backlog(msgspec.Struct, frozen=True):
     """`deferred`: what is not due yet, in all pools, with the same cap."""
 

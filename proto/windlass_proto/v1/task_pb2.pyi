@@ -122,6 +122,7 @@ class Task(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     RETRY_OF_FIELD_NUMBER: _builtins.int
     COALESCE_KEY_FIELD_NUMBER: _builtins.int
+    TRACE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{id}`; ids only grow, but are not gapless."""
     kind: _builtins.str
@@ -177,6 +178,10 @@ class Task(_message.Message):
     def result(self) -> Global___Payload:
         """Left out of lists."""
 
+    @_builtins.property
+    def trace(self) -> Global___TraceContext:
+        """The trace it belongs to; unset when it was asked for without one."""
+
     def __init__(
         self,
         *,
@@ -206,14 +211,42 @@ class Task(_message.Message):
         parent: _builtins.str = ...,
         retry_of: _builtins.str = ...,
         coalesce_key: _builtins.str = ...,
+        trace: Global___TraceContext | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "next_try_time", b"next_try_time", "payload", b"payload", "progress", b"progress", "result", b"result", "retry", b"retry", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "next_try_time", b"next_try_time", "payload", b"payload", "progress", b"progress", "result", b"result", "retry", b"retry", "start_time", b"start_time", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "coalesce_key", b"coalesce_key", "create_time", b"create_time", "end_time", b"end_time", "initiator", b"initiator", "kind", b"kind", "labels", b"labels", "message", b"message", "name", b"name", "next_try_time", b"next_try_time", "node", b"node", "origin", b"origin", "parent", b"parent", "payload", b"payload", "pool", b"pool", "priority", b"priority", "progress", b"progress", "result", b"result", "retries", b"retries", "retry", b"retry", "retry_of", b"retry_of", "stage", b"stage", "start_time", b"start_time", "state", b"state", "title", b"title", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "coalesce_key", b"coalesce_key", "create_time", b"create_time", "end_time", b"end_time", "initiator", b"initiator", "kind", b"kind", "labels", b"labels", "message", b"message", "name", b"name", "next_try_time", b"next_try_time", "node", b"node", "origin", b"origin", "parent", b"parent", "payload", b"payload", "pool", b"pool", "priority", b"priority", "progress", b"progress", "result", b"result", "retries", b"retries", "retry", b"retry", "retry_of", b"retry_of", "stage", b"stage", "start_time", b"start_time", "state", b"state", "title", b"title", "trace", b"trace", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class TraceContext(_message.Message):
+    """W3C trace context, as a call brings it in its metadata (`traceparent`, `tracestate`): it is kept on the tasks that the
+    call makes, and the spans of their attempts are in that trace.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    TRACESTATE_FIELD_NUMBER: _builtins.int
+    traceparent: _builtins.str
+    """`00-{trace id}-{span id}-{flags}`."""
+    tracestate: _builtins.str
+    def __init__(
+        self,
+        *,
+        traceparent: _builtins.str = ...,
+        tracestate: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["traceparent", b"traceparent", "tracestate", b"tracestate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TraceContext: _TypeAlias = TraceContext  # noqa: Y015
 
 @_typing.final
 class Payload(_message.Message):

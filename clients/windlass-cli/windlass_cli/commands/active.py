@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from windlass_cli.options import Format, Output
+from windlass_cli.options import Filter, Format, Limit, OrderBy, Output
 from windlass_cli.session import with_client
 
 if TYPE_CHECKING:
@@ -12,27 +12,32 @@ if TYPE_CHECKING:
 
 
 def active(
+    filter: Filter = "",
+    order_by: OrderBy = "",
+    limit: Limit = 100,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep it on the screen, current.")] = False,
     output: Output = Format.table,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
 ) -> None:
     """List what runs and what waits.
 
     Running tasks come first, then waiting ones in the order they will be claimed.
+
+    \b
+    windlass active
+    windlass active --filter 'kind = "ExecuteScript" AND priority >= 10' -o wide
+    windlass active --order-by 'create_time desc' -n 5
     """
 
     async def work(client: Client) -> None:
-        from windlass_cli.listing import take
+        if watch:
+            from windlass_cli.live import watch_queue
 
-        tasks = await take(client.list_tasks(page_size=min(limit + 1, 1000)), limit + 1)
-        shown = tasks[:limit]
-        if output is Format.json:
-            from windlass_cli.documents import of_task, print_document
-
-            print_document([of_task(task) for task in shown])
+            await watch_queue(client, filter, order_by, limit, output)
             return
-        from windlass_cli.listing import print_table
-        from windlass_cli.tables import active_table
+        from windlass_cli.printing import page_size, print_some
+        from windlass_cli.work import TASKS
 
-        print_table(active_table(shown), empty="Nothing is running, nothing waits.", more=len(tasks) > limit)
+        tasks = client.list_tasks(filter=filter, order_by=order_by, page_size=page_size(limit))
+        await print_some(tasks, limit, TASKS, output)
 
     with_client(work)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from windlass_cli.options import Format, Output, Pool, Priority, Retries, RetryPause, Title, read_text
+from windlass_cli.options import Detach, Format, Output, Pool, Priority, Retries, RetryPause, Title, read_text
 from windlass_cli.session import with_client
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run_script(  # noqa: PLR0913, PLR0917 - every option is a parameter
     pool: Pool = "",
     retries: Retries = None,
     retry_pause: RetryPause = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Print the id and leave at once.")] = False,
+    detach: Detach = False,
     output: Output = Format.table,
 ) -> None:
     """Run a script on the server and follow it, live.
@@ -47,6 +47,10 @@ def run_script(  # noqa: PLR0913, PLR0917 - every option is a parameter
     Its output comes here: stdout to stdout, stderr to stderr. Its outcome becomes the exit code.
 
     The first Ctrl-C interrupts the script and waits for its end, the second one leaves.
+
+    \b
+    windlass run-script report.sh -- --year 2026
+    echo date | windlass run-script -
     """
     script = read_text(file)
     payload: dict[str, Any] = {
@@ -65,9 +69,11 @@ def run_script(  # noqa: PLR0913, PLR0917 - every option is a parameter
     }
 
     async def work(client: Client) -> int:
-        from windlass_cli.commands.enqueue import enqueue_and_follow
+        from windlass_cli.commands.enqueue import tell_and_follow
 
-        return await enqueue_and_follow(client, KIND, payload, options, wait=not detach, output=output)
+        return await tell_and_follow(
+            client, await client.enqueue(KIND, payload, **options), wait=not detach, output=output
+        )
 
     with_client(work)
 

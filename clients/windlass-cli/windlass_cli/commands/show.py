@@ -10,7 +10,12 @@ if TYPE_CHECKING:
 
 
 def show(id: TaskId, output: Output = Format.table) -> None:
-    """Show one task: attempts, timeline, result, output."""
+    """Show one task: attempts, timeline, result, output.
+
+    \b
+    windlass show 7
+    windlass show 7 -o json | jq .attempts
+    """
 
     async def work(client: Client) -> None:
         await print_card(client, id, output)
@@ -23,11 +28,11 @@ async def print_card(client: Client, id: int, output: Format) -> None:
     from windlass_cli.gather import gather
 
     full = await gather(client, id)
-    if output is Format.json:
+    if not output.for_people:
         from windlass_cli.documents import of_full_card, print_document
 
         text = full.output.decode("utf-8", "replace")
-        print_document(of_full_card(full.task, full.card, full.steps, text))
+        print_document(of_full_card(full.task, full.card, full.steps, text), output)
         return
     from windlass_cli.card import lines
     from windlass_cli.screen import console

@@ -13,12 +13,16 @@ def watch(id: TaskId, output: Output = Format.table) -> None:
     """Follow one task to its end, live.
 
     The exit code is its outcome. Ctrl-C ends the watching, not the task.
+
+    \b
+    windlass watch 7
+    windlass watch 7 -o jsonl | jq --unbuffered .event
     """
 
     async def work(client: Client) -> int:
         from windlass_cli.follow import follow
-        from windlass_cli.views import JsonView, TextView
+        from windlass_cli.views import EventsView, TextView
 
-        return await follow(client, id, JsonView() if output is Format.json else TextView())
+        return await follow(client, id, TextView() if output.for_people else EventsView(output))
 
     with_client(work)

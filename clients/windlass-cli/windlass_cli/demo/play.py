@@ -21,9 +21,9 @@ from windlass_cli.demo.acts import ACTS, Part
 from windlass_cli.demo.serving import home_of_the_demo, serving
 from windlass_cli.demo.stages import PanelStage, PlainStage, Stage
 from windlass_cli.exits import CANCELED, SUCCESS, TASK_FAILED, failure_of
-from windlass_cli.listing import print_table, take
 from windlass_cli.options import Format
-from windlass_cli.tables import history_table
+from windlass_cli.printing import print_list, take
+from windlass_cli.work import CARDS
 
 T = TypeVar("T")
 
@@ -104,7 +104,7 @@ async def _follow(client: Client, part: Part, stage: Stage) -> None:
 async def _look_back(client: Client, parts: Sequence[Part]) -> None:
     print("\nThe history now (windlass history):\n", flush=True)
     cards = await take(client.list_cards(page_size=len(parts)), len(parts))
-    print_table(history_table(cards), empty="", more=False)
+    print_list(cards, CARDS, Format.table)
     chosen = next(part for part in parts if part.act.name == CARD_OF)
     print(f"\nOne card of it (windlass show {chosen.id}):\n", flush=True)
     await print_card(client, chosen.id, Format.table)

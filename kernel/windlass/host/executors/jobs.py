@@ -21,6 +21,7 @@ from windlass.host.executors import wire
 from windlass.host.executors.asking import Asking
 from windlass.host.executors.words import AsyncWorkerContext, Interrupting, Line, Speaking, WorkerContext
 from windlass.host.verdicts import LARGEST_RESULT, outcome_of
+from windlass.telemetry.relay import within
 
 
 class Job:
@@ -58,7 +59,7 @@ class Job:
         # As the last task may have changed them.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGUSR1, self._interrupting.on_signal)
-        with _memory_limited(self._handler.memory_limit):
+        with within(self._order.trace, self._speaking.traced), _memory_limited(self._handler.memory_limit):
             done, spoiled = self._run()
         self._speaking.over = True
         self._asking.close()

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from windlass import telemetry
 from windlass.core.interrupts import Rung
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.handler import Failed, Outcome, Retry, Success
@@ -101,7 +102,8 @@ class Processes(Executor):
         worker.begun = worker.raised = worker.killed = False
         clean = False
         errands = Errands(attempt.ctx, worker.send)
-        order = wire.Run(attempt.ctx.task, stored, asked=attempt.ctx.cancelled.is_set())
+        trace = "" if telemetry.spans is None else telemetry.spans.current() or ""
+        order = wire.Run(attempt.ctx.task, stored, asked=attempt.ctx.cancelled.is_set(), trace=trace)
         try:
             async with worker.output_to(attempt.ctx):
                 done = await self._converse(worker, attempt, errands, order)

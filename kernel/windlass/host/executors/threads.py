@@ -15,6 +15,7 @@ import ctypes
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from typing import Any, TypeVar, Unpack, cast
 
 from windlass.core.interrupts import Rung
@@ -37,7 +38,8 @@ class Threads(Executor):
     async def run(self, attempt: Attempt) -> Outcome:
         payload = attempt.payload()
         ctx = _ThreadContext(attempt.ctx)
-        thread = self._running[attempt] = _Thread(ctx, lambda: attempt.handler.run(ctx, payload))
+        here = copy_context()
+        thread = self._running[attempt] = _Thread(ctx, lambda: here.run(attempt.handler.run, ctx, payload))
         try:
             return await self._outcome(thread)
         finally:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from windlass.handler import TaskInfo, Wishes
+from windlass.telemetry.relay import Finished
 
 LARGEST_FRAME = 64 * 1024 * 1024
 HEAD = struct.Struct("!I")
@@ -40,6 +41,8 @@ class Run(msgspec.Struct, frozen=True, tag=True):
     payload: bytes
     asked: bool = False
     """The interrupt was faster than the worker."""
+    trace: str = ""
+    """Where the attempt's span stands, when somebody wants to know of its handler's (telemetry/relay.py)."""
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
@@ -96,6 +99,12 @@ class Output(msgspec.Struct, frozen=True, tag=True):
     data: bytes
 
 
+class Traced(msgspec.Struct, frozen=True, tag=True):
+    """A span of the handler has ended."""
+
+    span: Finished
+
+
 class Enter(msgspec.Struct, frozen=True, tag=True):
     """A lane is wanted; its number names it from now on."""
 
@@ -134,9 +143,9 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     clean: bool = True
 
 
-Word = Stage | Progress | Step | Output
+Word = Stage | Progress | Step | Output | Traced
 Question = Enter | Check | Make
-FromWorker = Ready | Begun | Stage | Progress | Step | Output | Enter | Check | Leave | Make | Done
+FromWorker = Ready | Begun | Stage | Progress | Step | Output | Traced | Enter | Check | Leave | Make | Done
 FromNode = Boot | Run | Ask | Raise | Answer
 
 _encoder = msgspec.msgpack.Encoder()

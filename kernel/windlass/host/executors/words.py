@@ -13,6 +13,7 @@ from windlass.handler import BlockingContext, BlockingLane, Context, Interrupted
 from windlass.host.context import LARGEST_CHUNK, check_stream, clean, step_data
 from windlass.host.executors import wire
 from windlass.host.executors.asking import Asking
+from windlass.telemetry.relay import Finished
 
 
 class Interrupting:
@@ -106,6 +107,9 @@ class Speaking:
         check_stream(stream)
         for start in range(0, len(data), LARGEST_CHUNK):
             self._send(wire.Output(stream, bytes(data[start : start + LARGEST_CHUNK])))
+
+    def traced(self, span: Finished) -> None:
+        self._send(wire.Traced(span))
 
     def _send(self, word: wire.Word) -> None:
         # A thread that the handler left behind must not speak in the next task's name.

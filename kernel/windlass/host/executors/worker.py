@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from windlass import telemetry
 from windlass.errors import AttemptSuperseded
 from windlass.handler import Context
 from windlass.host.executors import wire
@@ -215,6 +216,9 @@ class Worker:
 
 async def _say(ctx: Context, word: wire.Word) -> None:
     match word:
+        case wire.Traced():
+            if telemetry.spans is not None:
+                telemetry.spans.replay(word.span)
         case wire.Stage():
             await ctx.stage(word.name)
         case wire.Progress():

@@ -6,12 +6,11 @@ waiting for its lease.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 
-from windlass.host.service import Service
+from windlass.host.service import Bell, Service
 from windlass.store.facts import Membership, NodeFacts
 from windlass.store.port import Cluster
 
@@ -23,7 +22,7 @@ LEADER_LEASE = 6.0
 
 class Leadership(Service):
     """`node` gives the present epoch; `recover` takes back what this dead node holds, or with None what any lost one
-    does; `on_recovered` is told so.
+    does; `on_recovered` is told so.  `on_drained` is told at each beat whether somebody drains this node.
     """
 
     def __init__(
@@ -33,13 +32,20 @@ class Leadership(Service):
         is_gone: Callable[[NodeFacts], bool],
         recover: Callable[[int | None], Awaitable[int]],
         on_recovered: Callable[[], None],
+        on_drained: Callable[[bool], None],
     ) -> None:
         self._is_gone = is_gone
         self._recover = recover
         self._cluster = cluster
         self._node = node
         self._on_recovered = on_recovered
+        self._on_drained = on_drained
+        self._bell = Bell()
         self._membership: Membership | None = None
+
+    def look(self) -> None:
+        """This node may be drained, or resumed."""
+        self._bell.ring()
 
     def membership(self) -> Membership | None:
         """My right to do maintenance; None when another node leads."""
@@ -48,7 +54,7 @@ class Leadership(Service):
     async def run(self) -> None:
         while True:
             await self.beat()
-            await asyncio.sleep(BEAT_SECONDS)
+            await self._bell.wait(BEAT_SECONDS)
 
     async def beat(self) -> None:
         """Once: try to lead, and bury neighbours whose process is gone."""
@@ -58,6 +64,8 @@ class Leadership(Service):
             return
         beat = await self._cluster.beat(node, LEADER_LEASE)
         before, self._membership = self._membership, None if beat.term is None else Membership(node, beat.term)
+        if node == self._node():
+            self._on_drained(beat.draining)
         for neighbour in beat.neighbours:
             if self._is_gone(neighbour):
                 recovered = await self._recover(neighbour.id)

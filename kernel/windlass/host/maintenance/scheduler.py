@@ -7,10 +7,13 @@ it the catch-up policies decide (core/schedules.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 import structlog
+from msgspec.structs import replace
 
+from windlass import telemetry
 from windlass.core.schedules import due_ticks
 from windlass.errors import StoreUnavailable
 from windlass.host.plugins import Kind
@@ -77,7 +80,9 @@ class Scheduler(Service):
         try:
             plan = due_ticks(facts.schedule, facts.standing, now)
             tasks = tuple(task_of(facts.schedule, tick.due_at, self._kinds) for tick in plan.ticks if tick.fires)
-            receipts = await self._schedules.fire(membership, Firing(facts.schedule.name, facts.turn, plan, tasks))
+            with _told(facts.schedule.name) if tasks else nullcontext():
+                tasks = tuple(replace(task, trace=telemetry.trace_here()) for task in tasks)
+                receipts = await self._schedules.fire(membership, Firing(facts.schedule.name, facts.turn, plan, tasks))
         except StoreUnavailable:
             raise
         except Exception:
@@ -92,3 +97,9 @@ class Scheduler(Service):
         while await self._schedules.prune(membership, KEEP_SECONDS, PRUNE_AT_ONCE) == PRUNE_AT_ONCE:
             pass
         self._pruned_at = self._now()
+
+
+def _told(schedule: str) -> AbstractContextManager[None]:
+    """What a schedule makes begins a trace of its own."""
+    spans = telemetry.spans
+    return nullcontext() if spans is None else spans.enqueuing(f"fire {schedule}", None, schedule=schedule)

@@ -12,9 +12,11 @@ from windlass.store.memory.library import MemoryLibrary
 from windlass.store.memory.pools import MemoryPools
 from windlass.store.memory.queue import MemoryQueue
 from windlass.store.memory.residents import MemoryResidents
+from windlass.store.memory.roster import MemoryRoster
 from windlass.store.memory.schedules import MemorySchedules
 from windlass.store.memory.statistics import MemoryStatistics
 from windlass.store.memory.survey import MemorySurvey
+from windlass.store.memory.tokens import MemoryTokens
 from windlass.store.memory.upkeep import MemoryUpkeep
 from windlass.store.memory.world import World
 from windlass.store.port import Store
@@ -26,7 +28,7 @@ class MemoryStore(Store):
     def __init__(self, world: World) -> None:
         self._world = world
         self.queue = MemoryQueue(world, self)
-        self.cluster = MemoryCluster(world)
+        self.cluster = MemoryCluster(world, self)
         self.library = MemoryLibrary(world)
         self.pools = MemoryPools(world, self)
         self.schedules = MemorySchedules(world, self.queue, self)
@@ -36,6 +38,8 @@ class MemoryStore(Store):
         self.survey = MemorySurvey(world, self.library, self.lanes)
         self.upkeep = MemoryUpkeep(world)
         self.audit = MemoryAudit(world)
+        self.roster = MemoryRoster(world)
+        self.tokens = MemoryTokens(world, self)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()
@@ -46,6 +50,9 @@ class MemoryStore(Store):
                 yield await words.get()
         finally:
             del self._world.listeners[self]
+
+    async def ping(self) -> None:
+        """It is always there."""
 
     async def close(self) -> None:
         """Nothing to give back."""

@@ -10,31 +10,36 @@ import msgspec
 from windlass.core.lifecycle import State, Verdict
 from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS, crashes, is_poison
 from windlass.core.retry import RetryPolicy
-from windlass.store.facts import Beat, NodeFacts
+from windlass.store.facts import Beat, NodeFacts, Note
 from windlass.store.memory.world import Held, Leader, Member, Over, Tried, World
 from windlass.store.port import Cluster
+from windlass.store.roster import refusal
 
 USUAL_ATTEMPTS = RetryPolicy().attempts
 
 
 class MemoryCluster(Cluster):
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, speaker: object) -> None:
         self._world = world
+        self._speaker = speaker
 
     async def join(self, node: NodeFacts, lease: float) -> int:
         self._world.last_node = id_ = self._world.last_node + 1
-        self._world.nodes[id_] = Member(msgspec.structs.replace(node, id=id_), self._in(lease))
+        now = self._world.now()
+        self._world.nodes[id_] = Member(msgspec.structs.replace(node, id=id_), now, now, self._in(lease))
         return id_
 
     def renew(self, node: int, lease: float) -> bool:
         if not self._world.alive(node):
             return False
-        self._world.nodes[node].expires_at = self._in(lease)
+        member = self._world.nodes[node]
+        member.renewed_at, member.expires_at = self._world.now(), self._in(lease)
         return True
 
     async def leave(self, node: int) -> None:
-        if member := self._world.nodes.get(node):
-            member.left_at = member.left_at or self._world.now()
+        member = self._world.nodes.get(node)
+        if member is not None and not member.left:
+            member.left_at = self._world.now()
 
     async def beat(self, node: int, lease: float) -> Beat:
         world = self._world
@@ -46,15 +51,25 @@ class MemoryCluster(Cluster):
                 world.leader = Leader(node, leader.term + (leader.node != node), self._in(lease))
         leader = world.leader if world.alive(node) else None
         term = leader.term if leader is not None and leader.node == node else None
-        machine = world.nodes[node].facts.machine if node in world.nodes else None
+        me = world.nodes.get(node)
         others = (m.facts for m in world.nodes.values() if not m.left and m.facts.id != node)
-        return Beat(term, tuple(facts for facts in others if facts.machine == machine))
+        neighbours = tuple(facts for facts in others if me is not None and facts.machine == me.facts.machine)
+        return Beat(term, neighbours, me is not None and not me.left and me.facts.draining)
+
+    async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
+        world = self._world
+        if not world.alive(node):
+            raise refusal(node, is_known=node in world.nodes)
+        member = world.nodes[node]
+        member.facts = msgspec.structs.replace(member.facts, draining=draining)
+        world.note(note)
+        world.say(f"node/{node}", self._speaker)
 
     async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
         world = self._world
         lost = [h for h in world.running.values() if h.node == dead or not world.alive(h.node)]
-        if dead in world.nodes:
-            world.nodes[dead].bury(world.now())
+        if dead in world.nodes and not (gone := world.nodes[dead]).left:
+            gone.left_at, gone.is_lost = world.now(), True
         for held in lost:
             del world.running[held.place.id]
             self._take_back(held, (crash_limits or {}).get(held.place.kind, USUAL_LIMIT))

@@ -25,7 +25,7 @@ class Intake:
         for body_hash, first in known:
             if body_hash != task.body_hash:
                 message = f"request_id {task.request_id} was used before with another body"
-                return RequestIdReused(message, field="request_id", task=first)
+                return RequestIdReused(message, field="request_id", request_id=task.request_id, task=first)
         return None
 
     def check(self, task: NewTask) -> None:

@@ -8,14 +8,21 @@ from typing import cast
 
 import msgspec
 
+from windlass.core.fields import CARDS, Section
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State, Verdict
+from windlass.core.orders import OWN, Order, parse_order
 from windlass.core.sequence import CREATED, ENDED, STARTED, WAITS, sequence
 from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, NewTask, Page, Standing, TaskFacts, Watched
+from windlass.store.memory.matching import ordered, passes
 from windlass.store.memory.standing import standing
 from windlass.store.memory.world import World
-from windlass.store.port import Library
+from windlass.store.port import ALL_POOLS, MOST_COUNTED, MOST_OUTPUT_BYTES, Library, Scope, output_bounds
+from windlass.store.values import CARD_VALUES, TASK_VALUES, Values, of_origin, place_in, values_of
 
 STATE, PROGRESS, OUTPUT = 1, 4, 5
+
+NEWEST_FIRST = parse_order("id desc", CARDS)
 
 Listed = tuple[int, int, datetime, int]
 
@@ -28,40 +35,112 @@ def _waiting(priority: int, next_try_at: datetime, id_: int) -> Listed:
     return (1, -priority, next_try_at, id_)
 
 
+def _brief(facts: TaskFacts) -> TaskFacts:
+    return msgspec.structs.replace(facts, payload=None, result=None)
+
+
+def _page(found: list[TaskFacts], size: int, order: Order, values: Values) -> Page[TaskFacts]:
+    shown = tuple(map(_brief, found[:size]))
+    return Page(shown, place_in(order, values, shown[-1]) if len(found) > size else None)
+
+
+def _carded(world: World) -> Iterator[int]:
+    """Those in the queue that were tried, or handed back, at least once."""
+    for held in world.running.values():
+        if held.started_at is not None or held.place.attempt > 1:
+            yield held.place.id
+    yield from (place.id for place in world.waiting if place.attempt > 0)
+
+
+def in_scope(facts: TaskFacts, pools: Scope) -> bool:
+    return not pools or facts.pool in pools
+
+
 class MemoryLibrary(Library):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    async def task(self, task: int) -> TaskFacts | None:
-        return self._facts(task) if task in self._world.tasks else None
+    async def task(self, task: int, pools: Scope = ALL_POOLS) -> TaskFacts | None:
+        facts = self._facts(task) if task in self._world.tasks else None
+        return facts if facts is not None and in_scope(facts, pools) else None
 
-    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
-        places = [_running(id_) for id_ in self._world.running]
-        places += [_waiting(p.priority, p.next_try_at, p.id) for p in self._world.waiting]
+    async def active(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
+        found = self._passing(Section.ACTIVE, filter, pools)
+        if order.terms:
+            return _page(ordered(found, order, TASK_VALUES, after), size, order, TASK_VALUES)
+        places = sorted(((self._listed(facts.id), facts) for facts in found), key=lambda one: one[0])
         if after is not None:
             section, id_, priority, next_try_at = cast("tuple[int, int, int, datetime]", after)
             passed = _waiting(priority, next_try_at, id_) if section else _running(id_)
-            places = [place for place in places if place > passed]
-        places.sort()
-        items = tuple(self._brief(place[-1]) for place in places[:size])
+            places = [one for one in places if one[0] > passed]
+        items = tuple(_brief(facts) for _, facts in places[:size])
         if len(places) <= size:
             return Page(items, None)
         last = items[-1]
-        return Page(items, (places[size - 1][0], last.id, last.priority, last.next_try_at))
+        return Page(items, (places[size - 1][0][0], last.id, last.priority, last.next_try_at))
 
-    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
+    async def cards(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        origin: int | None = None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
+        found = self._passing(Section.CARDS, of_origin(filter, origin), pools)
+        order = order if order.terms else NEWEST_FIRST
+        return _page(ordered(found, order, CARD_VALUES, after), size, order, CARD_VALUES)
+
+    async def ids_matching(
+        self, filter: Filter, section: Section, after: int, limit: int, pools: Scope = ALL_POOLS
+    ) -> list[int]:
+        return sorted(facts.id for facts in self._passing(section, filter, pools) if facts.id > after)[:limit]
+
+    async def count_matching(
+        self, filter: Filter, section: Section, cap: int = MOST_COUNTED, pools: Scope = ALL_POOLS
+    ) -> int:
+        return min(len(self._passing(section, filter, pools)), cap + 1)
+
+    async def output(
+        self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
+    ) -> Page[EventFacts]:
+        first, end = output_bounds(after, attempt)
+        chunks = [event for event in self._world.events.get(task, {}).values() if event.type == OUTPUT]
+        fits = [one for one in chunks if first < one.sequence < end and stream in (None, one.stream)]
+        fits.sort(key=lambda event: event.sequence)
+        size = 0
+        shown: list[EventFacts] = []
+        for chunk in fits[:limit]:
+            if shown and size >= MOST_OUTPUT_BYTES:
+                break
+            shown.append(chunk)
+            size += len(chunk.data or b"")
+        return Page(tuple(shown), (shown[-1].sequence,) if len(fits) > len(shown) else None)
+
+    def _passing(self, section: Section, filter: Filter, pools: Scope) -> list[TaskFacts]:
         world = self._world
-        ids = set(world.over) | {
-            h.place.id for h in world.running.values() if h.started_at is not None or h.place.attempt > 1
-        }
-        ids |= {p.id for p in world.waiting if p.attempt > 0}
-        fits = sorted((i for i in ids if origin in (None, world.tasks[i][0].origin)), reverse=True)
-        if after is not None:
-            fits = [id_ for id_ in fits if id_ < after[0]]  # type: ignore[operator]
-        return Page(tuple(map(self._brief, fits[:size])), (fits[size - 1],) if len(fits) > size else None)
+        over, active = list(world.over), [*world.running, *(place.id for place in world.waiting)]
+        ids = {Section.ACTIVE: active, Section.ENDED: over, Section.CARDS: [*over, *_carded(world)]}[section]
+        now, values = world.now(), values_of(section)
+        every = (facts for facts in map(self._facts, ids) if in_scope(facts, pools))
+        return [facts for facts in every if passes(filter, values, facts, now)]
 
-    async def card(self, task: int) -> CardFacts | None:
-        facts = await self.task(task)
+    def _listed(self, id_: int) -> Listed:
+        waiting = self._world.place_of(id_)
+        if waiting is None:
+            return _running(id_)
+        return _waiting(waiting[id_].priority, waiting[id_].next_try_at, id_)
+
+    async def card(self, task: int, pools: Scope = ALL_POOLS) -> CardFacts | None:
+        facts = await self.task(task, pools)
         if facts is None or not (facts.attempt or facts.state.final):
             return None
         attempts = tuple(sorted(self._attempts(task), key=lambda one: one.attempt))
@@ -73,7 +152,7 @@ class MemoryLibrary(Library):
             return None
         asked = self._world.tasks[task][0]
         once = {"request_id": None, "body_hash": b"", "delay": 0.0, "after": (), "after_success": False}
-        return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None)
+        return msgspec.structs.replace(asked, **once, joins_running=False, parent=None, retry_of=None, trace=None)
 
     async def children(self, task: int, limit: int, after: int = 0) -> list[int]:
         world = self._world
@@ -90,18 +169,17 @@ class MemoryLibrary(Library):
             return None
         return standing(world, held.place if held else where[task], is_claimed=held is not None)  # type: ignore[index]
 
-    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
+    async def events(
+        self, watched: Sequence[Watched], limit: int, portion: int | None = None
+    ) -> dict[int, list[EventFacts]]:
         found = {}
         for place in watched:
             every = sorted(self._events(place.task), key=lambda event: event.sequence)
             hidden = (PROGRESS, OUTPUT) if place.timeline_only else ()
             news = [event for event in every if event.sequence > place.after and event.type not in hidden]
             if news:
-                found[place.task] = news[:limit]
+                found[place.task] = _portion(news[:limit], portion)
         return found
-
-    def _brief(self, task: int) -> TaskFacts:
-        return msgspec.structs.replace(self._facts(task), payload=None, result=None)
 
     def _facts(self, id_: int) -> TaskFacts:
         world = self._world
@@ -141,6 +219,7 @@ class MemoryLibrary(Library):
             progress_total=held.progress.total if held and held.progress else None,
             message=over.message if over else None,
             result=over.result if over else None,
+            trace=task.trace,
         )
 
     def _state(self, id_: int) -> State:
@@ -202,3 +281,13 @@ class MemoryLibrary(Library):
                 over.result,
                 name(over.node),
             )
+
+
+def _portion(events: list[EventFacts], size: int | None) -> list[EventFacts]:
+    left = size
+    for n, event in enumerate(events):
+        if left is not None:
+            if n and left <= 0:
+                return events[:n]
+            left -= len(event.text.encode()) + len(event.data or b"")
+    return events

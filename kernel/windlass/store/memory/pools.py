@@ -10,6 +10,7 @@ from windlass.store.facts import Note
 from windlass.store.memory.gates import Gates
 from windlass.store.memory.world import Pool, World
 from windlass.store.pools import KindFacts, PoolFacts, Pools
+from windlass.store.roster import Pause
 
 
 class MemoryPools(Pools):
@@ -52,12 +53,10 @@ class MemoryPools(Pools):
     async def pause_pool(self, pool: str, by: str, reason: str, note: Note | None = None) -> None:
         found = self._pool(pool)
         self._world.note(note)
-        if found.paused_by is None:
-            found.paused_by, found.reason, found.paused_at = by, reason, self._world.now()
+        found.pause = found.pause or Pause(by, reason, self._world.now())
 
     async def resume_pool(self, pool: str, note: Note | None = None) -> None:
-        found = self._pool(pool)
-        found.paused_by, found.reason, found.paused_at = None, "", None
+        self._pool(pool).pause = None
         self._world.note(note)
         self._gates.release()
         self._world.say("ready", self._speaker)
@@ -65,7 +64,7 @@ class MemoryPools(Pools):
     async def pause_kind(self, kind: str, by: str, reason: str, note: Note | None = None) -> None:
         self._check_kind(kind)
         self._world.note(note)
-        self._world.paused_kinds.setdefault(kind, by)
+        self._world.paused_kinds.setdefault(kind, Pause(by, reason, self._world.now()))
 
     async def resume_kind(self, kind: str, note: Note | None = None) -> None:
         self._check_kind(kind)

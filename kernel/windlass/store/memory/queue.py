@@ -209,6 +209,7 @@ class MemoryQueue(Queue):
             coalesce_key=place.coalesce_key,
             slot_key=place.slot_key,
             origin=place.origin,
+            trace=task.trace,
         )
 
     def _held(self, node: int, task: int, attempt: int) -> Held | None:

@@ -11,7 +11,7 @@ from windlass.errors import ScheduleNotFound
 from windlass.store.facts import Membership, NewTask, Note, Page, Receipt
 from windlass.store.memory.world import World
 from windlass.store.port import Queue
-from windlass.store.schedules import Due, Firing, ScheduleFacts, Schedules, TickFacts, refusal
+from windlass.store.schedules import Due, Firing, ScheduleFacts, Schedules, TickFacts, exists_already, refusal
 
 
 class MemorySchedules(Schedules):
@@ -25,6 +25,8 @@ class MemorySchedules(Schedules):
     ) -> ScheduleFacts:
         world, now = self._world, self._world.now()
         old = world.schedules.get(schedule.name)
+        if old is not None and revision == 0:
+            raise exists_already(schedule.name)
         if old is not None or revision:
             old = self._checked(schedule.name, owner, revision)
         settled = max((tick.due_at for tick in world.ticks if _decides(tick, schedule.name)), default=now)

@@ -11,12 +11,14 @@ MOST_AHEAD = 1_001
 def standing(world: World, place: Place, *, is_claimed: bool) -> Standing:
     """Everything that may hold the task at `place` back."""
     live = [node.facts for id_, node in world.nodes.items() if world.alive(id_)]
+    taking = [facts for facts in live if not facts.draining]
+    pause = world.paused_kinds.get(place.kind)
     pool = world.pools.get(place.pool)
     twin = world.under_way(place.kind, place.coalesce_key) if place.coalesce_key is not None else None
     waits_for = world.dependencies.get(place.id, {})
     slot_key = None if is_claimed else place.slot_key  # it has its slot
     holders = sorted((h.slot or 0, h.place.id) for h in world.running.values() if h.place.slot_key == slot_key)
-    known = {kind for facts in live for kind in facts.kinds} - world.paused_kinds.keys()
+    known = {kind for facts in taking for kind in facts.kinds} - world.paused_kinds.keys()
     rivals = (p for p in world.ready.values() if p.pool == place.pool and p.kind in known)
     ready = (p for p in rivals if p.next_try_at <= world.now() and (p.start_by is None or p.start_by > world.now()))
     return Standing(
@@ -30,9 +32,10 @@ def standing(world: World, place: Place, *, is_claimed: bool) -> Standing:
         slots=pool.slots if pool else None,
         busy=tuple(sorted(i for i, h in world.running.items() if h.place.pool == place.pool and i != place.id)),
         pool_paused_by=pool.paused_by if pool else None,
-        kind_paused_by=world.paused_kinds.get(place.kind),
+        kind_paused_by=None if pause is None else pause.by,
         live_nodes=len(live),
-        able_nodes=sum(place.kind in facts.kinds for facts in live),
+        able_nodes=sum(place.kind in facts.kinds for facts in taking),
+        draining_nodes=sum(place.kind in facts.kinds for facts in live if facts.draining),
         slot_key=slot_key,
         slot_limit=None if is_claimed else place.slot_limit,
         key_holders=tuple(id_ for _, id_ in holders) if slot_key is not None else (),

@@ -44,9 +44,9 @@ class MemorySurvey(Survey):
             found = PoolVitals(
                 name=name,
                 slots=pool.slots,
-                paused_at=pool.paused_at,
+                paused_at=None if pool.pause is None else pool.pause.at,
                 paused_by=pool.paused_by,
-                pause_reason=pool.reason,
+                pause_reason="" if pool.pause is None else pool.pause.reason,
                 in_use=in_use[name],
                 held=taken[name],
                 waiting=min(len(due), COUNT_CAP + 1),
@@ -159,7 +159,7 @@ class MemorySurvey(Survey):
 
     def _lost_at(self, member: Member) -> datetime | None:
         ran_out = member.expires_at <= self._world.now() and (member.left_at or member.expires_at) >= member.expires_at
-        return member.lost_at or (member.expires_at if ran_out else None)
+        return (member.left_at if member.is_lost else None) or (member.expires_at if ran_out else None)
 
 
 def _executes(held: Held) -> bool:

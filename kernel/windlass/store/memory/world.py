@@ -20,8 +20,10 @@ from windlass.store.audit import AuditEntry
 from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts, Note
 from windlass.store.lanes import Entrant
 from windlass.store.pools import KindFacts
+from windlass.store.roster import Pause
 from windlass.store.schedules import ScheduleFacts, TickFacts
 from windlass.store.statistics import Counts
+from windlass.store.tokens import TokenFacts
 
 SLOT, DEPENDENCIES, TWIN = 1, 2, 3
 
@@ -121,18 +123,15 @@ class Over:
 @dataclass(slots=True)
 class Member:
     facts: NodeFacts
+    joined_at: datetime
+    renewed_at: datetime
     expires_at: datetime
     left_at: datetime | None = None
-    lost_at: datetime | None = None
+    is_lost: bool = False
 
     @property
     def left(self) -> bool:
         return self.left_at is not None
-
-    def bury(self, now: datetime) -> None:
-        """It was proved dead."""
-        if self.left_at is None:
-            self.left_at = self.lost_at = now
 
 
 @dataclass(slots=True)
@@ -164,9 +163,11 @@ class Lane:
 class Pool:
     slots: int
     configured: int
-    paused_by: str | None = None
-    reason: str = ""
-    paused_at: datetime | None = None
+    pause: Pause | None = None
+
+    @property
+    def paused_by(self) -> str | None:
+        return None if self.pause is None else self.pause.by
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ class World:
     joined: dict[int, list[JoinedFacts]] = field(default_factory=lambda: defaultdict(list))
     pools: dict[str, Pool] = field(default_factory=dict)
     shares: dict[tuple[str, int], Share] = field(default_factory=dict)
-    paused_kinds: dict[str, str] = field(default_factory=dict)
+    paused_kinds: dict[str, Pause] = field(default_factory=dict)
     known_kinds: dict[str, KindFacts] = field(default_factory=dict)
     nodes: dict[int, Member] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
@@ -197,6 +198,8 @@ class World:
     ticks: list[TickFacts] = field(default_factory=list)
     residents: dict[tuple[str, str], int] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
+    tokens: dict[int, TokenFacts] = field(default_factory=dict)
+    digests: dict[bytes, int] = field(default_factory=dict)
     last_id: int = 0
     last_tick: int = 0
     last_node: int = 0

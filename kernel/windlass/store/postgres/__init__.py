@@ -20,10 +20,13 @@ from windlass.store.postgres.pooler import check_session, is_pooled
 from windlass.store.postgres.pools import PostgresPools
 from windlass.store.postgres.queue import PostgresQueue
 from windlass.store.postgres.residents import PostgresResidents
+from windlass.store.postgres.roster import PostgresRoster
 from windlass.store.postgres.schedules import PostgresSchedules
 from windlass.store.postgres.statistics import PostgresStatistics
 from windlass.store.postgres.survey import PostgresSurvey
+from windlass.store.postgres.tokens import PostgresTokens
 from windlass.store.postgres.upkeep import PostgresUpkeep
+from windlass.store.statistics import ConnectionFacts
 
 
 class PostgresStore(Store):
@@ -42,9 +45,17 @@ class PostgresStore(Store):
         self.survey = PostgresSurvey(connections)
         self.upkeep = PostgresUpkeep(connections)
         self.audit = PostgresAudit(connections)
+        self.roster = PostgresRoster(connections)
+        self.tokens = PostgresTokens(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)
+
+    async def ping(self) -> None:
+        await self._connections.rows("ping", {})
+
+    def connections(self) -> ConnectionFacts:
+        return self._connections.facts()
 
     async def close(self) -> None:
         self._cluster.stop_renewing()

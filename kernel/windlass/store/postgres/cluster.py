@@ -10,13 +10,15 @@ from typing import Any
 import psycopg
 
 from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS
-from windlass.store.facts import Beat, NodeFacts
+from windlass.store.facts import Beat, NodeFacts, Note
 from windlass.store.port import Cluster
 from windlass.store.postgres.connection import ANSWER_SECONDS, SETTLED, Connections, Row, break_off, translated
 from windlass.store.postgres.statements import sql
+from windlass.store.roster import refusal
 
 RECOVER_AT_ONCE = 1_000
 SHORTEST_PATIENCE = 0.5
+JOINED_WITH = ("name", "machine", "pid", "pid_started", "version", "draining")
 
 
 class PostgresCluster(Cluster):
@@ -26,8 +28,8 @@ class PostgresCluster(Cluster):
         self._machines: dict[int, str] = {}
 
     async def join(self, node: NodeFacts, lease: float) -> int:
-        facts = {"name": node.name, "machine": node.machine, "pid": node.pid, "pid_started": node.pid_started}
-        rows = await self._db.rows("join_node", facts | {"kinds": list(node.kinds), "lease": lease})
+        facts = {name: getattr(node, name) for name in JOINED_WITH} | {"kinds": list(node.kinds), "lease": lease}
+        rows = await self._db.rows("join_node", facts)
         self._machines[rows[0][0]] = node.machine
         return int(rows[0][0])
 
@@ -70,11 +72,15 @@ class PostgresCluster(Cluster):
         async with self._db.transaction() as run:
             term = await run("lead", {"node": node, "lease": lease})
             rows = await run("read_neighbours", {"node": node, "machine": self._machines.get(node, "")})
-        neighbours = tuple(
-            NodeFacts(id=id_, name=name, machine=machine, pid=pid, pid_started=started, kinds=tuple(kinds))
-            for id_, name, machine, pid, started, kinds in rows
-        )
-        return Beat(term[0][0] if term else None, neighbours)
+        present = [_facts(row) for row in rows]
+        draining = any(facts.draining for facts in present if facts.id == node)
+        neighbours = tuple(facts for facts in present if facts.id != node)
+        return Beat(term[0][0] if term else None, neighbours, draining)
+
+    async def drain(self, node: int, *, draining: bool, note: Note | None = None) -> None:
+        facts = {"node": node, "draining": draining, "hint": self._db.hint(f"node/{node}")}
+        if not await self._db.rows("drain_node", facts, note):
+            raise refusal(node, is_known=bool(await self._db.rows("find_node", {"node": node})))
 
     async def recover(self, dead: int | None = None, crash_limits: Mapping[str, int] | None = None) -> int:
         limits = crash_limits or {}
@@ -87,3 +93,8 @@ class PostgresCluster(Cluster):
             total += taken
             if taken < RECOVER_AT_ONCE:
                 return total
+
+
+def _facts(row: Row) -> NodeFacts:
+    id_, name, machine, pid, started, kinds, version, draining = row
+    return NodeFacts(name, machine, pid, started, tuple(kinds), id_, version, draining)

@@ -16,12 +16,18 @@ import psycopg_pool
 from psycopg import sql as sql_text
 from psycopg.types.json import set_json_loads
 
-from windlass.errors import InvalidArgument, StoreUnavailable
+from windlass.errors import FilterTooBroad, InvalidArgument, StoreUnavailable
 from windlass.store.facts import Note
 from windlass.store.postgres import faulty
 from windlass.store.postgres.statements import sql
+from windlass.store.statistics import ConnectionFacts
 
 STATEMENT_SECONDS = 30
+FIND_SECONDS = 10.0
+TOO_BROAD = (
+    f"nothing was found within {FIND_SECONDS:.0f} s: ask for less, for instance only for what was made lately"
+    " (create_time > ago(1d)), or leave order_by out, so that the list need not be sorted first"
+)
 POOLER_ADVICE = "; is a transaction pooler between here and PostgreSQL? Then set store.pooler = true"
 ANSWER_SECONDS = 15.0
 """A link may go silent without breaking (a middlebox forgot it): TCP's own timers see nothing wrong with that."""
@@ -36,6 +42,8 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS * 1000}",
 }
 SETTLED = {"names": list(SETTINGS), "settings": list(SETTINGS.values())}
+# Where the planner guesses that little passes a filter it would rather read everything and sort that little.
+WALKING = {"enable_sort": "off"}
 DIALLING: dict[str, Any] = {
     "autocommit": True,
     "application_name": "windlass",
@@ -169,6 +177,12 @@ class Connections:
         """A hint with this store's mark: who said it need not hear it."""
         return f"{word} {self.mark}"
 
+    def facts(self) -> ConnectionFacts:
+        now = self._pool.get_stats()
+        idle = now.get("pool_available", 0)
+        used = now.get("pool_size", 0) - idle
+        return ConnectionFacts(now.get("pool_max", 0), idle, used, now.get("requests_waiting", 0))
+
     async def open(self) -> None:
         with translated():
             await self._pool.open(wait=True, timeout=15)
@@ -190,6 +204,26 @@ class Connections:
             if rows:
                 await run("write_audit", msgspec.structs.asdict(note))
         return rows
+
+    async def find(self, statement: sql_text.Composed, parameters: dict[str, Any], *, walks: bool = False) -> list[Row]:
+        """The rows of a question that people put together.  Raises `FilterTooBroad` when they take too long.
+
+        `walks`: it goes along a key and stops at its limit.
+        """
+        settings = (SETTINGS if self.address.pooled else {}) | {"statement_timeout": f"{int(FIND_SECONDS * 1000)}"}
+        settings |= WALKING if walks else {}
+        with translated():
+            async with (
+                self._connection() as connection,
+                connection.transaction(),
+                connection.cursor(binary=True) as cursor,
+            ):
+                await cursor.execute(sql("settle"), {"names": list(settings), "settings": list(settings.values())})
+                try:
+                    await cursor.execute(statement, parameters, prepare=False)
+                except psycopg.errors.QueryCanceled as error:
+                    raise FilterTooBroad(TOO_BROAD, seconds=FIND_SECONDS) from error
+                return await cursor.fetchall()
 
     async def alone(self, statement: sql_text.Composed) -> None:
         """A statement that no transaction may hold and that takes its time, such as VACUUM."""

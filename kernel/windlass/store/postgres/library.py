@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
+from windlass.core.fields import Section
+from windlass.core.filters import EVERYTHING, Filter
 from windlass.core.lifecycle import State, Verdict
+from windlass.core.orders import OWN, Order
 from windlass.store.facts import (
     AttemptFacts,
     CardFacts,
@@ -19,14 +21,12 @@ from windlass.store.facts import (
     TaskFacts,
     Watched,
 )
-from windlass.store.port import Library
+from windlass.store.port import ALL_POOLS, MOST_COUNTED, MOST_OUTPUT_BYTES, Library, Scope, output_bounds
+from windlass.store.postgres import lists
+from windlass.store.postgres.arrays import booleans, numbers
 from windlass.store.postgres.connection import Connections, Row
+from windlass.store.postgres.lists import task_facts
 
-LARGEST_ID = 2**63 - 1
-FIRST_RANK = -(2**31)
-START = datetime(1970, 1, 1, tzinfo=UTC)
-STATE_COLUMN = TaskFacts.__struct_fields__.index("state")
-SECTION_COLUMN = len(TaskFacts.__struct_fields__)
 REQUEST_COLUMNS = (
     *("kind", "title", "priority", "pool", "trigger", "origin", "initiator", "labels", "payload"),
     *("attempt_limit", "retry_pause", "coalesce_key", "slot_key", "slot_limit"),
@@ -34,36 +34,64 @@ REQUEST_COLUMNS = (
 )
 """The columns of read_request.sql."""
 JOINED_ON_CARD = 1_000
+OUTPUT = 5
 
 
 class PostgresLibrary(Library):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
 
-    async def task(self, task: int) -> TaskFacts | None:
-        rows = await self._db.rows("read_task", {"task": task})
-        return _facts(rows[0]) if rows else None
+    async def task(self, task: int, pools: Scope = ALL_POOLS) -> TaskFacts | None:
+        rows = await self._db.rows("read_task", {"task": task, "pools": sorted(pools)})
+        return task_facts(rows[0]) if rows else None
 
-    async def active(self, size: int, after: tuple[object, ...] | None) -> Page[TaskFacts]:
-        section, id_, priority, next_try_at = after or (0, 0, 0, START)
-        # Before everything that waits, as long as the page stands in what runs.
-        rank = -int(cast("int", priority)) if section else FIRST_RANK
-        facts = {"section": section, "id": id_, "rank": rank, "next_try_at": next_try_at, "limit": size + 1}
-        rows = await self._db.rows("list_active", facts)
-        if len(rows) <= size:
-            return Page(tuple(_facts(row) for row in rows), None)
-        shown = tuple(_facts(row) for row in rows[:size])
-        last, section = shown[-1], rows[size - 1][SECTION_COLUMN]
-        return Page(shown, (section, last.id, last.priority, last.next_try_at))
+    async def active(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
+        return await lists.active(self._db, size, after, filter, order, pools)
 
-    async def cards(self, size: int, after: tuple[object, ...] | None, origin: int | None) -> Page[TaskFacts]:
-        before = after[0] if after else LARGEST_ID
-        rows = await self._db.rows("list_cards", {"before": before, "origin": origin, "limit": size + 1})
-        shown = tuple(_facts(row) for row in rows[:size])
-        return Page(shown, (shown[-1].id,) if len(rows) > size else None)
+    async def cards(
+        self,
+        size: int,
+        after: tuple[object, ...] | None,
+        origin: int | None = None,
+        filter: Filter = EVERYTHING,
+        order: Order = OWN,
+        pools: Scope = ALL_POOLS,
+    ) -> Page[TaskFacts]:
+        return await lists.cards(self._db, size, after, origin, filter, order, pools)
 
-    async def card(self, task: int) -> CardFacts | None:
-        facts = await self.task(task)
+    async def ids_matching(
+        self, filter: Filter, section: Section, after: int, limit: int, pools: Scope = ALL_POOLS
+    ) -> list[int]:
+        return await lists.ids_matching(self._db, filter, section, after, limit, pools)
+
+    async def count_matching(
+        self, filter: Filter, section: Section, cap: int = MOST_COUNTED, pools: Scope = ALL_POOLS
+    ) -> int:
+        # One way to ask: the ids of ten thousand tasks are 80 kB.
+        return len(await lists.ids_matching(self._db, filter, section, 0, cap + 1, pools))
+
+    async def output(
+        self, task: int, after: int, limit: int, attempt: int | None = None, stream: int | None = None
+    ) -> Page[EventFacts]:
+        first, end = output_bounds(after, attempt)
+        places = {"task": task, "after": first, "before": end, "stream": stream}
+        rows = await self._db.rows("read_output", places | {"limit": limit + 1, "bytes": MOST_OUTPUT_BYTES})
+        found = tuple(
+            EventFacts(sequence, at, OUTPUT, data=data, stream=stream_, dropped=dropped)
+            for sequence, at, data, stream_, dropped, _ in rows[:limit]
+        )
+        is_more = bool(rows) and rows[0][-1] > len(found)
+        return Page(found, (found[-1].sequence,) if is_more else None)
+
+    async def card(self, task: int, pools: Scope = ALL_POOLS) -> CardFacts | None:
+        facts = await self.task(task, pools)
         if facts is None or not (facts.attempt or facts.state.final):
             return None
         rows = await self._db.rows("read_attempts", {"task": task})
@@ -86,23 +114,20 @@ class PostgresLibrary(Library):
         facts: list[Any] = [tuple(value) if isinstance(value, list) else value for value in rows[0]] if rows else []
         return Standing(*facts) if rows else None
 
-    async def events(self, watched: Sequence[Watched], limit: int) -> dict[int, list[EventFacts]]:
+    async def events(
+        self, watched: Sequence[Watched], limit: int, portion: int | None = None
+    ) -> dict[int, list[EventFacts]]:
         parameters: dict[str, Any] = {
-            "tasks": [w.task for w in watched],
-            "afters": [w.after for w in watched],
-            "timeline_only": [w.timeline_only for w in watched],
+            "tasks": numbers([w.task for w in watched]),
+            "afters": numbers([w.after for w in watched]),
+            "timeline_only": booleans([w.timeline_only for w in watched]),
             "limit": limit,
+            "portion": portion,
         }
         found: dict[int, list[EventFacts]] = defaultdict(list)
         for row in await self._db.rows("read_events", parameters):
             found[row[0]].append(_event(row[1:]))
         return found
-
-
-def _facts(row: Row) -> TaskFacts:
-    values = list(row[:SECTION_COLUMN])
-    values[STATE_COLUMN] = State(values[STATE_COLUMN])
-    return TaskFacts(*values)
 
 
 def _request(row: Row) -> NewTask:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from windlass.store.facts import Ended, NewTask, Said
-from windlass.store.postgres.arrays import numbers, texts
+from windlass.store.postgres.arrays import booleans, digests, few, ids, numbers, texts
 
 # unnest fills a shorter array up with nulls: what nobody asked for costs nothing.
 NOTHING = "{}"
@@ -16,27 +16,28 @@ NOTHING = "{}"
 def asked(tasks: Sequence[NewTask]) -> dict[str, Any]:
     """For enqueue_tasks.sql and put_tasks.sql."""
     return {
-        "kinds": texts(t.kind for t in tasks),
-        "titles": texts(t.title for t in tasks),
-        "priorities": numbers(t.priority for t in tasks),
-        "pools": texts(t.pool for t in tasks),
-        "triggers": texts(t.trigger for t in tasks),
-        "origins": numbers(t.origin for t in tasks),
-        "initiators": texts(t.initiator for t in tasks),
-        "labels": texts(t.labels for t in tasks),
-        "payloads": texts(t.payload for t in tasks),
-        "attempt_limits": numbers(t.attempt_limit for t in tasks),
-        "retry_pauses": numbers(t.retry_pause for t in tasks),
-        "delays": numbers(t.delay for t in tasks),
-        "request_ids": texts(None if t.request_id is None else str(t.request_id) for t in tasks),
-        "body_hashes": texts("\\x" + t.body_hash.hex() for t in tasks),
-        "slot_keys": _rare_texts([t.slot_key for t in tasks]),
-        "slot_limits": _rare_numbers([t.slot_limit for t in tasks]),
-        "start_withins": _rare_numbers([t.start_within for t in tasks]),
-        "run_limits": _rare_numbers([t.run_limit for t in tasks]),
-        "silence_limits": _rare_numbers([t.silence_limit for t in tasks]),
-        "parents": _rare_numbers([t.parent for t in tasks]),
-        "retry_ofs": _rare_numbers([t.retry_of for t in tasks]),
+        "kinds": few([t.kind for t in tasks]),
+        "titles": few([t.title for t in tasks]),
+        "priorities": few([t.priority for t in tasks]),
+        "pools": few([t.pool for t in tasks]),
+        "triggers": few([t.trigger for t in tasks]),
+        "origins": few([t.origin for t in tasks]),
+        "initiators": few([t.initiator for t in tasks]),
+        "labels": few([t.labels for t in tasks]),
+        "payloads": texts([t.payload for t in tasks]),
+        "attempt_limits": few([t.attempt_limit for t in tasks]),
+        "retry_pauses": few([t.retry_pause for t in tasks]),
+        "delays": few([t.delay for t in tasks]),
+        "request_ids": ids([t.request_id for t in tasks]),
+        "body_hashes": digests([t.body_hash for t in tasks]),
+        "slot_keys": _rare([t.slot_key for t in tasks]),
+        "slot_limits": _rare([t.slot_limit for t in tasks]),
+        "start_withins": _rare([t.start_within for t in tasks]),
+        "run_limits": _rare([t.run_limit for t in tasks]),
+        "silence_limits": _rare([t.silence_limit for t in tasks]),
+        "parents": _rare([t.parent for t in tasks]),
+        "retry_ofs": _rare([t.retry_of for t in tasks]),
+        "traces": _rare([t.trace for t in tasks]),
     }
 
 
@@ -44,8 +45,8 @@ def put(tasks: Sequence[NewTask]) -> dict[str, Any]:
     """For put_tasks.sql."""
     return asked(tasks) | {
         "coalesce_keys": texts(t.coalesce_key for t in tasks),
-        "joins_running": _booleans(t.joins_running for t in tasks),
-        "are_blocked": _booleans(bool(t.after) for t in tasks),
+        "joins_running": booleans(t.joins_running for t in tasks),
+        "are_blocked": booleans(bool(t.after) for t in tasks),
     }
 
 
@@ -55,7 +56,7 @@ def dependencies(made: Iterable[tuple[int, NewTask]]) -> dict[str, Any]:
     return {
         "tasks": numbers(id_ for id_, _, _ in pairs),
         "waits_for": numbers(other for _, other, _ in pairs),
-        "need_success": _booleans(needs for _, _, needs in pairs),
+        "need_success": booleans(needs for _, _, needs in pairs),
     }
 
 
@@ -116,13 +117,5 @@ def finished(ended: Sequence[Ended]) -> dict[str, Any]:
     }
 
 
-def _booleans(values: Iterable[bool]) -> str:
-    return "{" + ",".join(["t" if value else "f" for value in values]) + "}"
-
-
-def _rare_texts(values: Sequence[str | None]) -> str:
-    return texts(values) if any(value is not None for value in values) else NOTHING
-
-
-def _rare_numbers(values: Sequence[float | None]) -> str:
-    return numbers(values) if any(value is not None for value in values) else NOTHING
+def _rare(values: Sequence[str | float | None]) -> str:
+    return NOTHING if values.count(None) == len(values) else few(values)

@@ -254,6 +254,7 @@ def _repeated(task: NewTask, first: int, body_hash: bytes) -> Answer:
         return RequestIdReused(
             f"request_id {task.request_id} was used before with another body: choose a new id for a new task",
             field="request_id",
+            request_id=task.request_id,
             task=first,
         )
     return Receipt(first, Sort.REPEATED)

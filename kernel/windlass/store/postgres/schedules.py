@@ -12,7 +12,7 @@ from windlass.errors import ScheduleChanged, ScheduleNotFound
 from windlass.store.facts import Membership, NewTask, Note, Page, Receipt
 from windlass.store.postgres.connection import Connections, Overtaken, Row
 from windlass.store.postgres.queue import PostgresQueue
-from windlass.store.schedules import Due, Firing, ScheduleFacts, Schedules, TickFacts, refusal
+from windlass.store.schedules import Due, Firing, ScheduleFacts, Schedules, TickFacts, exists_already, refusal
 
 LAST_ID = 2**63 - 1
 
@@ -28,7 +28,7 @@ class PostgresSchedules(Schedules):
         spec = msgspec.json.encode(replace(schedule, paused=False)).decode()
         facts = {"name": schedule.name, "owner": owner, "revision": revision, "spec": spec, "paused": schedule.paused}
         if not await self._db.rows("put_schedule", facts | {"hint": self._db.hint("schedule")}, note):
-            raise await self._refusal(schedule.name, owner)
+            raise exists_already(schedule.name) if revision == 0 else await self._refusal(schedule.name, owner)
         return await self.get(schedule.name)
 
     async def get(self, name: str) -> ScheduleFacts:

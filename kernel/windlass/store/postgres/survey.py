@@ -8,10 +8,9 @@ from typing import Any
 from windlass.core.lifecycle import State
 from windlass.core.vitals import COUNT_CAP, KindEnds, KindWaiting, LostNode, NodeVitals, PoolVitals
 from windlass.store import survey
-from windlass.store.facts import TaskFacts
 from windlass.store.lanes import LaneFacts
 from windlass.store.postgres.connection import Connections, Row
-from windlass.store.postgres.library import SECTION_COLUMN, STATE_COLUMN
+from windlass.store.postgres.lists import SECTION_COLUMN, task_facts
 from windlass.store.survey import CoalescingFacts, Depths, Executing, PooledStanding, Survey
 
 INSIDE = 0
@@ -29,7 +28,7 @@ class PostgresSurvey(Survey):
 
     async def executing(self, quiet: float) -> list[Executing]:
         rows = await self._db.rows("list_executing", EACH | {"cap": COUNT_CAP, "quiet": quiet})
-        return [Executing(_task(row), *row[SECTION_COLUMN:]) for row in rows]
+        return [Executing(task_facts(row), *row[SECTION_COLUMN:]) for row in rows]
 
     async def coalescing(self) -> list[CoalescingFacts]:
         rows = await self._in_order("list_coalescing", EACH | {"cap": survey.KEYED_CAP, "joined": COUNT_CAP})
@@ -55,12 +54,6 @@ class PostgresSurvey(Survey):
         async with self._db.transaction() as run:
             await run("keep_in_order", {})
             return await run(statement, facts)
-
-
-def _task(row: Row) -> TaskFacts:
-    values = list(row[:SECTION_COLUMN])
-    values[STATE_COLUMN] = State(values[STATE_COLUMN])
-    return TaskFacts(*values)
 
 
 def _coalescing(*row: Any) -> CoalescingFacts:

@@ -81,12 +81,17 @@ class WiredStore(Store):
         self.lanes: Any = _Part(store.lanes, wire)
         self.statistics: Any = _Part(store.statistics, wire)
         self.upkeep: Any = _Part(store.upkeep, wire)
+        self.audit: Any = _Part(store.audit, wire)
+        self.roster: Any = _Part(store.roster, wire)
         self.survey: Any = _Part(store.survey, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():
             await self._wire.travel()
             yield word
+
+    async def ping(self) -> None:
+        await self._wire.carry("ping", self._store.ping)
 
     async def close(self) -> None:
         """Nothing to give back."""

@@ -68,7 +68,7 @@ select looked.look, (select count(*) from parked), claimed.*
 from looked left join (
   select taken.id, taken.attempt + 1, taken.uncounted, task.kind, taken.priority, taken.next_try_at, task.payload, task.title,
          task.trigger, task.initiator, task.labels, task.created_at, task.attempt_limit, task.retry_pause, task.run_limit,
-         task.silence_limit, taken.coalesce_key, taken.slot_key, taken.origin
+         task.silence_limit, taken.coalesce_key, taken.slot_key, taken.origin, task.trace
   -- One look by id for each, whatever the planner believes of the tables: this plan is kept.
   from taken cross join lateral (select * from windlass.task where task.id = taken.id offset 0) as task
   where taken.slot_key is null or taken.id in (select id from slots_held)

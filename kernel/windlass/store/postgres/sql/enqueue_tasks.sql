@@ -8,10 +8,11 @@ with asked as materialized (
               %(origins)s::smallint[], %(initiators)s::text[], %(labels)s::text[], %(payloads)s::text[],
               %(attempt_limits)s::smallint[], %(retry_pauses)s::float8[], %(delays)s::float8[],
               %(request_ids)s::uuid[], %(body_hashes)s::bytea[], %(slot_keys)s::text[], %(slot_limits)s::smallint[],
-              %(start_withins)s::float8[], %(run_limits)s::float8[], %(silence_limits)s::float8[], %(parents)s::bigint[], %(retry_ofs)s::bigint[])
+              %(start_withins)s::float8[], %(run_limits)s::float8[], %(silence_limits)s::float8[], %(parents)s::bigint[], %(retry_ofs)s::bigint[],
+              %(traces)s::text[])
     with ordinality as a(kind, title, priority, pool, trigger, origin, initiator, labels, payload,
                          attempt_limit, retry_pause, delay, request_id, body_hash, slot_key, slot_limit,
-                         start_within, run_limit, silence_limit, parent, retry_of, place)
+                         start_within, run_limit, silence_limit, parent, retry_of, trace, place)
 ), fresh as (
   insert into windlass.request (id, body_hash, task)
   select request_id, body_hash, id from asked where request_id is not null order by request_id, place
@@ -23,9 +24,9 @@ with asked as materialized (
   from asked where request_id is null or id in (select task from fresh)
 ), stored as (
   insert into windlass.task (id, kind, title, priority, pool, trigger, origin, initiator, labels, payload, attempt_limit, retry_pause,
-                             run_limit, silence_limit, start_within, slot_key, slot_limit, parent, retry_of)
+                             run_limit, silence_limit, start_within, slot_key, slot_limit, parent, retry_of, trace)
   select id, kind, title, priority, pool, trigger, origin, initiator, labels::jsonb, payload::jsonb, attempt_limit, retry_pause,
-         run_limit, silence_limit, start_within, slot_key, slot_limit, parent, retry_of
+         run_limit, silence_limit, start_within, slot_key, slot_limit, parent, retry_of, trace
   from made
 ), due as (
   insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, start_by)

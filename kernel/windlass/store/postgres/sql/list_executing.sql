@@ -11,7 +11,7 @@ with held as materialized (
 select task.id, task.kind, task.title, l.priority, task.pool, task.trigger, task.origin, task.initiator, task.labels, null::jsonb,
        task.attempt_limit, task.retry_pause, task.parent, task.retry_of, task.coalesce_key, task.created_at,
        case when l.interrupt_at is not null then 3 else 2 end, l.attempt, l.uncounted, l.next_try_at,
-       l.started_at, null::timestamptz, node.name, l.stage, l.progress_current, l.progress_total, null::text, null::jsonb,
+       l.started_at, null::timestamptz, node.name, l.stage, l.progress_current, l.progress_total, null::text, null::jsonb, task.trace,
        l.interrupt_at, coalesce(task.run_limit, kind.run_limit),
        greatest(l.started_at, l.progress_at, case when l.began_at < now() - %(quiet)s * interval '1 second' then greatest(
          (select s.at from windlass.step s where s.task = l.id order by s.sequence desc limit 1),

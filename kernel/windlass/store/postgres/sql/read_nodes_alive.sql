@@ -2,7 +2,7 @@
 -- merges a gone node's counts ends its lease at its own end, so that still shows.
 with newest as (
   select id, name, least(expires_at, coalesce(left_at, expires_at)) as last_alive_at,
-         coalesce(lost_at, case when expires_at <= now() and coalesce(left_at, expires_at) >= expires_at then expires_at end) as lost_at
+         coalesce(case when is_lost then left_at end, case when expires_at <= now() and coalesce(left_at, expires_at) >= expires_at then expires_at end) as lost_at
   from windlass.node order by id desc limit %(cap)s
 )
 select (select count(*) from (select from windlass.node where left_at is null and expires_at > now() limit %(cap)s) as few),

@@ -1,5 +1,5 @@
 -- Everything that may hold a waiting task back. Lists and counts are bounded: a reason needs no thousand witnesses. Before it are only
--- those that can start: what is paused, too late, or of a kind that no live node has is in nobody's way.
+-- those that can start: what is paused, too late, or of a kind that no live node takes is in nobody's way.
 with place as (
   select id, kind, pool, priority, next_try_at, coalesce_key, slot_key, slot_limit, null::smallint as waits, false as is_claimed
   from windlass.ready where id = %(task)s
@@ -17,7 +17,7 @@ select p.id, p.kind, p.pool, p.priority, greatest(0, extract(epoch from p.next_t
        (select paused_by from windlass.pool where name = p.pool),
        (select paused_by from windlass.kind where name = p.kind),
        (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now()),
-       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now() and p.kind = any(n.kinds)),
+       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is null and p.kind = any(n.kinds)),
        p.slot_key, p.slot_limit,
        array(select r.id from windlass.running r where r.slot_key = p.slot_key order by r.slot limit 1000),
        array(select d.waits_for from windlass.dependency d where d.task = p.id
@@ -27,6 +27,8 @@ select p.id, p.kind, p.pool, p.priority, greatest(0, extract(epoch from p.next_t
           select from windlass.ready r where r.pool = p.pool and r.next_try_at <= now() and r.id <> p.id
             and (r.start_by is null or r.start_by > now())
             and r.kind not in (select name from windlass.kind where paused_at is not null)
-            and r.kind in (select unnest(n.kinds) from windlass.node n where n.left_at is null and n.expires_at > now())
-            and (r.priority > p.priority or r.priority = p.priority and (r.next_try_at, r.id) < (p.next_try_at, p.id)) limit 1001) as ahead)
+            and r.kind in (select unnest(n.kinds) from windlass.node n
+                           where n.left_at is null and n.expires_at > now() and n.draining_at is null)
+            and (r.priority > p.priority or r.priority = p.priority and (r.next_try_at, r.id) < (p.next_try_at, p.id)) limit 1001) as ahead),
+       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is not null and p.kind = any(n.kinds))
 from place p

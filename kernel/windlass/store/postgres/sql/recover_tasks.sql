@@ -3,7 +3,7 @@
 -- uncounted, but is recorded: it may have run. What was being interrupted is over; so is what reached its limit of attempts, or its
 -- chain of crashes (core/poison.py).
 with buried as (
-  update windlass.node set left_at = now(), lost_at = now() where id = %(dead)s and left_at is null
+  update windlass.node set left_at = now(), is_lost = true where id = %(dead)s and left_at is null
 ), lost as materialized (
   select r.*, coalesce(task.attempt_limit, 10) as attempt_limit, coalesce(n.name, '?') as node_name,
          coalesce((select c.crash_limit from unnest(%(kinds)s::text[], %(crash_limits)s::int[]) as c(kind, crash_limit)
