@@ -268,8 +268,14 @@ async def test_waiting_kinds_say_who_could_run_them(store: Store, node: int) -> 
         KindWaiting("default", "Unknown", 1, None, False, 0),  # type: ignore[arg-type]
         KindWaiting("feeds", "Noop", 1, None, False, 1),  # type: ignore[arg-type]
     ]
+    another = await node_of(store)
+    assert {one.able_nodes for one in await store.survey.waiting_kinds() if one.kind == "Noop"} == {2}
+    await store.cluster.drain(another, draining=True)
+    assert (await store.survey.nodes(HOUR)).draining == 1
+    assert {one.able_nodes for one in await store.survey.waiting_kinds() if one.kind == "Noop"} == {1}
     await store.cluster.leave(node)
     assert {one.able_nodes for one in await store.survey.waiting_kinds()} == {0}
+    assert (await store.survey.nodes(HOUR)).all_drained
 
 
 # --- ends
