@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ import msgspec
 
 from windlass.core.access import ROLE_NAMES
 from windlass.core.leases import LeaseTimes
+from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -96,6 +98,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: ServerConfig = ServerConfig()
     node: NodeConfig = msgspec.field(default_factory=NodeConfig)
     retention: RetentionConfig = msgspec.field(default_factory=RetentionConfig)
+    health: Thresholds = Thresholds()
     embedded: EmbeddedConfig = EmbeddedConfig()
     log: LogConfig = LogConfig()
     plugins: dict[str, dict[str, Any]] = {}
@@ -180,7 +183,7 @@ def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    for section in ("store", "server", "node", "retention", "embedded", "log"):
+    for section in ("store", "server", "node", "retention", "health", "embedded", "log"):
         prefix = f"WINDLASS_{section.upper()}_"
         for name, text in environ.items():
             if name.startswith(prefix):
@@ -195,6 +198,10 @@ def _check(config: Config) -> None:
     if config.store.connections < 2:
         raise ConfigError(f"configuration: store.connections must be at least 2, not {config.store.connections}")
     _check_retention(config.retention)
+    if config.log.level.upper() not in logging.getLevelNamesMapping():
+        levels = "debug, info, warning or error"
+        raise ConfigError(f"configuration: log.level must be {levels}, not {config.log.level!r}")
+    _check_health(config.health)
     if config.node.leak_limit < 0:
         raise ConfigError(f"configuration: node.leak_limit must be at least 0, not {config.node.leak_limit}")
     _check_server(config.server)
@@ -215,6 +222,13 @@ def _check_server(config: ServerConfig) -> None:
         if role not in ROLE_NAMES:
             known = ", ".join(ROLE_NAMES)
             raise ConfigError(f"configuration: server.certificates.{name} must be one of {known}, not {role!r}")
+
+
+def _check_health(thresholds: Thresholds) -> None:
+    for name in thresholds.__struct_fields__:
+        # Written so that nan is refused as well.
+        if not (value := getattr(thresholds, name)) > 0:
+            raise ConfigError(f"configuration: health.{name} must be more than 0, not {value}")
 
 
 def _check_retention(config: RetentionConfig) -> None:

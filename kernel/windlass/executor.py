@@ -82,12 +82,15 @@ class Executor(ABC):
         """Nothing runs any more: give everything back."""
 
 
+def executor_name(handler: Handler[Any]) -> str:
+    """The name of the executor that runs it: the one it chose, or the usual one."""
+    return handler.executor or ("process" if is_blocking(handler) else "inline")
+
+
 def executor_of(handler: Handler[Any], executors: Mapping[str, Executor]) -> Executor:
     """The executor a handler is run by.  Raises `BadHandler` with what to mend when they do not fit."""
-    name, handler_name = handler.executor, type(handler).__name__
+    name, handler_name = executor_name(handler), type(handler).__name__
     blocking = is_blocking(handler)
-    if not name:
-        name = "process" if blocking else "inline"
     executor = executors.get(name)
     if executor is None:
         raise BadHandler(f"{handler_name} wants the executor {name!r}; there are {', '.join(sorted(executors))}")

@@ -61,6 +61,34 @@ async def test_a_short_form_is_the_verb_itself(
     assert json.loads(long.out)["id"] == json.loads(brief.out)["id"]
 
 
+async def test_lists_take_filters_orders_and_limits(operator: CommandLine, kernel: Calling):
+    _, second = await waiting(kernel, title="second", labels={"tenant": "acme"}, priority=3)
+    for task in range(3):
+        await kernel.ended(await kernel.enqueue(payload={"n": task}))
+    found = json.loads((await operator.run("active", "--filter", 'labels.tenant = "acme"', "-o", "json")).out)
+    assert [str(task["id"]) for task in found] == [second]
+    lowest = json.loads((await operator.run("active", "--order-by", "priority", "-n", "1", "-o", "json")).out)
+    assert [str(task["id"]) for task in lowest] == [second]
+    cards = await operator.run("history", "--filter", "state = COMPLETED", "--order-by", "id", "-n", "2", "-o", "jsonl")
+    ids = [json.loads(line)["id"] for line in cards.text.splitlines()]
+    assert len(ids) == 2
+    assert ids == sorted(ids)
+    assert cards.errors == "… and more; --limit shows them\n"
+    everything = await operator.run("history", "--limit", "0", "-o", "jsonl")
+    assert len(everything.text.splitlines()) == 4
+    assert everything.errors == ""
+
+
+@pytest.mark.parametrize("words", [["active"], ["tasks", "list"], ["history"], ["audit", "list"]])
+async def test_a_filter_that_is_wrong_is_exit_6_and_says_where(
+    operator: CommandLine, kernel: Calling, words: list[str]
+):
+    ended = await operator.run(*words, "--filter", "colour = 3")
+    assert (ended.code, ended.out) == (6, b"")
+    assert "colour" in ended.errors
+    assert "at character 1 of the filter" in ended.errors
+
+
 async def test_explain_answers_a_person(operator: CommandLine, kernel: Calling):
     first, second = await waiting(kernel, title="second")
     ended = await operator.run("explain", second)

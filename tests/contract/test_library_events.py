@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from windlass.core.lifecycle import State, Verdict
 from windlass.core.sequence import CREATED, ENDED, STARTED, WAITS, attempt_of, sequence
-from windlass.store.facts import Chunk, EventFacts, Line, Progress, Watched
+from windlass.store.facts import Chunk, Ended, EventFacts, Line, Progress, Said, Watched
 from windlass.store.port import Store
 
 from tests.contract.facts import ask, claim, ended, events_of, held, node_of, recovered, running, said, stored
@@ -112,6 +112,41 @@ async def test_a_limit_cuts_and_the_next_look_goes_on(store: Store, limit: int) 
         assert len(page) <= limit
         found += page
     assert found == await events_of(store, task)
+
+
+async def test_a_portion_bounds_the_bytes_of_each_task_and_the_next_look_goes_on(store: Store) -> None:
+    node, task, other = await node_of(store), *await stored(store, 2)
+    await claim(store, node)
+    chunks = tuple(Chunk(sequence(1, n), 0.0, 1, b"x" * 1_000) for n in range(1, 31))
+    for one in (task, other):
+        await store.queue.say(node, [Said(one, 1, 0.0, chunks=chunks)])
+    found: list[EventFacts] = []
+    while page := (await _look(store, 2_500, (task, found[-1].sequence if found else 0), (other, 0))).get(task):
+        assert 1 <= len([event for event in page if event.type == OUTPUT]) <= 3
+        found += page
+    assert found == await events_of(store, task)
+    assert len((await _look(store, 1, (task, sequence(1, 5))))[task]) == 1, "one is always given"
+
+
+async def _look(store: Store, portion: int, *places: tuple[int, int]) -> dict[int, list[EventFacts]]:
+    return await store.library.events([Watched(*place) for place in places], 1_000, portion)
+
+
+async def test_a_task_that_waits_again_tells_its_whole_story_and_then_nothing(store: Store) -> None:
+    [task] = await stored(store)
+    assert await events_of(store, task, CREATED) == []
+    node = await node_of(store)
+    for attempt in (1, 2):
+        await claim(store, node)
+        assert await events_of(store, task, sequence(attempt - 1, WAITS) if attempt > 1 else CREATED) == []
+        await store.queue.finish(node, [Ended(task, attempt, Verdict.RETRY, 0.1, message="no luck")])
+        last = (await events_of(store, task))[-1]
+        assert (last.sequence, last.text) == (sequence(attempt, WAITS), "no luck")
+        assert await events_of(store, task, last.sequence) == []
+        assert await events_of(store, task, last.sequence - 1) == [last]
+    await ask(store, task)
+    [end] = await events_of(store, task, last.sequence)
+    assert (end.sequence, end.final) == (sequence(2, ENDED), True)
 
 
 async def test_the_timeline_leaves_progress_and_output_out(store: Store) -> None:

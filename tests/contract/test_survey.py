@@ -260,7 +260,7 @@ async def test_waiting_kinds_say_who_could_run_them(store: Store, node: int) -> 
     for kind in ("Noop", "Noop", "Paused", "Unknown"):
         await stored(store, kind=kind)
     await stored(store, pool="feeds")
-    found = [msgspec.structs.replace(one, oldest_at=None) for one in await store.survey.waiting_kinds()]  # type: ignore[arg-type]
+    found = [msgspec.structs.replace(one, oldest_at=None) for one in await store.survey.waiting_kinds()]
     assert found == [
         KindWaiting("default", "Noop", 2, None, False, 1),  # type: ignore[arg-type]
         KindWaiting("default", "Paused", 1, None, True, 0),  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -13,14 +13,21 @@ import psycopg
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from windlass import Context, Failed, Graces, Handler, Outcome, Settings, Success, hookimpl
-from windlass.config import NodeConfig
-from windlass.control.server import Server
+from windlass.config import NodeConfig, ServerConfig
+from windlass.control.server import Limits, Server
+from windlass.core.access import Role
+from windlass.host.admission import Caller
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
 from windlass.store.port import Store
+from windlass.store.tokens import NewToken
 from windlass_proto.v1 import (
+    access_service_pb2_grpc,
+    cluster_service_pb2_grpc,
     event_pb2,
     history_service_pb2_grpc,
+    operations_service_pb2_grpc,
+    overview_service_pb2_grpc,
     schedules_service_pb2_grpc,
     task_pb2,
     tasks_service_pb2,
@@ -31,6 +38,7 @@ from tests.waiting import eventually
 
 TOKEN = "a-token-for-tests"
 BEARER = (("authorization", f"Bearer {TOKEN}"),)
+ROOT = Caller("tests", 1)
 State = task_pb2.Task.State
 DEADLINE = 15.0
 
@@ -94,12 +102,30 @@ class Calling:
     def __init__(self, dsn: str, kernel: Kernel, plugin: Plugin, address: str, channel: grpc.aio.Channel) -> None:
         self.dsn = dsn
         self.kernel = kernel
+        self.plugin = plugin
         self.wait = plugin.wait
         self.address = address
         self.channel = channel
         self.tasks = tasks_service_pb2_grpc.TasksStub(channel)
         self.history = history_service_pb2_grpc.HistoryStub(channel)
+        self.access = access_service_pb2_grpc.AccessStub(channel)
+        self.cluster = cluster_service_pb2_grpc.ClusterStub(channel)
+        self.overview = overview_service_pb2_grpc.OverviewStub(channel)
+        self.operations = operations_service_pb2_grpc.OperationsStub(channel)
         self.schedules = schedules_service_pb2_grpc.SchedulesStub(channel)
+
+    async def token(self, role: Role = Role.ADMIN, *pools: str, ttl: float | None = None) -> tuple[int, str]:
+        """A new token, made beside the API: its id and its secret."""
+        wanted = NewToken(b"", f"a {role.name.lower()}", role, 2, "tests", pools, ttl)
+        made, secret = await self.kernel.access.create(wanted)
+        return made.id, secret
+
+    @asynccontextmanager
+    async def holder(self, secret: str) -> AsyncIterator[Calling]:
+        """The same server, called with another token."""
+        signing = [_SignUnary(secret), _SignStream(secret)]
+        async with grpc.aio.insecure_channel(self.address, interceptors=signing) as channel:
+            yield Calling(self.dsn, self.kernel, self.plugin, self.address, channel)
 
     async def enqueue(self, kind: str = "Echo", payload: Any = None, **task: Any) -> str:
         asked = tasks_service_pb2.EnqueueRequest(task=new(kind, payload, **task))
@@ -124,6 +150,11 @@ class Calling:
         """Every event to the end of the stream."""
         request = tasks_service_pb2.WatchRequest(name=name, after_sequence=after)
         return [event async for event in self.tasks.Watch(request, timeout=DEADLINE)]
+
+    async def audited(self) -> list[tuple[str, str]]:
+        """Method and resource of every privileged call, oldest first."""
+        page = await self.kernel._store.audit.entries(100)
+        return [(entry.note.method.rpartition("/")[2], entry.note.resource) for entry in reversed(page.items)]
 
     def count(self, table: str) -> int:
         with psycopg.connect(self.dsn) as connection:
@@ -168,14 +199,25 @@ def said_by(error: grpc.aio.AioRpcError) -> Refusal:
 
 
 @asynccontextmanager
-async def calling(dsn: str, store: Store, **node: Any) -> AsyncIterator[Calling]:
+async def calling(
+    dsn: str,
+    store: Store,
+    *,
+    listen: str = "127.0.0.1:0",
+    server_config: ServerConfig | None = None,
+    limits: Limits | None = None,
+    plugins: Mapping[str, object] | None = None,
+    **node: Any,
+) -> AsyncIterator[Calling]:
     plugin = Plugin()
-    kernel = Kernel(store, load_plugins({}, {"control": plugin}), NodeConfig(drain_grace=0.2, **node))
+    extra = {"control": plugin, **(plugins or {})}
+    kernel = Kernel(store, load_plugins({}, extra), NodeConfig(drain_grace=0.2, **node))
     await kernel.start()
-    server = Server(kernel, TOKEN)
-    address = await server.start("127.0.0.1:0")
+    server = Server(kernel, TOKEN, server_config, limits)
+    address = await server.start(listen)
+    signing = [_SignUnary(TOKEN), _SignStream(TOKEN)]
     try:
-        async with grpc.aio.insecure_channel(address, interceptors=[_SignUnary(), _SignStream()]) as channel:
+        async with grpc.aio.insecure_channel(address, interceptors=signing) as channel:
             yield Calling(dsn, kernel, plugin, address, channel)
     finally:
         plugin.wait.gate.set()
@@ -184,16 +226,26 @@ async def calling(dsn: str, store: Store, **node: Any) -> AsyncIterator[Calling]
         await kernel.stop()
 
 
-def _signed(details: grpc.aio.ClientCallDetails) -> grpc.aio.ClientCallDetails:
-    metadata = grpc.aio.Metadata(*(details.metadata or ()), *BEARER)
+def bearer(secret: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {secret}"),)
+
+
+def _signed(details: grpc.aio.ClientCallDetails, secret: str) -> grpc.aio.ClientCallDetails:
+    metadata = grpc.aio.Metadata(*(details.metadata or ()), *bearer(secret))
     return details._replace(metadata=metadata)  # type: ignore[attr-defined, no-any-return]
 
 
 class _SignUnary(grpc.aio.UnaryUnaryClientInterceptor):
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
     async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await continuation(_signed(client_call_details), request)
+        return await continuation(_signed(client_call_details, self._secret), request)
 
 
 class _SignStream(grpc.aio.UnaryStreamClientInterceptor):
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
     async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        return await continuation(_signed(client_call_details), request)
+        return await continuation(_signed(client_call_details, self._secret), request)

@@ -24,12 +24,17 @@ async def steps(server: Calling, parent: str, **more: Any) -> hist.ListStepsResp
     return await server.history.ListSteps(hist.ListStepsRequest(parent=parent, **more), timeout=DEADLINE)
 
 
+async def output(server: Calling, parent: str, **more: Any) -> hist.ReadOutputResponse:
+    return await server.history.ReadOutput(hist.ReadOutputRequest(parent=parent, **more), timeout=DEADLINE)
+
+
 BY_NAME: dict[str, tuple[str, str, Reader]] = {
     "Get": ("tasks", "name", lambda s, n: s.tasks.Get(pb.GetTaskRequest(name=n), timeout=DEADLINE)),
     "Interrupt": ("tasks", "name", lambda s, n: s.tasks.Interrupt(pb.InterruptRequest(name=n), timeout=DEADLINE)),
     "Watch": ("tasks", "name", lambda s, n: s.watched(n)),
     "Get card": ("cards", "name", lambda s, n: s.history.Get(hist.GetCardRequest(name=n), timeout=DEADLINE)),
     "ListSteps": ("cards", "parent", steps),
+    "ReadOutput": ("cards", "parent", output),
 }
 
 

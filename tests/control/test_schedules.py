@@ -55,12 +55,6 @@ async def resume(server: Calling, name: str = "schedules/nightly") -> Schedule:
     return await server.schedules.Resume(pb.ResumeScheduleRequest(name=name), timeout=DEADLINE)
 
 
-async def audited(server: Calling) -> list[tuple[str, str]]:
-    """Method and resource of every privileged call, oldest first."""
-    page = await server.kernel._store.audit.entries(100)
-    return [(entry.note.method.rpartition("/")[2], entry.note.resource) for entry in reversed(page.items)]
-
-
 async def test_a_new_schedule_is_read_back_with_its_next_ticks_and_its_timing_in_words(server: Calling) -> None:
     made = await create(
         server,
@@ -82,7 +76,7 @@ async def test_a_new_schedule_is_read_back_with_its_next_ticks_and_its_timing_in
     times = [at.ToDatetime(UTC) for at in made.next_times]
     assert times == sorted(times)
     assert times[0] > datetime.now(UTC)
-    assert await audited(server) == [("Create", "schedules/nightly")]
+    assert await server.audited() == [("Create", "schedules/nightly")]
 
 
 async def test_what_is_only_checked_is_not_stored(server: Calling) -> None:
@@ -99,7 +93,7 @@ async def test_what_is_only_checked_is_not_stored(server: Calling) -> None:
     missing = nightly(name="schedules/other")
     assert (await refused(update(server, missing, validate_only=True))).code is grpc.StatusCode.NOT_FOUND
     assert await get(server) == made
-    assert await audited(server) == [("Create", "schedules/nightly")]
+    assert await server.audited() == [("Create", "schedules/nightly")]
 
 
 async def test_a_name_that_is_taken_already_exists(server: Calling) -> None:
@@ -116,14 +110,14 @@ async def test_a_change_replaces_the_whole_and_leaves_the_pause(server: Calling)
     refusal = await refused(update(server, nightly(revision=1)))
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "SCHEDULE_CHANGED")
     assert (await update(server, nightly())).revision == 3, "revision 0 is whatever is there"
-    assert await audited(server) == [(verb, "schedules/nightly") for verb in ("Create", "Update", "Update")]
+    assert await server.audited() == [(verb, "schedules/nightly") for verb in ("Create", "Update", "Update")]
 
 
 async def test_a_change_makes_no_schedule(server: Calling) -> None:
     for revision in (0, 1):
         refusal = await refused(update(server, nightly(revision=revision)))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "SCHEDULE_NOT_FOUND")
-    assert await audited(server) == []
+    assert await server.audited() == []
 
 
 async def test_a_plugins_schedule_is_paused_and_run_but_not_changed(server: Calling) -> None:
@@ -141,7 +135,7 @@ async def test_a_deleted_schedule_is_gone(server: Calling) -> None:
     await delete(server, revision=1)
     assert (await refused(get(server))).reason == "SCHEDULE_NOT_FOUND"
     assert (await refused(delete(server))).reason == "SCHEDULE_NOT_FOUND"
-    assert await audited(server) == [("Create", "schedules/nightly"), ("Delete", "schedules/nightly")]
+    assert await server.audited() == [("Create", "schedules/nightly"), ("Delete", "schedules/nightly")]
 
 
 async def test_a_paused_schedule_has_no_next_tick_until_it_goes_on(server: Calling) -> None:
@@ -151,7 +145,7 @@ async def test_a_paused_schedule_has_no_next_tick_until_it_goes_on(server: Calli
     assert (await get(server)).paused
     resumed = await resume(server)
     assert (resumed.paused, resumed.HasField("next_time"), len(resumed.next_times)) == (False, True, 5)
-    assert (await audited(server))[1:] == [("Pause", "schedules/nightly"), ("Resume", "schedules/nightly")]
+    assert (await server.audited())[1:] == [("Pause", "schedules/nightly"), ("Resume", "schedules/nightly")]
     for call in (pause(server, "schedules/no"), resume(server, "schedules/no")):
         assert (await refused(call)).reason == "SCHEDULE_NOT_FOUND"
 
@@ -169,7 +163,7 @@ async def test_a_run_by_hand_makes_its_task_once_a_request(server: Calling) -> N
     assert [(tick.outcome, tick.task, tick.reason) for tick in ticks] == [
         (Outcome.OUTCOME_BY_HAND, made.task, f"by {task.initiator}")
     ]
-    assert await audited(server) == [("Create", "schedules/nightly"), ("Run", "schedules/nightly")]
+    assert await server.audited() == [("Create", "schedules/nightly"), ("Run", "schedules/nightly")]
     other = pb.RunScheduleRequest(name="schedules/no")
     assert (await refused(server.schedules.Run(other, timeout=DEADLINE))).reason == "SCHEDULE_NOT_FOUND"
 
@@ -250,7 +244,7 @@ async def test_a_schedule_that_can_not_work_is_refused_with_its_field(
         assert (refusal.code, refusal.field) == (grpc.StatusCode.INVALID_ARGUMENT, field)
         assert words in refusal.message
     assert server.count("schedule") == 0
-    assert await audited(server) == []
+    assert await server.audited() == []
 
 
 async def test_bad_requests_name_their_field(server: Calling) -> None:
@@ -276,4 +270,4 @@ async def test_bad_requests_name_their_field(server: Calling) -> None:
 async def test_of_two_that_create_at_once_one_wins(server: Calling) -> None:
     answers = await asyncio.gather(*(create(server) for _ in range(4)), return_exceptions=True)
     assert sum(isinstance(answer, Schedule) for answer in answers) == 1
-    assert await audited(server) == [("Create", "schedules/nightly")]
+    assert await server.audited() == [("Create", "schedules/nightly")]

@@ -123,7 +123,7 @@ def terminate(postgres: str, name: str) -> None:
 class BrokenLibrary:
     """A library with a bug."""
 
-    async def task(self, task: int) -> None:
+    async def task(self, *asked: object) -> None:
         raise RuntimeError("secret internals at 0x7f")
 
     cards = card = active = events = task

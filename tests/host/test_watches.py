@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 import pytest
 import pytest_asyncio
 from windlass import Context, Outcome, Success
-from windlass.errors import StoreUnavailable
-from windlass.host.watches import POLL_SECONDS, Watches
-from windlass.store.facts import EventFacts, Watched
+from windlass.core.sequence import sequence
+from windlass.errors import ShuttingDown, StoreUnavailable
+from windlass.host.watches import POLL_SECONDS, PORTION, Watches
+from windlass.store.facts import Chunk, EventFacts, Said, Watched
 from windlass.store.port import Library, Store
 
 from tests.contract.facts import new_task, node_of
@@ -28,6 +30,9 @@ class CountedLibrary:
     def __init__(self, library: Library) -> None:
         self._library = library
         self.asked: list[Sequence[Watched]] = []
+        self.given: list[int] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.away = 0
 
     async def events(
@@ -37,7 +42,10 @@ class CountedLibrary:
         if self.away > 0:
             self.away -= 1
             raise StoreUnavailable("gone")
-        return await self._library.events(watched, limit, portion)
+        found = await self._library.events(watched, limit, portion)
+        await self.gate.wait()
+        self.given.append(sum(len(event.data or b"") for events in found.values() for event in events))
+        return found
 
 
 @pytest_asyncio.fixture
@@ -84,17 +92,109 @@ async def test_a_follower_that_does_not_read_costs_nothing_and_nothing_is_gather
 
 
 async def test_many_followers_cost_one_query_a_look(store: Store, library: CountedLibrary, watches: Watches) -> None:
-    tasks = await waiting_tasks(store, 100)
+    tasks = await waiting_tasks(store, 1_000)
     readers = [asyncio.create_task(follow(watches, task, after=1)) for task in tasks]
     # Each was looked after by himself at first; since then they are up to date.
-    await eventually(lambda: bool(library.asked) and len(library.asked[-1]) == 100)
+    await eventually(lambda: bool(library.asked) and len(library.asked[-1]) == 1_000)
     seen = len(library.asked)
     await eventually(lambda: len(library.asked) >= seen + LOOKS)
-    assert all(len(watched) == 100 for watched in library.asked[seen:]), "not all in one"
+    assert all(len(watched) == 1_000 for watched in library.asked[seen:]), "not all in one"
+    await put_out(readers)
+    assert not watches.hungry
+
+
+async def test_who_comes_is_looked_after_at_once_and_alone(
+    store: Store, library: CountedLibrary, watches: Watches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [new, *others] = await waiting_tasks(store, 100)
+    readers = [asyncio.create_task(follow(watches, task, after=1)) for task in others]
+    await eventually(lambda: bool(library.asked) and len(library.asked[-1]) == 99)
+    monkeypatch.setattr("windlass.host.watches.POLL_SECONDS", 60.0)
+    await eventually(lambda: watches._poll_due > asyncio.get_running_loop().time() + 10)
+    seen = len(library.asked)
+    async with aclosing(following(watches, new)) as events:
+        assert (await asyncio.wait_for(anext(events), 5)).sequence == 1
+    assert library.asked[seen:] == [[Watched(new, 0)]]
+    await put_out(readers)
+
+
+async def test_news_that_come_during_a_look_are_looked_for_again(
+    store: Store, library: CountedLibrary, watches: Watches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("windlass.host.watches.POLL_SECONDS", 60.0)
+    watches._poll_due = asyncio.get_running_loop().time() + 60
+    [task] = await waiting_tasks(store, 1)
+    library.gate.clear()
+    reader = asyncio.create_task(follow(watches, task, after=1))
+    await eventually(lambda: len(library.asked) == 1)
+    await store.queue.interrupt(asked_for(task))
+    watches.nudge([task])
+    library.gate.set()
+    [end] = await asyncio.wait_for(reader, 5)
+    assert end.final
+
+
+async def test_a_follower_on_another_node_misses_and_repeats_nothing_however_often_it_comes_again(rig: Rig) -> None:
+    async def speaks(ctx: Context) -> Outcome:
+        for n in range(200):
+            await ctx.step(f"{n}")
+            await ctx.output(b"%d\n" % n)
+            if n % 10 == 0:
+                await rig.theatre.released.wait() if n == 100 else await asyncio.sleep(0)
+        return Success()
+
+    await rig.start()
+    elsewhere = Watches((await rig.another_store()).library)
+    elsewhere.start()
+    task = await rig.enqueue(speaks)
+    whole: list[EventFacts] = []
+    chance = random.Random(7)
+    while not whole or not whole[-1].final:
+        async with aclosing(elsewhere.follow(task, whole[-1].sequence if whole else 0)) as events:
+            left = chance.randint(1, 30)
+            async for event in events:
+                whole.append(event)
+                left -= 1
+                if event.text == "99":
+                    rig.theatre.released.set()
+                if not left:
+                    break
+    await elsewhere.stop()
+    assert whole == await rig.events(task)
+    assert [event.text for event in whole if event.type == 3] == [str(n) for n in range(200)]
+
+
+async def test_a_slow_reader_holds_one_portion(store: Store, library: CountedLibrary, watches: Watches) -> None:
+    [task], node = await waiting_tasks(store, 1), await node_of(store)
+    await store.queue.claim(node, "default", ["Noop"], 1)
+    chunks = tuple(Chunk(sequence(1, n), 0.0, 1, b"x" * 65_536) for n in range(1, 41))
+    await store.queue.say(node, [Said(task, 1, 0.0, chunks=chunks)])
+    seen = 0
+    async with aclosing(following(watches, task)) as reader:
+        async for event in reader:
+            seen += len(event.data or b"")
+            if event.sequence == chunks[-1].sequence:
+                break
+    assert seen == 40 * 65_536
+    assert max(library.given) <= PORTION + 65_536
+
+
+async def test_who_follows_a_server_that_goes_is_told_to_go_on_elsewhere(store: Store, watches: Watches) -> None:
+    current, asking = await waiting_tasks(store, 2)
+    reader = asyncio.create_task(follow(watches, current, after=1))
+    await eventually(lambda: current in watches._current)
+    watches.close()
+    late = asyncio.create_task(follow(watches, asking))
+    for told in (reader, late):
+        with pytest.raises(ShuttingDown):
+            await asyncio.wait_for(told, 5)
+    assert not watches.hungry
+
+
+async def put_out(readers: list[asyncio.Task[list[EventFacts]]]) -> None:
     for reader in readers:
         reader.cancel()
     await asyncio.gather(*readers, return_exceptions=True)
-    assert not watches.hungry
 
 
 async def test_looks_are_paced_while_nothing_happens(store: Store, library: CountedLibrary, watches: Watches) -> None:

@@ -36,11 +36,14 @@ BEFORE_EVERYTHING = {"since": None, "priorities": [5], "ats": [datetime(1970, 1,
 FROM_THE_START = {"since": "0", "priorities": [], "ats": [], "ids": []}
 
 
-def explain(dsn: str, facts: dict[str, Any], statement: LiteralString = "claim_tasks") -> dict[str, Any]:
+def explain(
+    dsn: str, facts: dict[str, Any], statement: LiteralString = "claim_tasks", before: LiteralString = "settle"
+) -> dict[str, Any]:
     """The plan of a claim, or another statement, that is taken back, as it ran."""
     with psycopg.connect(dsn) as connection:
         connection.prepare_threshold = None
         connection.execute(sql("settle"), SETTLED)
+        connection.execute(sql(before), SETTLED)
         query = "explain (analyze, buffers, format json)\n" + sql(statement)
         row = connection.execute(query.encode(), facts).fetchone()
         connection.rollback()

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from windlass.config import Config, decode_section, default_home, load_config
+from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
 
 
@@ -103,6 +104,9 @@ def test_home_is_the_variable_then_the_file_then_the_state_directory(tmp_path: P
         ("[retention]\ncompleted = nan", "retention.completed must be more than 0 days, not nan"),
         ("[retention.kinds]\nNoop = -1", "retention.kinds.Noop must be more than 0 days, not -1.0"),
         ("[retention]\nhistroy = 3", "unknown key 'retention.histroy'; did you mean 'history'?"),
+        ("[health]\nidle = 0", "health.idle must be more than 0, not 0.0"),
+        ("[health]\nfailed_share = nan", "health.failed_share must be more than 0, not nan"),
+        ("[health]\nidel = 3", "unknown key 'health.idel'; did you mean 'idle'?"),
         ("[plugins]\nscripts = 3", "Expected `object`, got `int` - at `plugins[...]`"),
         ("nonsense", "can't be read"),
     ],
@@ -164,3 +168,34 @@ def test_a_mistake_in_a_plugins_section_is_named_with_its_whole_path(raw: dict[s
     with pytest.raises(ConfigError) as refused:
         decode_section(raw, PluginSection, "plugins.mine")
     assert words in refused.value.message
+
+
+def test_tls_and_the_roles_of_certificates_are_read(tmp_path: Path) -> None:
+    text = '[server]\ntls_cert = "a"\ntls_key = "b"\ntls_client_ca = "c"\n'
+    text += '[server.certificates]\n"ops.example" = "operator"'
+    server = _load(tmp_path, text).server
+    assert (server.tls_cert, server.tls_key, server.tls_client_ca) == ("a", "b", "c")
+    assert server.certificates == {"ops.example": "operator"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('tls_cert = "a"', "server.tls_key is missing"),
+        ('tls_key = "a"', "server.tls_cert is missing"),
+        ('tls_client_ca = "a"', "needs server.tls_cert"),
+        ('tls_cert = "a"\ntls_key = "b"\ncertificates = { x = "admin" }', "needs server.tls_client_ca"),
+        (
+            'tls_cert = "a"\ntls_key = "b"\ntls_client_ca = "c"\ncertificates = { x = "boss" }',
+            "server.certificates.x must be one of viewer, submitter, operator, admin, agent, not 'boss'",
+        ),
+    ],
+)
+def test_half_of_tls_is_refused_with_what_is_missing(tmp_path: Path, text: str, said: str) -> None:
+    assert said in _refusal(tmp_path, f"[server]\n{text}")
+
+
+def test_thresholds_of_health_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "windlass.toml").write_text("[health]\nsilent = 60\nin_a_row = 9\n")
+    environ = {"WINDLASS_HOME": str(tmp_path), "WINDLASS_HEALTH_IN_A_ROW": "7"}
+    assert load_config(environ=environ).health == Thresholds(silent=60.0, in_a_row=7)

@@ -26,11 +26,11 @@ SECTIONS = {
     "Every day": ("run-script", "enqueue", "active", "history", "show", "watch", "logs", "explain", "interrupt"),
     "Nouns": ("tasks", "schedules", "pools", "kinds", "lanes", "nodes", "cluster", "tokens", "audit", "operations"),
     "The whole": ("overview", "top", "doctor", "whoami", "profiles"),
-    "Servers": ("serve", "agent", "config", "plugin", "demo"),
+    "Servers": ("serve", "config", "first-token", "agent", "plugin", "demo"),
 }
 """How the help is ordered; what strangers bring follows under More."""
 MORE = "More"
-WITHOUT_A_SERVER = ("serve", "agent", "config", "plugin", "demo", "profiles")
+WITHOUT_A_SERVER = (*SECTIONS["Servers"], "profiles")
 """Commands that call no server, or their own: they need none of the options that say which."""
 CONNECTION = ("profile", "address", "token_file")
 VALUED = ("--profile", "--address", "--token-file")

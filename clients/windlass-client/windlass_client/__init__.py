@@ -98,6 +98,7 @@ from windlass_client.resources import (
     Step,
     StepType,
     Task,
+    TraceContext,
 )
 from windlass_client.schedules import (
     CatchUp,
@@ -109,6 +110,7 @@ from windlass_client.schedules import (
 )
 from windlass_client.sync import SyncClient, SyncHandle
 from windlass_client.tls import Tls
+from windlass_client.tracing import traced
 
 __all__ = [
     "Aborted",
@@ -196,8 +198,10 @@ __all__ = [
     "TickOutcome",
     "Tls",
     "Token",
+    "TraceContext",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",
     "WindlassError",
+    "traced",
 ]

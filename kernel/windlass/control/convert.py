@@ -20,6 +20,7 @@ from windlass.core.sequence import attempt_of
 from windlass.errors import InvalidArgument
 from windlass.handler import Concurrency
 from windlass.host.admission import Request
+from windlass.host.pages import Change, Current, Gone
 from windlass.store.facts import AttemptFacts, CardFacts, EventFacts, JoinedFacts, Receipt, Sort, TaskFacts
 from windlass.telemetry.traceparent import carrier
 
@@ -142,6 +143,16 @@ def task(facts: TaskFacts) -> task_pb2.Task:
     return message
 
 
+def queue_change(change: Change) -> tasks_service_pb2.QueueChange:
+    match change:
+        case Gone(gone):
+            return tasks_service_pb2.QueueChange(gone=f"tasks/{gone}")
+        case Current(at):
+            return tasks_service_pb2.QueueChange(current=_time(at))
+        case TaskFacts():
+            return tasks_service_pb2.QueueChange(task=task(change))
+
+
 def _name(task: int | None) -> str:
     return "" if task is None else f"tasks/{task}"
 
@@ -204,6 +215,13 @@ def event(facts: EventFacts) -> event_pb2.Event:
         message.output.stream = facts.stream  # type: ignore[assignment]
         message.output.data, message.output.dropped = facts.data or b"", facts.dropped
     return message
+
+
+def output_chunk(facts: EventFacts) -> history_service_pb2.OutputChunk:
+    said = event(facts)
+    return history_service_pb2.OutputChunk(
+        sequence=said.sequence, attempt=said.attempt, time=said.time, output=said.output
+    )
 
 
 def step(task_id: int, facts: EventFacts) -> history_service_pb2.Step:

@@ -7,8 +7,10 @@ from typing import Any
 from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc
 
 from windlass.control import convert, scope
+from windlass.control.lists import listing
 from windlass.control.paging import LARGEST_REPLY, bounded, page_size, read_token, write_token
 from windlass.control.status import answers
+from windlass.core.fields import CARDS
 from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
 from windlass.store.facts import EventFacts, Watched
@@ -33,12 +35,14 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
         if request.origin not in (0, 1, 2):
             raise InvalidArgument(f"origin {request.origin} is none that is known", field="origin")
         name = f"cards of origin {request.origin}"
-        after = read_token(name, request.page_token, tuple[int])
+        asked = listing(name, CARDS, tuple[int], request.filter, request.order_by)
+        after, pools = asked.place(request.page_token), scope.pools()
 
         async def read(size: int) -> history_service_pb2.ListCardsResponse:
-            page = await self._library.cards(size, after, request.origin or None, pools=scope.pools())
+            origin = request.origin or None
+            page = await self._library.cards(size, after, origin, asked.filter, asked.order, pools)
             return history_service_pb2.ListCardsResponse(
-                cards=map(convert.card, page.items), next_page_token=write_token(name, page.after)
+                cards=map(convert.card, page.items), next_page_token=asked.token(page.after)
             )
 
         return await bounded(read, page_size(request.page_size, 50))
@@ -61,8 +65,23 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
             steps=[convert.step(task, event) for event in shown], next_page_token=token
         )
 
-    async def ReadOutput(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
+    @answers
+    async def ReadOutput(
+        self, request: history_service_pb2.ReadOutputRequest, context: Any
+    ) -> history_service_pb2.ReadOutputResponse:
+        task, size = convert.read_id(request.parent, "cards", "parent"), page_size(request.page_size, 100)
+        if request.attempt < 0:
+            raise InvalidArgument(f"attempt must not be negative, and is {request.attempt}", field="attempt")
+        if request.stream not in (0, 1, 2):
+            raise InvalidArgument(f"stream {request.stream} is none that is known", field="stream")
+        name = f"output of {task}, attempt {request.attempt}, stream {request.stream}"
+        (after,) = read_token(name, request.page_token, tuple[int]) or (0,)
+        if await self._library.task(task, scope.pools()) is None:
+            raise TaskNotFound(f"there is no task {task}", task=task)
+        page = await self._library.output(task, after, size, request.attempt or None, request.stream or None)
+        return history_service_pb2.ReadOutputResponse(
+            chunks=map(convert.output_chunk, page.items), next_page_token=write_token(name, page.after)
+        )
 
 
 def _bounded(events: list[EventFacts]) -> list[EventFacts]:

@@ -12,6 +12,8 @@ import msgspec
 from windlass.errors import BadPageToken, InvalidArgument
 
 LARGEST_PAGE = 1_000
+LARGEST_MESSAGE = 4 * 1024 * 1024
+"""Bytes that the server takes."""
 LARGEST_REPLY = 2 * 1024 * 1024
 """Bytes; clients take 4 MiB unless told otherwise."""
 

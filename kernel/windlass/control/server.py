@@ -11,17 +11,24 @@ import msgspec
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from windlass_proto.v1 import (
     access_service_pb2_grpc,
+    cluster_service_pb2_grpc,
     history_service_pb2_grpc,
+    operations_service_pb2_grpc,
+    overview_service_pb2_grpc,
     schedules_service_pb2_grpc,
     tasks_service_pb2_grpc,
 )
 
 from windlass.config import ServerConfig
 from windlass.control.access import AccessServicer
+from windlass.control.cluster import ClusterServicer
 from windlass.control.gatekeeper import Gatekeeper
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
 from windlass.control.open_streams import RECHECK, OpenStreams
+from windlass.control.operations import OperationsServicer
+from windlass.control.overview import OverviewServicer
+from windlass.control.paging import LARGEST_MESSAGE
 from windlass.control.roles import check_roles
 from windlass.control.schedules import SchedulesServicer
 from windlass.control.tasks import TasksServicer
@@ -34,17 +41,19 @@ from windlass.host.kernel import Kernel
 SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...] = (
     (tasks_service_pb2_grpc.add_TasksServicer_to_server, TasksServicer),
     (history_service_pb2_grpc.add_HistoryServicer_to_server, HistoryServicer),
+    (overview_service_pb2_grpc.add_OverviewServicer_to_server, OverviewServicer),
     (schedules_service_pb2_grpc.add_SchedulesServicer_to_server, SchedulesServicer),
+    (cluster_service_pb2_grpc.add_ClusterServicer_to_server, ClusterServicer),
+    (operations_service_pb2_grpc.add_OperationsServicer_to_server, OperationsServicer),
     (access_service_pb2_grpc.add_AccessServicer_to_server, AccessServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""
-HEALTH_NAMES = ("", *(f"windlass.v1.{name}" for name in ("Tasks", "History", "Schedules", "Access")))
 
 
 class Limits(msgspec.Struct, frozen=True):
     """What one caller may ask of a server.  Bytes, seconds, and numbers of calls."""
 
-    message: int = 4 * 1024 * 1024
+    message: int = LARGEST_MESSAGE
     metadata: int = 16 * 1024
     streams: int = 1_000
     """Calls at once on one connection; further ones wait at the client."""
@@ -68,6 +77,8 @@ class Limits(msgspec.Struct, frozen=True):
             # A peer that went silent is found within 12 s, by any number of pings: who watches what waits gets no data.
             ("grpc.keepalive_time_ms", 8_000),
             ("grpc.keepalive_timeout_ms", 4_000),
+            # Without this it took a minute more: so long gRPC waits for the answer to a ping, whatever is said above.
+            ("grpc.http2.ping_timeout_ms", 4_000),
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", int(self.ping_every * 1000)),
@@ -98,6 +109,7 @@ class Server:
         for add, servicer in SERVICES:
             add(servicer(kernel), served)
         check_roles(served.methods)
+        self._services = sorted({"", *(method.split("/")[1] for method in served.methods)} - {health.SERVICE_NAME})
 
     async def start(self, listen: str) -> str:
         """Listen; returns the address with the port that was taken.  Raises `BootError` when it can't, or must not."""
@@ -116,7 +128,7 @@ class Server:
         port = self._bind(listen)
         await self._server.start()
         self._streams.start()
-        for service in HEALTH_NAMES:
+        for service in self._services:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
 

@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Any
 
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
 
 from windlass.control import convert, scope
+from windlass.control.bulk import BulkRpcs
 from windlass.control.enqueuing import Enqueuing
 from windlass.control.guard import caller
 from windlass.control.notes import note
-from windlass.control.paging import bounded, page_size, read_token, write_token
+from windlass.control.queue import QueueLists
 from windlass.control.status import answers, streams
 from windlass.core.sequence import ENDED, sequence
 from windlass.errors import InvalidArgument, TaskNotFound
 from windlass.host.kernel import Kernel
 from windlass.store.facts import Asked
 
-ActivePlace = tuple[int, int, int, datetime]
 
-
-class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
+class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.TasksServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
     @answers
     async def Get(self, request: tasks_service_pb2.GetTaskRequest, context: Any) -> task_pb2.Task:
         return await self._task(convert.read_id(request.name, "tasks"))
-
-    @answers
-    async def List(
-        self, request: tasks_service_pb2.ListTasksRequest, context: Any
-    ) -> tasks_service_pb2.ListTasksResponse:
-        after = read_token("active", request.page_token, ActivePlace)
-
-        async def read(size: int) -> tasks_service_pb2.ListTasksResponse:
-            page = await self._kernel.library.active(size, after, pools=scope.pools())
-            return tasks_service_pb2.ListTasksResponse(
-                tasks=map(convert.task, page.items), next_page_token=write_token("active", page.after)
-            )
-
-        return await bounded(read, page_size(request.page_size, 50))
 
     @answers
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:
@@ -88,20 +72,6 @@ class TasksServicer(Enqueuing, tasks_service_pb2_grpc.TasksServicer):
             raise InvalidArgument("after_sequence is beyond every event of this task", field="after_sequence")
         async for event in self._kernel.watches.follow(task, request.after_sequence):
             yield convert.event(event)
-
-    async def WatchQueue(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        if context:
-            raise NotImplementedError
-        yield
-
-    async def BulkInterrupt(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkRetry(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkReprioritize(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
 
     async def _task(self, task: int) -> task_pb2.Task:
         return convert.task(await self._found(task))

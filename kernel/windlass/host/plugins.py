@@ -7,7 +7,9 @@ mistake.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
@@ -20,11 +22,16 @@ from windlass import hookspecs
 from windlass.config import decode_section
 from windlass.core.residents import Resident, check_residents
 from windlass.core.schedules import Schedule
-from windlass.errors import BadHandler, BootError
-from windlass.executor import Executor, executor_of
+from windlass.core.sections import HealthSection
+from windlass.door import Door
+from windlass.errors import BadHandler, BootError, ConfigError
+from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
+from windlass.host.bulk_kinds import BulkHandler
 from windlass.host.executors import BuiltIn, Recipe
 from windlass.host.executors.inline import Inline
+from windlass.host.registered_operations import Registered, register_operations
+from windlass.operation import Operation
 from windlass.settings import Section, Settings
 
 log = structlog.get_logger()
@@ -32,7 +39,10 @@ log = structlog.get_logger()
 GROUP = "windlass.plugins"
 OURS = "windlass"
 """The plugin of what the kernel brings itself."""
+HOOK_SECONDS = 30.0
+"""For a plugin to take a new configuration."""
 R = TypeVar("R")
+HealthHook = Callable[[], Awaitable[HealthSection | None]]
 
 
 INLINE = Inline()
@@ -52,6 +62,14 @@ class Kind(msgspec.Struct, frozen=True):
     decode: Callable[[bytes], Any]
     has_cleanup: bool
     executor: Executor = INLINE
+    executor_name: str = "inline"
+    plugin: str = ""
+    """Which one brings it."""
+
+    @property
+    def is_reserved(self) -> bool:
+        """Its tasks are made by the kernel alone: their payloads say on whose behalf they act."""
+        return isinstance(self.handler, BulkHandler)
 
     def folded(self, payload: bytes, joined: Iterable[bytes]) -> Any:
         """The payload with those of all who joined.  Raises `Unfolded`, and what `decode` raises."""
@@ -65,27 +83,63 @@ class Kind(msgspec.Struct, frozen=True):
         return whole
 
 
+class PluginFacts(msgspec.Struct, frozen=True):
+    """A plugin that was found; `error` says why it is quarantined, and is empty for one that works."""
+
+    name: str
+    version: str = ""
+    error: str = ""
+    kinds: tuple[str, ...] = ()
+
+
 class Plugins:
-    """The loaded plugins: hooks, the handler of each kind, executors by name, each one's schedules, all residents."""
+    """The loaded plugins: the handler of each kind, executors by name, residents, schedules and health by plugin."""
 
     def __init__(
         self,
         hooks: pluggy.PluginManager,
         kinds: Mapping[str, Kind],
         executors: Mapping[str, Executor],
-        quarantined: Mapping[str, str],
         schedules: Mapping[str, Sequence[Schedule]],
         residents: Sequence[Resident],
+        health: Mapping[str, HealthHook],
+        found: Sequence[PluginFacts],
+        sections: Sequence[tuple[str, Section]],
     ) -> None:
         self._hooks = hooks
         self.kinds = kinds
         self.executors = executors
-        self.quarantined = quarantined
         self.schedules = schedules
         self.residents = residents
+        self.health = health
+        self.found = found
+        self.quarantined = {plugin.name: plugin.error for plugin in found if plugin.error}
+        self.operations: Mapping[str, Registered] = {}
+        self._sections = sections
 
-    def startup(self) -> None:
-        self._hooks.hook.windlass_startup()
+    async def startup(self, door: Door) -> None:
+        """Raises what a hook raises."""
+        for implementation in self._hooks.hook.windlass_startup.get_hookimpls():
+            await _asked(implementation, kernel=door)
+
+    @property
+    def rereading(self) -> frozenset[str]:
+        """The sections of those that take a new one while the server runs."""
+        who = {one.plugin_name for one in self._hooks.hook.windlass_config_reloaded.get_hookimpls()}
+        return frozenset(section.name for plugin, section in self._sections if plugin in who)
+
+    def read_settings(self, config: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """The `[plugins]` table, decoded.  Raises `ConfigError`."""
+        return _settings(self._sections, config)
+
+    async def config_reloaded(self, door: Door, settings: Settings) -> None:
+        """Tell every plugin that wants to know; one that fails is logged."""
+        for implementation in self._hooks.hook.windlass_config_reloaded.get_hookimpls():
+            try:
+                async with asyncio.timeout(HOOK_SECONDS):
+                    await _asked(implementation, kernel=door, settings=settings)
+            except Exception:
+                log.exception("a plugin failed in windlass_config_reloaded", plugin=implementation.plugin_name)
 
     async def close_executors(self) -> None:
         for name, executor in self.executors.items():
@@ -115,23 +169,37 @@ def load_plugins(
     hooks.add_hookspecs(hookspecs)
     hooks.register(BuiltIn(Recipe(config, modules, installed)), OURS)
     try:
-        quarantined = _register_installed(hooks) if installed else {}
+        quarantined, versions = _register_installed(hooks) if installed else ({}, {})
         for name, plugin in extra.items():
             hooks.register(import_module(plugin) if isinstance(plugin, str) else plugin, name)
         hooks.check_pending()
     except pluggy.PluginValidationError as error:
         raise BootError(f"{error}; the hooks there are stand in windlass/hookspecs.py") from error
-    settings = _settings(hooks, config)
+    sections = _sections(hooks)
+    settings = _settings(sections, config)
     executors = _executors(hooks, settings)
     residents = [resident for _, resident in _registered(hooks, "residents", Resident, settings)]
     check_residents(residents)
     kinds, schedules = _kinds(hooks, settings, executors), _schedules(hooks, settings)
-    return Plugins(hooks, kinds, executors, quarantined, schedules, residents)
+    found = [_found(name, versions, quarantined, kinds) for name in sorted({*schedules, *quarantined})]
+    health = _health(hooks)
+    loaded = Plugins(hooks, kinds, executors, schedules, residents, health, found, sections)
+    loaded.operations = register_operations(_registered(hooks, "operations", Operation, settings))
+    return loaded
 
 
-def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
-    quarantined = {}
+def _found(
+    name: str, versions: Mapping[str, str], quarantined: Mapping[str, str], kinds: Mapping[str, Kind]
+) -> PluginFacts:
+    its = tuple(sorted(kind for kind, one in kinds.items() if one.plugin == name))
+    return PluginFacts(name, versions.get(name, ""), quarantined.get(name, ""), its)
+
+
+def _register_installed(hooks: pluggy.PluginManager) -> tuple[dict[str, str], dict[str, str]]:
+    """Why some are quarantined, and the versions of all."""
+    quarantined, versions = {}, {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        versions[point.name] = point.dist.version if point.dist is not None else ""
         try:
             plugin = point.load()
         except BaseException as error:
@@ -141,17 +209,30 @@ def _register_installed(hooks: pluggy.PluginManager) -> dict[str, str]:
             log.error("plugin can't be imported; its tasks wait", plugin=point.name, error=quarantined[point.name])
         else:
             hooks.register(plugin, point.name)
-    return quarantined
+    return quarantined, versions
 
 
-def _settings(hooks: pluggy.PluginManager, config: Mapping[str, Mapping[str, Any]]) -> Settings:
-    sections: list[Section] = hooks.hook.windlass_register_settings()
-    names = [section.name for section in sections]
+def _sections(hooks: pluggy.PluginManager) -> list[tuple[str, Section]]:
+    """With whose each is."""
+    sections = []
+    for implementation in hooks.hook.windlass_register_settings.get_hookimpls():
+        section = implementation.function()
+        if isinstance(section, Section):
+            sections.append((implementation.plugin_name, section))
+        elif section is not None:
+            name = implementation.plugin_name
+            raise BootError(f"plugin {name}: windlass_register_settings returned {section!r}, no Section")
+    return sections
+
+
+def _settings(sections: Iterable[tuple[str, Section]], config: Mapping[str, Mapping[str, Any]]) -> Settings:
+    by_name = {section.name: section.type for _, section in sections}
     for name in config:
-        if name not in names:
-            known = ", ".join(sorted(names)) or "none"
-            raise BootError(f"[plugins.{name}] belongs to no installed plugin (known sections: {known})")
-    return Settings({s.type: decode_section(config.get(s.name, {}), s.type, f"plugins.{s.name}") for s in sections})
+        if name not in by_name:
+            known = ", ".join(sorted(by_name)) or "none"
+            raise ConfigError(f"[plugins.{name}] belongs to no installed plugin (known sections: {known})")
+    decoded = {name: decode_section(config.get(name, {}), type_, f"plugins.{name}") for name, type_ in by_name.items()}
+    return Settings({by_name[name]: section for name, section in decoded.items()})
 
 
 def _executors(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, Executor]:
@@ -169,21 +250,22 @@ def _executors(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, Exe
 
 def _kinds(hooks: pluggy.PluginManager, settings: Settings, executors: Mapping[str, Executor]) -> dict[str, Kind]:
     kinds: dict[str, Kind] = {}
-    for registered in hooks.hook.windlass_register_handlers(settings=settings):
-        for handler in map(check_handler, registered):
-            if handler.kind in kinds:
-                first = type(kinds[handler.kind].handler).__qualname__
-                raise BadHandler(f"two handlers for kind {handler.kind}: {first} and {type(handler).__qualname__}")
-            kinds[handler.kind] = _kind(handler, executor_of(handler, executors))
+    for plugin, registered in _registered(hooks, "handlers", object, settings):
+        handler = check_handler(registered)
+        if handler.kind in kinds:
+            first = type(kinds[handler.kind].handler).__qualname__
+            raise BadHandler(f"two handlers for kind {handler.kind}: {first} and {type(handler).__qualname__}")
+        kinds[handler.kind] = _kind(handler, executor_of(handler, executors), plugin)
     return kinds
 
 
-def _kind(handler: Handler[Any], executor: Executor) -> Kind:
+def _kind(handler: Handler[Any], executor: Executor, plugin: str) -> Kind:
     try:
         decoder = msgspec.json.Decoder(handler.payload_type)
     except TypeError as error:
         raise BadHandler(f"the payload type of kind {handler.kind} can't be decoded: {error}") from error
-    return Kind(handler, decoder.decode, type(handler).cleanup is not Handler.cleanup, executor)
+    has_cleanup = type(handler).cleanup is not Handler.cleanup
+    return Kind(handler, decoder.decode, has_cleanup, executor, executor_name(handler), plugin)
 
 
 def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, list[Schedule]]:
@@ -201,6 +283,16 @@ def _schedules(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, lis
     return schedules
 
 
+def _health(hooks: pluggy.PluginManager) -> dict[str, HealthHook]:
+    """By plugin: each is asked on its own, so that none waits for another."""
+    found: dict[str, HealthHook] = {}
+    for implementation in hooks.hook.windlass_health.get_hookimpls():
+        if not inspect.iscoroutinefunction(implementation.function):
+            raise BootError(f"plugin {implementation.plugin_name}: windlass_health must be `async def`")
+        found[implementation.plugin_name] = implementation.function
+    return found
+
+
 def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings: Settings) -> Iterator[tuple[str, R]]:
     """What each plugin registers, with the plugin's name: whose it is matters later."""
     for implementation in getattr(hooks.hook, f"windlass_register_{what}").get_hookimpls():
@@ -210,3 +302,10 @@ def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings
                 name = implementation.plugin_name
                 raise BootError(f"plugin {name}: windlass_register_{what} returned {item!r}, no {type_.__name__}")
             yield implementation.plugin_name, item
+
+
+async def _asked(implementation: Any, **given: object) -> None:
+    """Call a hook with what it names of `given`; it may be `async def`."""
+    answer = implementation.function(*[given[name] for name in implementation.argnames])
+    if isinstance(answer, Awaitable):
+        await answer

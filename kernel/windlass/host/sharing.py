@@ -15,21 +15,15 @@ IDLE_SECONDS = 2.0
 
 
 class Sharing(Service):
-    """`node` gives the present epoch; while it is drained it wants nothing.  `known` are the names of all pools."""
+    """`node` gives the present epoch.  `known` are the names of all pools, this node's or not."""
 
     def __init__(
-        self,
-        pools: Pools,
-        dispatchers: Sequence[Dispatcher],
-        kinds: Sequence[str],
-        node: Callable[[], int | None],
-        is_drained: Callable[[], bool] = lambda: False,
+        self, pools: Pools, dispatchers: Sequence[Dispatcher], kinds: Sequence[str], node: Callable[[], int | None]
     ) -> None:
         self._pools = pools
         self._dispatchers = {dispatcher.pool: dispatcher for dispatcher in dispatchers}
         self._kinds = list(kinds)
         self._node = node
-        self._is_drained = is_drained
         self._bell = Bell()
         self.known = set(self._dispatchers)
 
@@ -60,8 +54,7 @@ class Sharing(Service):
                 await self._ask(node, dispatcher, facts)
 
     async def _ask(self, node: int, dispatcher: Dispatcher, facts: PoolFacts) -> None:
-        wants = facts.has_due or bool(dispatcher.waiting())
-        hungry = dispatcher.is_full and wants and not self._is_drained()
+        hungry = dispatcher.is_full and (facts.has_due or bool(dispatcher.waiting()))
         in_use = dispatcher.executing
         if is_unsettled(node, facts.slots, facts.shares, in_use, hungry=hungry):
             # What may be given back must not be filled while the answer is on its way.

@@ -11,7 +11,7 @@ since the last.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from itertools import islice
 
 from windlass.errors import ShuttingDown
@@ -63,7 +63,7 @@ class Watches(Service):
                     self._asking |= followers
                     self._bell.ring()
 
-    async def follow(self, task: int, after: int) -> AsyncIterator[EventFacts]:
+    async def follow(self, task: int, after: int) -> AsyncGenerator[EventFacts, None]:
         """The task's events after a sequence, until its final one.  Ends when the caller stops.
 
         Raises `ShuttingDown` after `close`.

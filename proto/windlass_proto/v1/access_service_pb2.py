@@ -27,13 +27,15 @@ from windlass_proto.v1 import access_pb2 as windlass_dot_v1_dot_access__pb2
 from windlass_proto.v1 import task_pb2 as windlass_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n windlass/v1/access_service.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18windlass/v1/access.proto\x1a\x16windlass/v1/task.proto\"\x0f\n\rWhoAmIRequest\"\x8a\x01\n\x0eWhoAmIResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1f\n\x04role\x18\x02 \x01(\x0e\x32\x11.windlass.v1.Role\x12#\n\x06origin\x18\x03 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\r\n\x05pools\x18\x04 \x03(\t\x12\x12\n\ncredential\x18\x05 \x01(\t\"\xa2\x01\n\x12\x43reateTokenRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1f\n\x04role\x18\x02 \x01(\x0e\x32\x11.windlass.v1.Role\x12#\n\x06origin\x18\x03 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\r\n\x05pools\x18\x04 \x03(\t\x12&\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"H\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.windlass.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\"N\n\x11ListTokensRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nshow_ended\x18\x03 \x01(\x08\"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.windlass.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"I\n\x10ListAuditRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x03 \x01(\t\"V\n\x11ListAuditResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.windlass.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfc\x02\n\x06\x41\x63\x63\x65ss\x12\x41\n\x06WhoAmI\x12\x1a.windlass.v1.WhoAmIRequest\x1a\x1b.windlass.v1.WhoAmIResponse\x12P\n\x0b\x43reateToken\x12\x1f.windlass.v1.CreateTokenRequest\x1a .windlass.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.windlass.v1.ListTokensRequest\x1a\x1f.windlass.v1.ListTokensResponse\x12\x42\n\x0bRevokeToken\x12\x1f.windlass.v1.RevokeTokenRequest\x1a\x12.windlass.v1.Token\x12J\n\tListAudit\x12\x1d.windlass.v1.ListAuditRequest\x1a\x1e.windlass.v1.ListAuditResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n windlass/v1/access_service.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x18windlass/v1/access.proto\x1a\x16windlass/v1/task.proto\"\x0f\n\rWhoAmIRequest\"\x8a\x01\n\x0eWhoAmIResponse\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1f\n\x04role\x18\x02 \x01(\x0e\x32\x11.windlass.v1.Role\x12#\n\x06origin\x18\x03 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\r\n\x05pools\x18\x04 \x03(\t\x12\x12\n\ncredential\x18\x05 \x01(\t\"\xa2\x01\n\x12\x43reateTokenRequest\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12\x1f\n\x04role\x18\x02 \x01(\x0e\x32\x11.windlass.v1.Role\x12#\n\x06origin\x18\x03 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\r\n\x05pools\x18\x04 \x03(\t\x12&\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"M\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.windlass.v1.Token\x12\x13\n\x06secret\x18\x02 \x01(\tB\x03\x80\x01\x01\"N\n\x11ListTokensRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x12\n\nshow_ended\x18\x03 \x01(\x08\"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.windlass.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"2\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"I\n\x10ListAuditRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x0e\n\x06\x66ilter\x18\x03 \x01(\t\"V\n\x11ListAuditResponse\x12(\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x17.windlass.v1.AuditEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfc\x02\n\x06\x41\x63\x63\x65ss\x12\x41\n\x06WhoAmI\x12\x1a.windlass.v1.WhoAmIRequest\x1a\x1b.windlass.v1.WhoAmIResponse\x12P\n\x0b\x43reateToken\x12\x1f.windlass.v1.CreateTokenRequest\x1a .windlass.v1.CreateTokenResponse\x12M\n\nListTokens\x12\x1e.windlass.v1.ListTokensRequest\x1a\x1f.windlass.v1.ListTokensResponse\x12\x42\n\x0bRevokeToken\x12\x1f.windlass.v1.RevokeTokenRequest\x1a\x12.windlass.v1.Token\x12J\n\tListAudit\x12\x1d.windlass.v1.ListAuditRequest\x1a\x1e.windlass.v1.ListAuditResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'windlass_proto.v1.access_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CREATETOKENRESPONSE'].fields_by_name['secret']._loaded_options = None
+  _globals['_CREATETOKENRESPONSE'].fields_by_name['secret']._serialized_options = b'\200\001\001'
   _globals['_WHOAMIREQUEST']._serialized_start=131
   _globals['_WHOAMIREQUEST']._serialized_end=146
   _globals['_WHOAMIRESPONSE']._serialized_start=149
@@ -41,17 +43,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATETOKENREQUEST']._serialized_start=290
   _globals['_CREATETOKENREQUEST']._serialized_end=452
   _globals['_CREATETOKENRESPONSE']._serialized_start=454
-  _globals['_CREATETOKENRESPONSE']._serialized_end=526
-  _globals['_LISTTOKENSREQUEST']._serialized_start=528
-  _globals['_LISTTOKENSREQUEST']._serialized_end=606
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=608
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=689
-  _globals['_REVOKETOKENREQUEST']._serialized_start=691
-  _globals['_REVOKETOKENREQUEST']._serialized_end=741
-  _globals['_LISTAUDITREQUEST']._serialized_start=743
-  _globals['_LISTAUDITREQUEST']._serialized_end=816
-  _globals['_LISTAUDITRESPONSE']._serialized_start=818
-  _globals['_LISTAUDITRESPONSE']._serialized_end=904
-  _globals['_ACCESS']._serialized_start=907
-  _globals['_ACCESS']._serialized_end=1287
+  _globals['_CREATETOKENRESPONSE']._serialized_end=531
+  _globals['_LISTTOKENSREQUEST']._serialized_start=533
+  _globals['_LISTTOKENSREQUEST']._serialized_end=611
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=613
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=694
+  _globals['_REVOKETOKENREQUEST']._serialized_start=696
+  _globals['_REVOKETOKENREQUEST']._serialized_end=746
+  _globals['_LISTAUDITREQUEST']._serialized_start=748
+  _globals['_LISTAUDITREQUEST']._serialized_end=821
+  _globals['_LISTAUDITRESPONSE']._serialized_start=823
+  _globals['_LISTAUDITRESPONSE']._serialized_end=909
+  _globals['_ACCESS']._serialized_start=912
+  _globals['_ACCESS']._serialized_end=1292
 # @@protoc_insertion_point(module_scope)

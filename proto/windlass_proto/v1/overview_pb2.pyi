@@ -26,7 +26,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 @_typing.final
 class Picture(_message.Message):
     """The whole at one moment: what runs, what waits, and what to look at.  Its lists are bounded, its numbers are not counted
-    beyond 10,000.
+    beyond 10,000 (10,001 means more).  A caller that may reach some pools only sees those, with what is of them: the
+    holder of a lane that is of another pool has no name, and there are no sections.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -45,8 +46,9 @@ class Picture(_message.Message):
     SECTIONS_FIELD_NUMBER: _builtins.int
     LIVE_NODES_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
+    COALESCING_COUNT_FIELD_NUMBER: _builtins.int
     is_idle: _builtins.bool
-    """Nothing runs and nothing is due or pending."""
+    """Nothing runs and nothing is pending: nothing waits, not even for its time."""
     summary: _builtins.str
     """One line for people: "3 running, 12 waiting", "nothing running, nothing pending"."""
     active_count: _builtins.int
@@ -57,6 +59,8 @@ class Picture(_message.Message):
     """Waiting for other tasks, a slot of a key, or a twin; counted up to 10,000."""
     live_nodes: _builtins.int
     """Nodes with a live lease."""
+    coalescing_count: _builtins.int
+    """How many tasks with a coalesce key have not ended; of those in one place (ready, running, …) a thousand are counted."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """By the database's clock."""
@@ -69,7 +73,7 @@ class Picture(_message.Message):
 
     @_builtins.property
     def coalescing(self) -> _containers.RepeatedCompositeFieldContainer[Global___Coalescing]:
-        """Work that others joined, or may join, while it waits; at most 100."""
+        """Work that others joined, or may join, while it waits or runs: the oldest, at most 100."""
 
     @_builtins.property
     def lanes(self) -> _containers.RepeatedCompositeFieldContainer[_cluster_pb2.Lane]:
@@ -104,10 +108,11 @@ class Picture(_message.Message):
         sections: _abc.Iterable[Global___Section] | None = ...,
         live_nodes: _builtins.int = ...,
         counts: Global___Counts | None = ...,
+        coalescing_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "active_count", b"active_count", "blocked", b"blocked", "coalescing", b"coalescing", "counts", b"counts", "deferred", b"deferred", "is_idle", b"is_idle", "lanes", b"lanes", "live_nodes", b"live_nodes", "pools", b"pools", "sections", b"sections", "signals", b"signals", "summary", b"summary", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "active_count", b"active_count", "blocked", b"blocked", "coalescing", b"coalescing", "coalescing_count", b"coalescing_count", "counts", b"counts", "deferred", b"deferred", "is_idle", b"is_idle", "lanes", b"lanes", "live_nodes", b"live_nodes", "pools", b"pools", "sections", b"sections", "signals", b"signals", "summary", b"summary", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -226,7 +231,7 @@ class HealthSignal(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """A stable word: `backlog-does-not-shrink`, `stuck-running`, `stuck-cancelling`, `often-at-the-limit`, `many-failed`,
-    `kind-keeps-failing`, `idle-while-waiting`, `no-live-node`.
+    `kind-keeps-failing`, `idle-while-waiting`, `kind-without-node`, `no-live-node`, `node-lost`.
     """
     severity: Global___HealthSignal.Severity.ValueType
     summary: _builtins.str
@@ -237,7 +242,7 @@ class HealthSignal(_message.Message):
 
     @_builtins.property
     def subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What it is about: a pool, a kind, `tasks/{id}`."""
+        """What it is about: `pools/{name}`, `kinds/{name}`, `tasks/{id}`, `nodes/{id}`; at most ten."""
 
     @_builtins.property
     def since(self) -> _duration_pb2.Duration:

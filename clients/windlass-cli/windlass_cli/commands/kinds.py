@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -12,16 +11,13 @@ from windlass_cli.commands.pools import because, standing
 from windlass_cli.forms import Column, Form
 from windlass_cli.options import Format, KindName, Output, Reason
 from windlass_cli.printing import print_done, print_list, print_one
+from windlass_cli.schemas import fields_of
 from windlass_cli.session import with_client
 
 if TYPE_CHECKING:
     from windlass_client import Client, Kind
 
 kinds = typer.Typer(help="See which kinds of tasks there are, pause them.", no_args_is_help=True)
-
-
-def _schema(kind: Kind) -> str:
-    return json.dumps(kind.payload_schema, ensure_ascii=False) if kind.payload_schema is not None else ""
 
 
 COLUMNS: tuple[Column[Kind], ...] = (
@@ -37,7 +33,6 @@ COLUMNS: tuple[Column[Kind], ...] = (
     Column("Description", lambda kind: kind.description, wide=True, gives_way=True),
 )
 KINDS: Form[Kind] = Form(columns=COLUMNS, empty="No node handles any kind.")
-SCHEMA: Column[Kind] = Column("Payload", _schema)
 
 
 @kinds.command("list")
@@ -52,10 +47,15 @@ def list_kinds(output: Output = Format.table) -> None:
 
 @kinds.command("show")
 def show_kind(name: KindName, output: Output = Format.table) -> None:
-    """Show one kind, with the JSON Schema of its payload."""
+    """Show one kind, with the fields of its payload.
+
+    -o json has the whole JSON Schema.
+    """
 
     async def work(client: Client) -> None:
-        print_one(await client.cluster.kind(name), Form(columns=(*COLUMNS, SCHEMA), empty=""), output)
+        kind = await client.cluster.kind(name)
+        payload = [Column(f"payload.{each.name}", _said(each.summary)) for each in fields_of(kind.payload_schema)]
+        print_one(kind, Form(columns=(*COLUMNS, *payload), empty=""), output)
 
     with_client(work)
 
@@ -84,3 +84,7 @@ def resume(name: KindName, reason: Reason = "", output: Output = Format.table) -
         print_done(f"kind {kind.name}: active", KINDS.document(kind), output)
 
     with_client(work)
+
+
+def _said(text: str) -> Any:
+    return lambda _: text

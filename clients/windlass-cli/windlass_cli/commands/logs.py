@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,11 @@ def logs(
         from windlass_client import Stream
 
         wanted = None if stream is Which.both else Stream(stream.upper())
-        number = (await client.get_task(id)).attempt if attempt is None else attempt
+        task = await client.get_task(id)
+        if not (task.attempt or follow):
+            print("It has not been started yet.", file=sys.stderr)
+            return 0
+        number = task.attempt if attempt is None else attempt
         if follow:
             return await _follow(client, id, number, wanted, output)
         await _read(client, id, number, wanted, output)
@@ -53,10 +58,7 @@ def logs(
 
 
 async def _read(client: Client, id: int, attempt: int, stream: Stream | None, output: Format) -> None:
-    import sys
     from contextlib import aclosing
-
-    from windlass_client import NotFound
 
     from windlass_cli.views import OutputView
 
@@ -65,9 +67,6 @@ async def _read(client: Client, id: int, attempt: int, stream: Stream | None, ou
         async with aclosing(client.read_output(id, attempt=attempt, stream=stream)) as chunks:
             async for chunk in chunks:
                 view.show(chunk)
-    except NotFound:
-        await client.get_task(id)
-        print("It has not been started yet.", file=sys.stderr)
     finally:
         view.close()
 

@@ -23,7 +23,7 @@ class PostgresSurvey(Survey):
         self._db = connections
 
     async def depths(self) -> Depths:
-        rows = await self._db.rows("read_depths", {"cap": COUNT_CAP})
+        rows = await self._in_order("read_depths", {"cap": COUNT_CAP})
         return Depths(rows[0][0], tuple(PoolVitals(*row[1:]) for row in rows if row[1] is not None))
 
     async def executing(self, quiet: float) -> list[Executing]:
@@ -31,7 +31,7 @@ class PostgresSurvey(Survey):
         return [Executing(task_facts(row), *row[SECTION_COLUMN:]) for row in rows]
 
     async def coalescing(self) -> list[CoalescingFacts]:
-        rows = await self._db.rows("list_coalescing", EACH | {"cap": survey.KEYED_CAP, "joined": COUNT_CAP})
+        rows = await self._in_order("list_coalescing", EACH | {"cap": survey.KEYED_CAP, "joined": COUNT_CAP})
         return [_coalescing(*row) for row in rows]
 
     async def busy_lanes(self) -> list[LaneFacts]:
@@ -39,7 +39,7 @@ class PostgresSurvey(Survey):
         return [_lane(name, fence, list(standing)) for (name, fence), standing in groupby(rows, lambda row: row[:2])]
 
     async def waiting_kinds(self) -> list[KindWaiting]:
-        rows = await self._db.rows("read_waiting_kinds", {"cap": survey.FIRST_WAITING})
+        rows = await self._in_order("read_waiting_kinds", {"cap": survey.FIRST_WAITING})
         return [KindWaiting(*row) for row in rows]
 
     async def ends(self, window: float) -> list[KindEnds]:
@@ -49,6 +49,11 @@ class PostgresSurvey(Survey):
     async def nodes(self, window: float) -> NodeVitals:
         [(live, last, *lost)] = await self._db.rows("read_nodes_alive", {"cap": survey.NODES_CAP, "window": window})
         return NodeVitals(live, None if live else last, tuple(LostNode(*one) for one in zip(*lost, strict=True)))
+
+    async def _in_order(self, statement: str, facts: dict[str, Any]) -> list[Row]:
+        async with self._db.transaction() as run:
+            await run("keep_in_order", {})
+            return await run(statement, facts)
 
 
 def _coalescing(*row: Any) -> CoalescingFacts:

@@ -83,6 +83,7 @@ class WiredStore(Store):
         self.upkeep: Any = _Part(store.upkeep, wire)
         self.audit: Any = _Part(store.audit, wire)
         self.roster: Any = _Part(store.roster, wire)
+        self.survey: Any = _Part(store.survey, wire)
 
     async def hints(self) -> AsyncIterator[str]:
         async for word in self._store.hints():

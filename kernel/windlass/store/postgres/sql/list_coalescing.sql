@@ -1,5 +1,5 @@
 -- Tasks with a coalesce key that have not ended: of each pool the oldest, and how many there are of it. At most `cap` rows of each
--- place are looked at, in the order of the index that holds only these.
+-- place are looked at, in the order of the index that holds only these. Each task is one look by id: a merge would walk from the oldest to the newest.
 with running as (
   select id, pool, case when interrupt_at is not null then 3 when started_at is null then 1 else 2 end as state from windlass.running
   where coalesce_key is not null order by kind, coalesce_key limit %(cap)s
@@ -18,5 +18,5 @@ with running as (
 )
 select task.id, task.kind, task.coalesce_key, task.title, listed.pool, listed.state, task.created_at,
        (select count(*) from (select from windlass.joined j where j.task = listed.id limit %(joined)s) as few), listed.of_pool
-from listed join windlass.task using (id)
+from listed cross join lateral (select * from windlass.task where id = listed.id limit 1) as task
 order by task.id

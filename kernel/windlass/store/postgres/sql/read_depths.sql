@@ -1,6 +1,6 @@
 -- How much stands where, by pool, in one snapshot: what moves from one place to the next is seen in one of them. Each place is
--- counted up to a cap; pools and priorities are found by leaps over the claim's index, each of which reads one row. The first row may
--- have no pool: it brings the time.
+-- counted up to a cap, in the order of its index, because a table that once was long has empty pages at its front. Pools and priorities
+-- are found by leaps over the claim's index, each of which reads one row. Without any pool there is one row, which brings the time.
 with recursive pair as (
   (select pool, priority from windlass.ready order by pool, priority desc limit 1)
   union all
@@ -22,11 +22,11 @@ with recursive pair as (
   from due
 ), held as (
   select pool, count(*) filter (where started_at is not null or interrupt_at is not null) as in_use, count(*) as held
-  from (select pool, started_at, interrupt_at from windlass.running limit %(cap)s + 1) as few group by pool
+  from (select pool, started_at, interrupt_at from windlass.running order by id limit %(cap)s + 1) as few group by pool
 ), later as (
-  select pool, count(*) as deferred from (select pool from windlass.deferred limit %(cap)s + 1) as few group by pool
+  select pool, count(*) as deferred from (select pool from windlass.deferred order by id limit %(cap)s + 1) as few group by pool
 ), stopped as (
-  select pool, count(*) as blocked from (select pool from windlass.blocked limit %(cap)s + 1) as few group by pool
+  select pool, count(*) as blocked from (select pool from windlass.blocked order by id limit %(cap)s + 1) as few group by pool
 ), registered as (
   select name as pool, slots, paused_at, paused_by, reason from windlass.pool
 ), pools as (

@@ -5,7 +5,7 @@ with last as materialized (
 ), told as (
   select task.pool, last.kind, last.state, last.ended_at, retries >= greatest(coalesce(task.attempt_limit, 10), 2) as at_limit,
          count(*) filter (where last.state = 4) over (partition by task.pool, last.kind order by last.ended_at desc, last.id desc) as better
-  from last join windlass.task using (id)
+  from last cross join lateral (select pool, attempt_limit from windlass.task where id = last.id limit 1) as task
   where last.state in (4, 5) and last.ended_at > now() - %(window)s * interval '1 second'
 )
 select pool, kind, count(*), count(*) filter (where state = 5), count(*) filter (where state = 5 and at_limit),
