@@ -23,11 +23,11 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from windlass import embedded
 
-from bench import lasting, measures
+from bench import lasting, measures, watching
 from bench.measures import Row
 
-MEASURES = measures.MEASURES | lasting.MEASURES
-USUAL = [*measures.MEASURES, "store", "pickup-store", "idle", "two"]
+MEASURES = measures.MEASURES | watching.MEASURES | lasting.MEASURES
+USUAL = [*measures.MEASURES, *watching.MEASURES, "store", "pickup-store", "idle", "two"]
 
 
 @contextmanager

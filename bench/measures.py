@@ -50,9 +50,9 @@ def enqueue_single(dsn: str, seconds: float = 4.0) -> list[Row]:
     """Enqueue over gRPC with a request id, the node running what it is given."""
     rows = []
     for in_flight in (1, 64):
-        with _Server(dsn) as server:
+        with Serving(dsn) as server:
             count, delays = asyncio.run(_enqueue_for(server.address, seconds, in_flight))
-        p50, p99 = _percentiles(delays)
+        p50, p99 = percentiles(delays)
         rows.append(
             Row(f"enqueue over gRPC, {in_flight} in flight", count / seconds, "tasks/s", f"p50 {p50} ms, p99 {p99} ms")
         )
@@ -61,21 +61,28 @@ def enqueue_single(dsn: str, seconds: float = 4.0) -> list[Row]:
 
 def enqueue_batch(dsn: str, batches: int = 60) -> list[Row]:
     """Batches of 500 over gRPC, two in flight."""
-    with _Server(dsn) as server:
+    with Serving(dsn) as server:
         seconds = asyncio.run(_enqueue_batches(server.address, batches))
     return [
         Row("batch enqueue over gRPC, 500 a call, 2 in flight", batches * 500 / seconds, "tasks/s", "with request ids")
     ]
 
 
+def enqueue_stream(dsn: str, batches: int = 60) -> list[Row]:
+    """Messages of 500 on one EnqueueStream, sent as fast as they are taken."""
+    with Serving(dsn) as server:
+        seconds = asyncio.run(_enqueue_stream(server.address, batches))
+    return [Row("one EnqueueStream, 500 a message", batches * 500 / seconds, "tasks/s", "with request ids")]
+
+
 def pickup(dsn: str, samples: int = 300, *, through_store: bool = False) -> list[Row]:
     """From the call of enqueue in another process to the handler's start, on an idle node."""
-    with _Server(dsn) as server:
+    with Serving(dsn) as server:
         sending = _store_one_by_one(dsn, samples) if through_store else _send_one_by_one(server.address, samples)
         asyncio.run(sending)
         delays = server.finish(samples)["delays"]
     assert len(delays) == samples
-    p50, p99 = _percentiles(delays)
+    p50, p99 = percentiles(delays)
     how = "idle node, enqueued " + ("through the store" if through_store else "over gRPC")
     return [Row(f"pickup latency p50, {how}", p50, "ms"), Row(f"pickup latency p99, {how}", p99, "ms")]
 
@@ -84,11 +91,12 @@ MEASURES: dict[str, Callable[[str], list[Row]]] = {
     "drain": drain,
     "enqueue": enqueue_single,
     "batch": enqueue_batch,
+    "stream": enqueue_stream,
     "pickup": pickup,
 }
 
 
-class _Server:
+class Serving:
     """A node process with its gRPC server."""
 
     def __init__(self, dsn: str) -> None:
@@ -96,6 +104,7 @@ class _Server:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().strip()
+        self.pid = self._process.pid
         self._answer: dict[str, Any] | None = None
 
     def __enter__(self) -> Self:
@@ -179,6 +188,18 @@ async def _enqueue_batches(address: str, batches: int) -> float:
     return float(await _with_stub(address, work))
 
 
+async def _enqueue_stream(address: str, batches: int) -> float:
+    ready = [tasks_service_pb2.EnqueueStreamRequest(requests=[_request() for _ in range(500)]) for _ in range(batches)]
+
+    async def work(stub: Any) -> float:
+        began = time.perf_counter()
+        answers = [len(a.responses) async for a in stub.EnqueueStream(iter(ready), metadata=AUTHORIZATION)]
+        assert answers == [500] * batches
+        return time.perf_counter() - began
+
+    return float(await _with_stub(address, work))
+
+
 async def _send_one_by_one(address: str, samples: int) -> None:
     chance = random.Random(1)
 
@@ -206,7 +227,8 @@ def _is_migrated(dsn: str) -> bool:
     return bool(_count(dsn, "select count(*) from pg_namespace where nspname = 'windlass'"))
 
 
-def _percentiles(delays: list[float]) -> tuple[float, float]:
+def percentiles(delays: list[float]) -> tuple[float, float]:
+    """p50 and p99 in milliseconds."""
     cuts = statistics.quantiles((delay * 1000 for delay in delays), n=100)
     return round(cuts[49], 2), round(cuts[98], 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -33,10 +34,27 @@ class Noop(Handler[NoopPayload]):
         return Success({"ok": 1})
 
 
+class SpeakPayload(msgspec.Struct):
+    words: int
+    pause: float
+
+
+class Speak(Handler[SpeakPayload]):
+    """Says what time it is, again and again."""
+
+    kind = "Speak"
+
+    async def run(self, ctx: Context, payload: SpeakPayload) -> Outcome:
+        for _ in range(payload.words):
+            await asyncio.sleep(payload.pause)
+            await ctx.step(repr(time.time()))
+        return Success()
+
+
 class NoopPlugin:
     def __init__(self) -> None:
         self.handler = Noop()
 
     @hookimpl
     def windlass_register_handlers(self, settings: Settings) -> Iterable[Handler[Any]]:
-        return [self.handler]
+        return [self.handler, Speak()]

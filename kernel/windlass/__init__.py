@@ -6,12 +6,14 @@
 Everything not named here is the kernel's own and may change without notice.
 """
 
+from windlass.core.access import Role
 from windlass.core.deadlines import Deadlines
 from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
 from windlass.core.sections import HealthLine, HealthSection
+from windlass.door import Door
 from windlass.errors import AttemptSuperseded, PayloadInvalid, TaskInterrupted
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.failpoints import failpoint
@@ -33,6 +35,7 @@ from windlass.handler import (
     Wishes,
 )
 from windlass.hookspecs import hookimpl
+from windlass.operation import Operation, OperationCall
 from windlass.settings import Section, Settings
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "Concurrency",
     "Context",
     "Deadlines",
+    "Door",
     "Executor",
     "Failed",
     "Graces",
@@ -52,6 +56,8 @@ __all__ = [
     "HealthSection",
     "Interrupted",
     "Lane",
+    "Operation",
+    "OperationCall",
     "Outcome",
     "Overlap",
     "PayloadInvalid",
@@ -60,6 +66,7 @@ __all__ = [
     "Resident",
     "Retry",
     "RetryPolicy",
+    "Role",
     "Rung",
     "Schedule",
     "Section",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,9 +36,10 @@ def serve(
     try:
         environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
         overrides = {"server": {"listen": listen}, "store": {"dsn": dsn}}
-        loaded = load_config(config, environ=environ, overrides=overrides)
+        read = partial(load_config, config, environ=environ, overrides=overrides)
+        loaded = read()
         set_up_logging(loaded.log)
-        uvloop.run(run(loaded, _say_ready))
+        uvloop.run(run(loaded, _say_ready, read))
     except WindlassError as error:
         print(f"error: {error.message}", file=sys.stderr)
         raise typer.Exit(1) from None

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -197,6 +198,9 @@ def _check(config: Config) -> None:
     if config.store.connections < 2:
         raise ConfigError(f"configuration: store.connections must be at least 2, not {config.store.connections}")
     _check_retention(config.retention)
+    if config.log.level.upper() not in logging.getLevelNamesMapping():
+        levels = "debug, info, warning or error"
+        raise ConfigError(f"configuration: log.level must be {levels}, not {config.log.level!r}")
     _check_health(config.health)
     if config.node.leak_limit < 0:
         raise ConfigError(f"configuration: node.leak_limit must be at least 0, not {config.node.leak_limit}")

@@ -31,6 +31,16 @@ class UnknownKind(InvalidArgument):
     reason = "KIND_UNKNOWN"
 
 
+class KindReserved(InvalidArgument):
+    """Tasks of this kind are the kernel's own: an RPC of its name makes them."""
+
+    reason = "KIND_RESERVED"
+
+    @classmethod
+    def of(cls, kind: str, field: str) -> KindReserved:
+        return cls(f"tasks of kind {kind} are made by Tasks.{kind} alone: call that", field=field, kind=kind)
+
+
 class PayloadInvalid(InvalidArgument):
     reason = "PAYLOAD_INVALID"
 
@@ -203,8 +213,38 @@ class BootError(WindlassError):
     reason = "BOOT"
 
 
+class NotReloadable(WindlassError):
+    """The state forbids it: nobody said where this server's configuration is."""
+
+    reason = "NOT_RELOADABLE"
+
+
 class ConfigError(BootError):
     reason = "CONFIG"
+
+
+class OperationNotFound(WindlassError):
+    reason = "OPERATION_NOT_FOUND"
+
+
+class ArgumentInvalid(InvalidArgument):
+    reason = "ARGUMENT_INVALID"
+
+
+class OperationRejected(WindlassError):
+    """The operation itself says that it can't be done as things stand."""
+
+    reason = "OPERATION_REJECTED"
+
+
+class OperationTimedOut(WindlassError):
+    """It took too long, and was ended: what it did until then is not known."""
+
+    reason = "OPERATION_TIMED_OUT"
+
+
+class BadOperation(BootError):
+    reason = "BAD_OPERATION"
 
 
 class BadHandler(BootError):

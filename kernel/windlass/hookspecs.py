@@ -7,7 +7,7 @@ of the registered handlers instead.  A hook with a name not on this page stops t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from windlass.core.residents import Resident
     from windlass.core.schedules import Schedule
     from windlass.core.sections import HealthSection
+    from windlass.door import Door
     from windlass.executor import Executor
     from windlass.handler import Handler
+    from windlass.operation import Operation
     from windlass.settings import Section, Settings
 
 hookspec = pluggy.HookspecMarker("windlass")
@@ -68,6 +70,15 @@ def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
 
 
 @hookspec
+def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
+    """Called once, at boot.  Return what this plugin adds to the control plane: each is served as `<plugin>.<name>`.
+
+    Two of one name stop the boot, and so does one that breaks the contract of `windlass.Operation`.  Also called in
+    each worker process, where none is ever run.
+    """
+
+
+@hookspec
 async def windlass_health() -> HealthSection | None:
     """Called while somebody looks at the overview, at most once a second.  Return what to show of this plugin, if any.
 
@@ -77,8 +88,23 @@ async def windlass_health() -> HealthSection | None:
 
 
 @hookspec
-def windlass_startup() -> None:
-    """Called once, after the store is open and before the first task is claimed.  An exception stops the boot."""
+def windlass_startup(kernel: Door) -> Awaitable[None] | None:
+    """Called once, after the store is open and before the first task is claimed.  An exception stops the boot.
+
+    May be `async def`: `await kernel.enqueue(…)` makes a task whose trigger is `startup`.
+    """
+
+
+@hookspec
+def windlass_config_reloaded(kernel: Door, settings: Settings) -> Awaitable[None] | None:
+    """Called after the configuration was read again and found valid (SIGHUP, or an operator's Reload), changed or not.
+
+    `settings` are the new sections.  Take what can change while tasks run; of a plugin without this hook, every change
+    waits for a restart.  Handlers in worker processes keep what their process was started with.  May be `async def`:
+    `await kernel.enqueue(…)` makes a task whose trigger is `config_reload`.  It has 30 seconds; an exception is logged.
+    What a section must not say belongs into its type (a `ValueError` in `__post_init__`): that refuses the reload
+    before anything has changed.
+    """
 
 
 @hookspec

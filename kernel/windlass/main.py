@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -48,21 +48,31 @@ LOCAL = "local"
 SERVERS_CHECK = 1.0
 
 
-async def serve(config: Config, on_ready: Callable[[str], None]) -> None:
+async def serve(
+    config: Config, on_ready: Callable[[str], None], read_again: Callable[[], Config] | None = None
+) -> None:
     """Run one kernel process until SIGTERM or SIGINT; a second signal ends it at once.
 
+    `read_again` gives the configuration as its file has it by then: asked at SIGHUP, or by an operator.
     A node that is worn out by abandoned handlers drains, and the process replaces itself.
     Raises `BootError` or `StoreUnavailable` when it can't start.
     """
-    stop = _stop_on_signals()
-    leaks = await _serve(config, on_ready, stop)
+    stop, hang_up = _stop_on_signals(), _hear_hang_ups()
+    leaks = await _serve(config, on_ready, stop, partial(_rereading, config, read_again, hang_up))
     if leaks and not stop.is_set():
         log.warning("starting anew, without the handlers that were abandoned", leaks=leaks)
+        # Until the new process hears it.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
     await _leave_behind()
 
 
-async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.Event) -> int:
+async def _serve(
+    config: Config,
+    on_ready: Callable[[str], None],
+    stop: asyncio.Event,
+    rereading: Callable[[Kernel], AbstractAsyncContextManager[None]],
+) -> int:
     """Until a signal, or until the node is worn out; how many abandoned handlers still run."""
     check_listen(config.server.listen, config.server)
     plugins = load_plugins(config.plugins)
@@ -83,7 +93,8 @@ async def _serve(config: Config, on_ready: Callable[[str], None], stop: asyncio.
         with _announced(home, address, probes, tls=bool(config.server.tls_cert)):
             on_ready(address)
             tell_supervisor("READY=1")
-            await _first(stop, kernel.node.worn_out)
+            async with rereading(kernel):
+                await _first(stop, kernel.node.worn_out)
             log.info("stopping")
             tell_supervisor("STOPPING=1")
             await kernel.drain()
@@ -114,6 +125,29 @@ def examine(config: Config) -> Mapping[str, str]:
     check_listen(config.server.listen, config.server)
     set_up_logging(LogConfig(level="critical"))
     return load_plugins(config.plugins).quarantined
+
+
+@asynccontextmanager
+async def _rereading(
+    config: Config, read_again: Callable[[], Config] | None, hang_up: asyncio.Event, kernel: Kernel
+) -> AsyncIterator[None]:
+    """The configuration is read again at each SIGHUP, also at one that came while the kernel was starting."""
+    if read_again is None:
+        yield
+        return
+    reloader = kernel.rereads(config, read_again, set_up_logging)
+
+    async def listen() -> None:
+        while True:
+            await hang_up.wait()
+            hang_up.clear()
+            await reloader.reload_by_signal()
+
+    listening = asyncio.create_task(listen())
+    try:
+        yield
+    finally:
+        listening.cancel()
 
 
 async def _first(*events: asyncio.Event) -> None:
@@ -295,6 +329,13 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked)
     return stop
+
+
+def _hear_hang_ups() -> asyncio.Event:
+    """Set at each SIGHUP, which would otherwise end the process."""
+    heard = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard.set)
+    return heard
 
 
 def calm_collector() -> None:

@@ -5,24 +5,16 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import google.rpc
 import pytest
-from windlass.store.port import Store
 
-from tests.control.calling import TOKEN, Calling, calling
+from tests.control.calling import TOKEN, Calling
 
 HERE = Path(__file__).parent / "node"
 PROTOS = (Path(__file__).parents[2] / "proto", Path(next(iter(google.rpc.__path__))).parents[1])
-
-
-@pytest.fixture
-async def kernel(dsn: str, store: Store) -> AsyncIterator[Calling]:
-    async with calling(dsn, store) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Calls over TLS: whom the client trusts, and how it proves itself."""
 
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,20 +7,10 @@ import grpc
 import pytest
 from windlass_client import Client, InvalidArgument, Tls, Unavailable
 
+from tests.clients.certificates import certify
 from tests.clients.fake_server import FakeServer
 
 pytestmark = pytest.mark.needs(program="openssl", package="openssl")
-
-
-def certify(folder: Path, name: str) -> tuple[Path, Path]:
-    """A certificate for this machine that is its own authority, and its key."""
-    folder.mkdir(exist_ok=True)
-    cert, key = folder / f"{name}.pem", folder / f"{name}.key"
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    who = ["-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
-    made = ["openssl", "req", "-x509", *curve, *who, "-keyout", str(key), "-out", str(cert)]
-    subprocess.run(made, check=True, capture_output=True)
-    return cert, key
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +49,17 @@ async def test_a_call_goes_over_tls_with_its_token(secured: FakeServer, certific
 async def test_a_server_that_cannot_prove_itself_gets_no_call(secured: FakeServer, certificates: Path):
     wrong = tls(certificates, "stranger", "caller")
     async with Client.connect(secured.address, "secret", tls=wrong, timeout=1) as client:
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="its certificate is not trusted here; WINDLASS_TLS_CA names"):
             await client.enqueue("Noop", {})
-        with pytest.raises(Unavailable, match="no windlass server answers"):
+        with pytest.raises(Unavailable, match=r"no windlass server answers at .*: its certificate is not trusted"):
             await client.ready(timeout=1)
     assert secured.world.calls == []
+
+
+async def test_a_server_without_tls_is_named_as_such(server: FakeServer, certificates: Path):
+    async with Client.connect(server.address, tls=tls(certificates, "server"), timeout=1) as client:
+        with pytest.raises(Unavailable, match="it does not speak TLS"):
+            await client.enqueue("Noop", {})
 
 
 @pytest.mark.parametrize("secured", ["both"], indirect=True)

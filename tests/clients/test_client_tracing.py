@@ -3,12 +3,12 @@
 import asyncio
 import subprocess
 import sys
-from typing import Any
 
 import pytest
-from windlass_client import Client, InvalidArgument, SyncClient, traced
+from windlass_client import Client, InvalidArgument, SyncClient, TraceContext, traced
 
 from tests.clients.fake_server import FakeServer, World
+from tests.control.calling import TOKEN, Calling
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -62,7 +62,8 @@ async def test_a_state_that_could_not_travel_is_left_out(client: Client, world: 
 
 
 async def test_the_active_span_of_opentelemetry_is_the_trace(client: Client, world: World):
-    trace: Any = pytest.importorskip("opentelemetry.trace")
+    from opentelemetry import trace
+
     state = trace.TraceState([("a", "b")])
     context = trace.SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=trace.TraceFlags(1), trace_state=state)
     with traced(PARENT):
@@ -108,3 +109,12 @@ async def test_the_client_needs_grpc_and_protobuf_and_nothing_else(server: FakeS
         subprocess.run, [sys.executable, "-c", NOTHING_ELSE, server.address], capture_output=True, text=True, timeout=60
     )
     assert (ran.returncode, ran.stdout) == (0, "enqueued 1\nlisted [1]\n"), ran.stderr
+
+
+async def test_the_trace_is_kept_on_the_task(kernel: Calling):
+    async with Client.connect(kernel.address, TOKEN) as client:
+        with traced(PARENT, "vendor=1"):
+            inside = await client.enqueue("Echo", {})
+        outside = await client.enqueue("Echo", {})
+        assert (await inside.task()).trace == TraceContext(PARENT, "vendor=1")
+        assert (await outside.task()).trace is None

@@ -29,6 +29,8 @@ from windlass_client import (
     TaskGone,
     TaskSeen,
     Unavailable,
+    WindlassError,
+    watching,
 )
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2
 
@@ -192,3 +194,15 @@ async def test_a_change_of_a_watched_queue_that_a_newer_server_knows_is_no_error
     changes = client.watch_queue()
     assert await anext(changes) == QueueChange()
     await changes.aclose()
+
+
+async def test_a_stream_that_was_open_as_long_as_it_may_be_is_no_outage(
+    client: Client, world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watching, "LONGEST_STREAM_S", 0.2)
+    outages: list[WindlassError] = []
+    following = asyncio.ensure_future(anext(client.watch(1, 10_000_000, on_outage=outages.append)))
+    await world.until(lambda: len(world.asked("Watch")) >= 3)
+    await world.say(1, 10_000_002, stage="later")
+    assert (await asyncio.wait_for(following, 10)).sequence == 10_000_002
+    assert outages == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from windlass.core.fields import Fields, Type
 from windlass.core.lifecycle import Verdict
 from windlass.core.sequence import sequence
 from windlass.store.facts import Asked, Ended, NewTask, NodeFacts, Progress, Said
+from windlass.store.port import Store
 
 from tests.contract.facts import new_task
 from tests.contract.pair import START, Pair
@@ -31,7 +33,14 @@ TEXTS = (
     "ÄÖ äö",
     "żółw",
 )
-LABELS = ({}, {"tenant": "acme"}, {"tenant": "Acme"}, {"tenant": "", "a.b/c": "x"}, {"empty": ""}, {"tenant": "a%"})
+LABELS: tuple[dict[str, str], ...] = (
+    {},
+    {"tenant": "acme"},
+    {"tenant": "Acme"},
+    {"tenant": "", "a.b/c": "x"},
+    {"empty": ""},
+    {"tenant": "a%"},
+)
 PAYLOADS: tuple[Any, ...] = (
     {},
     5,
@@ -61,12 +70,12 @@ def populate(pair: Pair) -> None:
     node = pair.both(lambda store: store.cluster.join(NodeFacts("host/1", "m", 1, 1, ("Noop", "Odd")), 1e6))
     for n in range(36):
         task = _task(n, list(pair.world.tasks))
-        pair.both(lambda store, task=task: store.queue.enqueue([task]))
+        pair.both(partial(_enqueue, task))
         pair.pass_time(60)
         if n % 4 == 3:
             _work(pair, node, n)
-    for task in list(pair.world.running)[:2] + [place.id for place in pair.world.waiting][:2]:
-        pair.both(lambda store, task=task: store.queue.interrupt(Asked(task, "eve", "")))
+    for id_ in list(pair.world.running)[:2] + [place.id for place in pair.world.waiting][:2]:
+        pair.both(partial(_interrupt, id_))
 
 
 def _task(n: int, known: list[int]) -> NewTask:
@@ -95,13 +104,29 @@ def _work(pair: Pair, node: int, n: int) -> None:
     for place, one in enumerate(claimed):
         progress = Progress(sequence(one.attempt, 10), 0, place, (None, 0, 10)[place % 3]) if place else None
         words = Said(one.id, one.attempt, 1.0, (None, "reads", "Writes")[(n + place) % 3], progress)
-        pair.both(lambda store, words=words: store.queue.say(node, [words]))
+        pair.both(partial(_say, node, words))
     for place, one in enumerate(claimed[1:]):
         verdict = VERDICTS[(n + place) % len(VERDICTS)]
         result = as_stored(PAYLOADS[(n + place) % len(PAYLOADS)])
         message = TEXTS[(n + place) % len(TEXTS)]
         end = Ended(one.id, one.attempt, verdict, 1.0, 0.0, message, result, 30.0 * place)
-        pair.both(lambda store, end=end: store.queue.finish(node, [end]))
+        pair.both(partial(_finish, node, end))
+
+
+def _enqueue(task: NewTask, store: Store) -> Any:
+    return store.queue.enqueue([task])
+
+
+def _interrupt(task: int, store: Store) -> Any:
+    return store.queue.interrupt(Asked(task, "eve", ""))
+
+
+def _say(node: int, words: Said, store: Store) -> Any:
+    return store.queue.say(node, [words])
+
+
+def _finish(node: int, end: Ended, store: Store) -> Any:
+    return store.queue.finish(node, [end])
 
 
 def as_stored(value: Any) -> str:

@@ -32,6 +32,13 @@ async def test_what_was_noted_is_read_as_it_was_written(store: Any) -> None:
     assert (entry.note.subject, entry.note.role, entry.note.reason) == ("ada", Role.OPERATOR, "because")
 
 
+async def test_a_call_whose_effect_is_elsewhere_is_written_down_by_itself(store: Any) -> None:
+    for resource in ("operations/a.b", "operations/a.b"):
+        await store.audit.write(note(resource))
+    assert await resources(store) == ["operations/a.b"] * 2
+    assert (await store.audit.entries(1)).items[0].note == note("operations/a.b")
+
+
 async def test_pages_lead_from_the_newest_to_the_oldest(store: Any) -> None:
     made = await store.queue.enqueue([new_task() for _ in range(5)])
     for receipt in made:

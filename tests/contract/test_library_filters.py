@@ -157,7 +157,7 @@ async def test_the_audit_log_is_read_by_filter(store: Store) -> None:
     page = await store.audit.entries(2, None, asked)
     assert [entry.note.resource for entry in page.items] == [f"tasks/{ids[3]}", f"tasks/{ids[1]}"]
     assert page.after is not None
-    rest = await store.audit.entries(2, *page.after, asked)
+    rest = await store.audit.entries(2, page.after[0], asked)
     assert [entry.note.resource for entry in rest.items] == [f"tasks/{ids[0]}"]
     assert rest.after is None
     for text, hits in {"subject != ada": 0, f"resource = tasks/{ids[2]}": 1, "role = ADMIN": 0, "-reason:*": 1}.items():

@@ -18,7 +18,13 @@ DIGEST = bytes(range(32))
 
 
 def token(n: int = 0, **changes: Any) -> NewToken:
-    fields = {"digest": bytes([n]) * 32, "subject": "ada", "role": Role.OPERATOR, "origin": 1, "created_by": "root"}
+    fields: dict[str, Any] = {
+        "digest": bytes([n]) * 32,
+        "subject": "ada",
+        "role": Role.OPERATOR,
+        "origin": 1,
+        "created_by": "root",
+    }
     return NewToken(**(fields | changes))
 
 
@@ -51,7 +57,7 @@ async def test_one_that_expired_is_found_and_says_so(store: Any) -> None:
     made = await store.tokens.create(token(digest=DIGEST, ttl=SHORT))
 
     async def over() -> bool:
-        return (await store.tokens.find(DIGEST)).expired
+        return bool((await store.tokens.find(DIGEST)).expired)
 
     assert await eventually(over)
     assert await listed(store) == []

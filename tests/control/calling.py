@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -26,6 +26,7 @@ from windlass_proto.v1 import (
     cluster_service_pb2_grpc,
     event_pb2,
     history_service_pb2_grpc,
+    operations_service_pb2_grpc,
     overview_service_pb2_grpc,
     schedules_service_pb2_grpc,
     task_pb2,
@@ -110,6 +111,7 @@ class Calling:
         self.access = access_service_pb2_grpc.AccessStub(channel)
         self.cluster = cluster_service_pb2_grpc.ClusterStub(channel)
         self.overview = overview_service_pb2_grpc.OverviewStub(channel)
+        self.operations = operations_service_pb2_grpc.OperationsStub(channel)
         self.schedules = schedules_service_pb2_grpc.SchedulesStub(channel)
 
     async def token(self, role: Role = Role.ADMIN, *pools: str, ttl: float | None = None) -> tuple[int, str]:
@@ -204,10 +206,12 @@ async def calling(
     listen: str = "127.0.0.1:0",
     server_config: ServerConfig | None = None,
     limits: Limits | None = None,
+    plugins: Mapping[str, object] | None = None,
     **node: Any,
 ) -> AsyncIterator[Calling]:
     plugin = Plugin()
-    kernel = Kernel(store, load_plugins({}, {"control": plugin}), NodeConfig(drain_grace=0.2, **node))
+    extra = {"control": plugin, **(plugins or {})}
+    kernel = Kernel(store, load_plugins({}, extra), NodeConfig(drain_grace=0.2, **node))
     await kernel.start()
     server = Server(kernel, TOKEN, server_config, limits)
     address = await server.start(listen)

@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 from windlass import Context, Handler, Outcome, Settings, Success, hookimpl
-from windlass.config import NodeConfig
+from windlass.config import Config, NodeConfig
+from windlass.errors import ConfigError
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
 from windlass.store.facts import NodeFacts
@@ -276,3 +277,33 @@ async def test_a_handler_without_words_of_its_own_has_no_description(store: Any)
     await store.pools.register({"default": 1}, [KindFacts("Odd", "default", 3, 1.0)])
     card = await kernel.roster.kind("Odd")
     assert (card.description, card.plugin, card.executor) == ("", "odd", "inline")
+
+
+# --- reload
+
+
+async def test_a_reload_says_what_changed_and_what_waits(server: Calling) -> None:
+    read = [Config(home="/h", node=NodeConfig(pools={"default": 40}, drain_grace=0.2))]
+    server.kernel.rereads(read[0], lambda: read[-1], lambda _: None)
+    read.append(Config(home="/h", node=NodeConfig(pools={"default": 9}, drain_grace=0.2, renew=1.0)))
+    done = await call(server, "Reload", pb.ReloadRequest(reason="fewer"))
+    assert (list(done.changed), list(done.waiting_for_restart)) == (["node.pools.default"], ["node.renew"])
+    assert (await call(server, "GetPool", pb.GetPoolRequest(name="pools/default"))).slots == 9
+    assert await server.audited() == [("Reload", "configuration")]
+
+
+async def test_an_invalid_configuration_is_refused_in_its_own_words(server: Calling) -> None:
+    def read() -> Config:
+        raise ConfigError("configuration: unknown key 'node.slots'; did you mean 'pools'?")
+
+    server.kernel.rereads(Config(home="/h"), read, lambda _: None)
+    refusal = await refused(call(server, "Reload", pb.ReloadRequest()))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "CONFIG")
+    assert refusal.message == "configuration: unknown key 'node.slots'; did you mean 'pools'?"
+    assert await server.audited() == []
+
+
+async def test_a_server_that_knows_no_file_is_not_reloaded(server: Calling) -> None:
+    refusal = await refused(call(server, "Reload", pb.ReloadRequest()))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_RELOADABLE")
+    assert await server.audited() == []

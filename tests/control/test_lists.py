@@ -132,7 +132,8 @@ async def test_output_is_read_in_pages_by_attempt_and_stream(server: Calling) ->
     stream.cancel()
     server.wait.gate.set()
     await server.ended(name)
-    read, token = [], ""
+    read: list[hist.OutputChunk] = []
+    token = ""
     while True:
         page = await output(server, name, page_size=2, page_token=token, attempt=1)
         read += page.chunks
@@ -151,7 +152,7 @@ async def test_output_is_read_in_pages_by_attempt_and_stream(server: Calling) ->
 async def test_a_bad_request_for_output_names_its_field(server: Calling) -> None:
     name = await server.enqueue(due_time=later())
     for field, asked in {"attempt": -1, "stream": 3, "page_size": -1}.items():
-        refusal = await refused(output(server, name, **{field: asked}))  # type: ignore[arg-type]
+        refusal = await refused(output(server, name, **{field: asked}))
         assert (refusal.code, refusal.field) == (INVALID, field)
     other = await server.enqueue(due_time=later())
     refusal = await refused(output(server, other, page_token="x"))

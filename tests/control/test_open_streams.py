@@ -33,7 +33,8 @@ async def _watching(server: Calling, holder: Calling) -> tuple[str, Any]:
     name = await server.enqueue("Wait")
     await server.at(name, State.STATE_RUNNING)
     stream = holder.tasks.Watch(tasks.WatchRequest(name=name), timeout=DEADLINE)
-    assert (await stream.read()).state.state == State.STATE_PENDING
+    first: Any = await stream.read()
+    assert first.state.state == State.STATE_PENDING
     return name, stream
 
 

@@ -9,10 +9,13 @@ import grpc
 import pytest
 import pytest_asyncio
 from windlass.core.access import Role
+from windlass_proto.v1 import cluster_service_pb2 as cluster
 from windlass_proto.v1 import history_service_pb2 as history
+from windlass_proto.v1 import overview_service_pb2 as overview
+from windlass_proto.v1 import overview_service_pb2_grpc
 from windlass_proto.v1 import tasks_service_pb2 as tasks
 
-from tests.control.calling import DEADLINE, Calling, State, calling, new, refused
+from tests.control.calling import DEADLINE, TOKEN, Calling, State, bearer, calling, new, refused
 
 MINE, OTHERS = "default", "mail"
 
@@ -50,6 +53,7 @@ def attempts(half: Calling, running: str, ended: str) -> dict[str, Any]:
     """Everything that can be asked of one task."""
     shown = history.GetCardRequest(name=card(ended))
     steps = history.ListStepsRequest(parent=card(ended))
+    output = history.ReadOutputRequest(parent=card(ended))
     return {
         "Get": half.tasks.Get(tasks.GetTaskRequest(name=running), timeout=DEADLINE),
         "Watch": half.tasks.Watch(tasks.WatchRequest(name=running), timeout=DEADLINE).read(),
@@ -57,12 +61,13 @@ def attempts(half: Calling, running: str, ended: str) -> dict[str, Any]:
         "Retry": half.tasks.Retry(tasks.RetryTaskRequest(name=ended), timeout=DEADLINE),
         "Card": half.history.Get(shown, timeout=DEADLINE),
         "Steps": half.history.ListSteps(steps, timeout=DEADLINE),
+        "Output": half.history.ReadOutput(output, timeout=DEADLINE),
         "Reprioritize": half.tasks.Reprioritize(tasks.ReprioritizeRequest(name=running, priority=7), timeout=DEADLINE),
         "Interrupt": half.tasks.Interrupt(tasks.InterruptRequest(name=running), timeout=DEADLINE),
     }
 
 
-EVERY_ASK = ["Get", "Watch", "Explain", "Retry", "Card", "Steps", "Reprioritize", "Interrupt"]
+EVERY_ASK = ["Get", "Watch", "Explain", "Retry", "Card", "Steps", "Output", "Reprioritize", "Interrupt"]
 
 
 async def test_what_is_asked_of_a_task_of_another_pool_is_answered_as_if_it_never_was(halves: Halves) -> None:
@@ -93,6 +98,29 @@ async def test_lists_leave_the_others_out(halves: Halves) -> None:
     assert {one.name for one in cards.cards} == {card(halves.mine), card(halves.my_end)}
     everything = await halves.server.tasks.List(tasks.ListTasksRequest(), timeout=DEADLINE)
     assert {task.name for task in everything.tasks} == {halves.mine, halves.theirs}
+
+
+async def test_a_filter_finds_nothing_of_others(halves: Halves) -> None:
+    for ask in (f"pool = {OTHERS}", f"id = {halves.theirs.removeprefix('tasks/')}", "NOT pool = nowhere"):
+        active = await halves.holder.tasks.List(tasks.ListTasksRequest(filter=ask), timeout=DEADLINE)
+        assert halves.theirs not in {task.name for task in active.tasks}, ask
+        cards = await halves.holder.history.List(history.ListCardsRequest(filter=ask), timeout=DEADLINE)
+        assert not {card(halves.theirs), card(halves.their_end)} & {one.name for one in cards.cards}, ask
+
+
+async def test_a_watched_queue_says_nothing_of_others(halves: Halves) -> None:
+    stream = halves.holder.tasks.WatchQueue(tasks.WatchQueueRequest(), timeout=DEADLINE)
+    more = await halves.server.enqueue("Wait", pool=OTHERS)
+    last = await halves.server.enqueue("Wait", pool=MINE)
+    said = ""
+    async for change in stream:
+        said += str(change)
+        if f'"{last}"' in said:
+            break
+    stream.cancel()
+    assert f'"{halves.mine}"' in said
+    assert f'"{halves.theirs}"' not in said
+    assert f'"{more}"' not in said
 
 
 async def test_pages_hold_as_many_as_they_should_although_others_stand_between(halves: Halves) -> None:
@@ -170,3 +198,43 @@ async def test_what_holds_a_task_back_is_not_named_when_it_is_of_another_pool(ha
     assert gate.why == "waits for other tasks"
     [full] = (await halves.server.tasks.Explain(request, timeout=DEADLINE)).gates
     assert set(full.tasks) == {halves.mine, halves.theirs}
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_another_pool_can_not_be_looked_at_nor_changed_nor_found_out(halves: Halves, there: bool) -> None:
+    name = f"pools/{OTHERS}" if there else "pools/nowhere"
+    half = halves.holder.cluster
+    before = halves.server.count("audit")
+    for call in (
+        half.GetPool(cluster.GetPoolRequest(name=name), timeout=DEADLINE),
+        half.ResizePool(cluster.ResizePoolRequest(name=name, slots=1), timeout=DEADLINE),
+        half.PausePool(cluster.PausePoolRequest(name=name), timeout=DEADLINE),
+        half.ResumePool(cluster.ResumePoolRequest(name=name), timeout=DEADLINE),
+    ):
+        refusal = await refused(call)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "POOL_OUT_OF_SCOPE")
+    assert halves.server.count("audit") == before
+
+
+async def test_a_pool_of_the_scope_can_be_seen_and_changed(halves: Halves) -> None:
+    half, name = halves.holder.cluster, f"pools/{MINE}"
+    listed = await half.ListPools(cluster.ListPoolsRequest(), timeout=DEADLINE)
+    assert [pool.name for pool in listed.pools] == [name]
+    await half.ResizePool(cluster.ResizePoolRequest(name=name, slots=7), timeout=DEADLINE)
+    paused = await half.PausePool(cluster.PausePoolRequest(name=name, reason="night"), timeout=DEADLINE)
+    assert paused.name == name
+    await half.ResumePool(cluster.ResumePoolRequest(name=name), timeout=DEADLINE)
+    assert (await half.GetPool(cluster.GetPoolRequest(name=name), timeout=DEADLINE)).slots == 7
+    both = await halves.server.cluster.ListPools(cluster.ListPoolsRequest(), timeout=DEADLINE)
+    assert len(both.pools) > 1
+
+
+async def test_the_picture_shows_nothing_of_others(halves: Halves) -> None:
+    async with grpc.aio.insecure_channel(halves.server.address) as channel:
+        _, secret = await halves.server.token(Role.VIEWER, MINE)
+        stub = overview_service_pb2_grpc.OverviewStub(channel)
+        for metadata, expected in ((bearer(secret), {halves.mine}), (bearer(TOKEN), {halves.mine, halves.theirs})):
+            request = overview.GetOverviewRequest()
+            picture = await stub.GetOverview(request, metadata=metadata, timeout=DEADLINE)
+            assert {task.name for task in picture.active} == expected
+            assert (OTHERS in str(picture)) == (len(expected) == 2)

@@ -98,7 +98,7 @@ async def test_a_certificate_says_who_calls_by_each_of_its_names(
     async with calling(dsn, store, server_config=config) as server:
         async with secure(server.address, authority, authority.issue_cert("x.example", common_name="billing")) as one:
             found = await whoami(one)
-            assert (found.subject, found.role, found.origin) == ("billing", Role.SUBMITTER, 2)
+            assert (found.subject, int(found.role), int(found.origin)) == ("billing", Role.SUBMITTER, 2)
             assert (found.credential, list(found.pools)) == ("certificate", [])
             stub = tasks_service_pb2_grpc.TasksStub(one)
             refusal = await refused(stub.Interrupt(tasks.InterruptRequest(name="tasks/1"), timeout=DEADLINE))
@@ -119,7 +119,7 @@ async def test_a_certificate_without_a_role_opens_nothing_but_may_bring_a_token(
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "CERTIFICATE_UNKNOWN")
             assert "else.example" in refusal.message
             assert "[server.certificates]" in refusal.message
-            assert (await whoami(channel, secret)).role == Role.OPERATOR
+            assert int((await whoami(channel, secret)).role) == Role.OPERATOR
             assert (await refused(whoami(channel, secret + "x"))).reason == "TOKEN_MISSING_OR_WRONG"
 
 
@@ -127,7 +127,7 @@ async def test_a_token_counts_before_the_certificate(dsn: str, store: Any, files
     async with calling(dsn, store, server_config=files.config(billing="admin")) as server:
         _, secret = await server.token(Role.VIEWER)
         async with secure(server.address, authority, authority.issue_cert("billing")) as channel:
-            assert (await whoami(channel, secret)).role == Role.VIEWER
+            assert int((await whoami(channel, secret)).role) == Role.VIEWER
 
 
 async def test_without_a_certificate_of_the_client_ca_nobody_gets_in(
@@ -228,7 +228,7 @@ async def test_a_server_for_others_starts_when_there_is_a_token_and_says_how_to_
     public = Server(server.kernel, TOKEN, files.config())
     address = await public.start("0.0.0.0:0")
     async with secure(address, authority) as channel:
-        assert (await whoami(channel, secret)).role == Role.ADMIN
+        assert int((await whoami(channel, secret)).role) == Role.ADMIN
         refusal = await refused(whoami(channel, TOKEN))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING_OR_WRONG")
         assert "only its machine can call" in refusal.message

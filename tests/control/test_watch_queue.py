@@ -25,7 +25,7 @@ def watch(server: Calling, **asked: Any) -> Any:
 
 async def until_current(stream: Any) -> list[pb.QueueChange]:
     """What came before the next `current`."""
-    changes = []
+    changes: list[pb.QueueChange] = []
     while True:
         change = await stream.read()
         assert change is not grpc.aio.EOF

@@ -149,7 +149,7 @@ async def test_a_full_node_that_is_drained_asks_for_no_more_and_gives_back_what_
     await one.valves.drain_node(epoch(two))
     await drained(two)
     first = next(iter(two.node._executions))
-    assert await rig.store.queue.interrupt(asked(first))
+    await rig.store.queue.interrupt(asked(first))
     two.node.interrupted()
     await eventually(lambda: one.node.dispatchers[0].executing == 3, within=10)
     assert two.node.dispatchers[0].executing <= 1

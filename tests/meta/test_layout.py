@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from tests.meta.house import PART_FOLDERS, ROOT, files, parts, python_files
 
-TOP_FOLDERS = {*PART_FOLDERS, "tests", "docs", "bench", ".ci"}
+TOP_FOLDERS = {*PART_FOLDERS, "tests", "docs", "bench", "deploy", ".ci"}
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 LINES_A_FILE = 400
 LINES_A_FUNCTION = 50

@@ -256,11 +256,12 @@ def test_an_exporter_that_is_not_installed_stops_the_start_and_is_named(tmp_path
     assert "no exporter 'zipkin' for traces is installed; there are console, otlp_proto_grpc" in refused.stderr
 
 
-def test_a_receiver_that_is_away_holds_up_neither_work_nor_the_end(home: Home) -> None:
+def test_a_receiver_that_is_away_holds_up_neither_work_nor_the_end(home: Home, dsn: str) -> None:
     home.environ |= {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_METRIC_EXPORT_INTERVAL": "100"}
     server = home.serve()
     task = enqueue(home, "Publish")
-    wait_for(lambda: home.ask("show", task[6:])["state"] == "COMPLETED", "the task to end")
+    ended = "select from windlass.outcome where id = %s and state = 4"
+    wait_for(lambda: rows(dsn, ended, int(task[6:])), "the task to end")
     server.send_signal(signal.SIGTERM)
     assert server.wait(timeout=15) == 0
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -111,14 +110,13 @@ async def test_watchers_that_are_killed_are_forgotten_by_their_server(tmp_path: 
         [address] = addresses(home)
         async with grpc.aio.insecure_channel(address) as channel:
             name = await Caller(home, channel).enqueue(["true"], delay=3_600)
-        client = subprocess.Popen(
-            [sys.executable, "-c", WATCHERS, address, token(home), name], stdout=subprocess.PIPE, text=True
-        )
+        command = (sys.executable, "-c", WATCHERS, address, token(home), name)
+        client = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert client.stdout is not None
-        assert client.stdout.readline() == "watching\n"
+        assert await client.stdout.readline() == b"watching\n"
         assert is_looking(dsn), "it does not look although it is watched"
         client.send_signal(signal.SIGKILL)
-        client.communicate()
+        await client.wait()
         wait_for(lambda: not is_looking(dsn), "the server to forget its watchers", FREED_WITHIN)
 
 

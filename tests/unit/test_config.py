@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from windlass.config import Config, decode_section, default_home, load_config
+from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
 
 
@@ -103,6 +104,9 @@ def test_home_is_the_variable_then_the_file_then_the_state_directory(tmp_path: P
         ("[retention]\ncompleted = nan", "retention.completed must be more than 0 days, not nan"),
         ("[retention.kinds]\nNoop = -1", "retention.kinds.Noop must be more than 0 days, not -1.0"),
         ("[retention]\nhistroy = 3", "unknown key 'retention.histroy'; did you mean 'history'?"),
+        ("[health]\nidle = 0", "health.idle must be more than 0, not 0.0"),
+        ("[health]\nfailed_share = nan", "health.failed_share must be more than 0, not nan"),
+        ("[health]\nidel = 3", "unknown key 'health.idel'; did you mean 'idle'?"),
         ("[plugins]\nscripts = 3", "Expected `object`, got `int` - at `plugins[...]`"),
         ("nonsense", "can't be read"),
     ],
@@ -189,3 +193,9 @@ def test_tls_and_the_roles_of_certificates_are_read(tmp_path: Path) -> None:
 )
 def test_half_of_tls_is_refused_with_what_is_missing(tmp_path: Path, text: str, said: str) -> None:
     assert said in _refusal(tmp_path, f"[server]\n{text}")
+
+
+def test_thresholds_of_health_come_from_the_file_and_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "windlass.toml").write_text("[health]\nsilent = 60\nin_a_row = 9\n")
+    environ = {"WINDLASS_HOME": str(tmp_path), "WINDLASS_HEALTH_IN_A_ROW": "7"}
+    assert load_config(environ=environ).health == Thresholds(silent=60.0, in_a_row=7)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from windlass.core import health
 from windlass.core.health import signals
 from windlass.core.signals import Severity, Signal, Thresholds
 from windlass.core.vitals import (
@@ -363,3 +367,10 @@ def test_after_a_gap_or_a_step_back_of_the_clock_samples_begin_anew() -> None:
     for moments in ([ago(200), ago(190), ago(60)], [ago(20), ago(10), ago(60)]):
         samples = seen_before(*map(vitals, moments))
         assert [sample.at for sample in samples.newest_first()] == [ago(60)]
+
+
+def test_every_signal_stands_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "health.md").read_text()
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE))
+    source = inspect.getsource(health)
+    assert told == set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source))

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from windlass.errors import BadHandler, BootError, ConfigError
-from windlass.host.plugins import load_plugins
+from windlass.host.plugins import PluginFacts, load_plugins
+from windlass.host.schedules import SCHEDULER
+from windlass.testing.made import Makes
 
 GREETER = """
     import msgspec
@@ -98,6 +100,9 @@ def test_a_plugin_that_can_not_be_imported_is_put_aside_and_the_others_work(
     plugins = load_plugins({})
     assert list(plugins.kinds) == ["Greet"]
     assert list(plugins.quarantined) == ["broken"]
+    [broken, greeter] = plugins.found
+    assert (broken.name, broken.version, broken.error.startswith(words)) == ("broken", "1.0", True)
+    assert greeter == PluginFacts("greeter", "1.0", "", ("Greet",))
     assert plugins.quarantined["broken"].startswith(words)
 
 
@@ -177,7 +182,7 @@ def test_a_key_that_no_plugin_knows_stops_the_boot(site: Site) -> None:
         load_plugins({"greeter": {"wrod": "x"}})
 
 
-def test_a_failing_start_up_stops_the_boot_and_a_failing_shutdown_does_not_matter(site: Site) -> None:
+async def test_a_failing_start_up_stops_the_boot_and_a_failing_shutdown_does_not_matter(site: Site) -> None:
     site.install(
         "moody",
         """
@@ -194,7 +199,7 @@ def test_a_failing_start_up_stops_the_boot_and_a_failing_shutdown_does_not_matte
     )
     plugins = load_plugins({})
     with pytest.raises(ValueError, match="not today"):
-        plugins.startup()
+        await plugins.startup(Makes({}).door("startup", SCHEDULER))
     plugins.shutdown()
 
 
@@ -239,3 +244,31 @@ def test_two_schedules_of_one_name_stop_the_boot_and_both_plugins_are_named(site
     site.install("other", PLANNER.replace('"door"', '"window"'))
     with pytest.raises(BootError, match=r"two schedules with the name 'nightly': by the plugins (\w+) and (\w+)"):
         load_plugins({})
+
+
+def test_a_plugin_whose_health_could_hold_up_the_node_stops_the_boot(site: Site) -> None:
+    site.install(
+        "blocking",
+        """
+        from windlass import hookimpl
+
+        @hookimpl
+        def windlass_health():
+            return None
+        """,
+    )
+    with pytest.raises(BootError, match="plugin blocking: windlass_health must be `async def`"):
+        load_plugins({})
+
+
+def test_the_health_of_each_plugin_is_known_by_its_name(site: Site) -> None:
+    source = """
+        from windlass import HealthSection, hookimpl
+
+        @hookimpl
+        async def windlass_health():
+            return HealthSection("Fine")
+    """
+    for name in ("one", "two"):
+        site.install(name, source)
+    assert sorted(load_plugins({}).health) == ["one", "two"]

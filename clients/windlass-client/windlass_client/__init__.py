@@ -98,6 +98,7 @@ from windlass_client.resources import (
     Step,
     StepType,
     Task,
+    TraceContext,
 )
 from windlass_client.schedules import (
     CatchUp,
@@ -197,6 +198,7 @@ __all__ = [
     "TickOutcome",
     "Tls",
     "Token",
+    "TraceContext",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",

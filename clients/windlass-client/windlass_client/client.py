@@ -43,6 +43,7 @@ from windlass_client.watching import watch, watch_queue
 class Client:
     """One connection to one server, for any number of calls at once.  Belongs to the event loop it was made in.
 
+    Tasks and history are below; `schedules`, `cluster`, `operations`, `overview` and `access` hold the other services.
     Every call may take `timeout` seconds and raises a WindlassError of the fitting class; UNAVAILABLE alone is tried
     again, within that time.
     """

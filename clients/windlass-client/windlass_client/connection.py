@@ -15,7 +15,7 @@ import grpc.aio
 
 from windlass_client.discovery import Server
 from windlass_client.errors import Unavailable
-from windlass_client.status import error_of
+from windlass_client.status import error_of, words_of
 from windlass_client.tracing import trace_headers
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class Connection:
         except grpc.aio.AioRpcError as refused:
             silent = refused.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
             # gRPC tells the way down to the reason; the reason is its last part.
-            return (refused.details() or refused.code().name).rpartition(": ")[2] if silent else ""
+            return words_of(refused).rpartition(": ")[2] if silent else ""
         return "" if answer == SERVING else "it is not serving yet"
 
     async def close(self) -> None:

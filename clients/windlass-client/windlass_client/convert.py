@@ -44,6 +44,7 @@ from windlass_client.resources import (
     Step,
     StepType,
     Task,
+    TraceContext,
 )
 
 E = TypeVar("E", bound=StrEnum)
@@ -149,6 +150,7 @@ def task(message: task_pb2.Task) -> Task:
         parent=id_of(message.parent) or None,
         retry_of=id_of(message.retry_of) or None,
         coalesce_key=message.coalesce_key,
+        trace=_trace(message.trace) if message.HasField("trace") else None,
     )
 
 
@@ -265,6 +267,10 @@ def word(name_of: Callable[[N], str], number: N, words: type[E]) -> E:
 
 def _progress(message: task_pb2.Progress) -> Progress:
     return Progress(message.current, message.total)
+
+
+def _trace(message: task_pb2.TraceContext) -> TraceContext:
+    return TraceContext(message.traceparent, message.tracestate)
 
 
 def _time(message: Message, field: str) -> datetime | None:

@@ -104,6 +104,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class TraceContext:
+    """The trace a task was asked for in, in W3C's words: `00-{trace id}-{span id}-{flags}`, and the vendors' own."""
+
+    traceparent: str
+    tracestate: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One unit of work: what was asked for, and where it stood when it was read."""
 
@@ -134,6 +142,7 @@ class Task:
     parent: int | None = None
     retry_of: int | None = None
     coalesce_key: str = ""
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

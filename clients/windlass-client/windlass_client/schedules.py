@@ -90,7 +90,11 @@ class Tick:
 
 
 class Schedules:
-    """Names are plain: `nightly`, not `schedules/nightly`."""
+    """Names are plain: `nightly`, not `schedules/nightly`.
+
+    When the answer to a change is lost and the call tried again, the change is refused as done: AlreadyExists for
+    `create`, Aborted for `update`, NotFound for `delete`.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._call = connection.call

@@ -45,13 +45,26 @@ ERRORS: dict[StatusCode, type[WindlassError]] = {
 }
 
 
+HANDSHAKES = {
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted here; WINDLASS_TLS_CA names the one that signed it",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS; call it without",
+}
+"""What gRPC says of a failed handshake, and what that means."""
+
+
+def words_of(refused: AioRpcError) -> str:
+    """Why, for people."""
+    said = refused.details() or refused.code().name
+    return next((words for sign, words in HANDSHAKES.items() if sign in said), said)
+
+
 def error_of(refused: AioRpcError) -> WindlassError:
     """With the reason and the details that came with it; a status that has no class here is a plain WindlassError."""
     code = refused.code()
     said = _said(refused)
     info = next(_of(said, error_details_pb2.ErrorInfo), error_details_pb2.ErrorInfo())
     return ERRORS.get(code, WindlassError)(
-        refused.details() or code.name,
+        words_of(refused),
         code=code.name,
         reason=info.reason,
         metadata=info.metadata,

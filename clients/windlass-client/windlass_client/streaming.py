@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Method = grpc.aio.StreamStreamMultiCallable[Request, Reply]
 
 READ_AHEAD = 1000
-"""Items taken from the source before they can be sent."""
+"""Tasks taken from the source before they can be sent; a list is taken as a whole."""
 UNDER_WAY = 8
 """Messages that wait for their answers; what comes meanwhile goes into the next one."""
 LARGEST_BATCH = 500
@@ -84,6 +84,7 @@ class Outbox:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self._waiting: deque[Message] = deque()
+        self._ahead = 0
         self._ended = False
         self._sent: deque[Message] = deque()
         self._changed = asyncio.Event()
@@ -96,8 +97,9 @@ class Outbox:
                 tasks = (item,) if isinstance(item, NewTask) else item
                 requests = tuple(convert.enqueue_request(task, task.request_id or str(uuid4())) for task in tasks)
                 if requests:
-                    await self._until(lambda: len(self._waiting) < READ_AHEAD)
+                    await self._until(lambda: self._ahead < READ_AHEAD)
                     self._waiting.append(Message(requests, not isinstance(item, NewTask)))
+                    self._ahead += len(requests)
                     self._changed.set()
         except Exception as error:  # noqa: BLE001 - it is raised where the caller waits, behind what came before it
             self.error = error
@@ -139,6 +141,7 @@ class Outbox:
             if size + self._waiting[0].requests[0].ByteSize() > LARGEST_BYTES:
                 break
             requests.extend(self._waiting.popleft().requests)
+        self._ahead -= len(requests)
         return Message(tuple(requests), message.whole)
 
     async def _until(self, true: Callable[[], bool]) -> None:

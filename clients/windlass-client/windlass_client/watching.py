@@ -58,7 +58,8 @@ async def follow(
                 raise error from refused
         finally:
             stream.cancel()
-        if outage.begins() and on_outage:
+        broke = isinstance(error, Unavailable)  # else it was open as long as a stream may be
+        if outage.begins() and broke and on_outage:
             on_outage(error)
         if outage.lasts_too_long():
             raise error

@@ -8,12 +8,12 @@ from windlass_proto.v1 import access_pb2, access_service_pb2, access_service_pb2
 
 from windlass.control import convert, scope
 from windlass.control.guard import caller
+from windlass.control.lists import listing
 from windlass.control.notes import note
 from windlass.control.paging import bounded, page_size, read_token, write_token
 from windlass.control.status import answers
 from windlass.control.values import payload, read_seconds, timestamp
 from windlass.core.fields import AUDIT
-from windlass.core.filters import parse_filter
 from windlass.host.grants import Grant, new_token
 from windlass.host.kernel import Kernel
 from windlass.store.audit import AuditEntry
@@ -68,13 +68,13 @@ class AccessServicer(access_service_pb2_grpc.AccessServicer):
     async def ListAudit(
         self, request: access_service_pb2.ListAuditRequest, context: Any
     ) -> access_service_pb2.ListAuditResponse:
-        wanted, name = parse_filter(request.filter, AUDIT), f"audit entries where {request.filter}"
-        (after,) = read_token(name, request.page_token, tuple[int]) or (None,)
+        asked = listing("audit", AUDIT, tuple[int], request.filter)
+        (after,) = asked.place(request.page_token) or (None,)
 
         async def read(size: int) -> access_service_pb2.ListAuditResponse:
-            page = await self._audit.entries(size, after, wanted)
+            page = await self._audit.entries(size, after, asked.filter)
             return access_service_pb2.ListAuditResponse(
-                entries=map(_entry, page.items), next_page_token=write_token(name, page.after)
+                entries=map(_entry, page.items), next_page_token=asked.token(page.after)
             )
 
         return await bounded(read, page_size(request.page_size, 50))

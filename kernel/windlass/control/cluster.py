@@ -6,7 +6,7 @@ from typing import Any
 
 from windlass_proto.v1 import cluster_pb2, cluster_service_pb2, cluster_service_pb2_grpc
 
-from windlass.control import convert_cluster
+from windlass.control import convert_cluster, scope
 from windlass.control.convert import read_id
 from windlass.control.guard import caller
 from windlass.control.notes import note
@@ -19,6 +19,7 @@ CAPABILITIES = ("cluster", "drain", "operations", "reload", "schedules")
 
 class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
     def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
         self._roster = kernel.roster
         self._valves = kernel.valves
 
@@ -51,28 +52,28 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
     async def ListPools(
         self, request: cluster_service_pb2.ListPoolsRequest, context: Any
     ) -> cluster_service_pb2.ListPoolsResponse:
-        pools = await self._roster.pools()
+        pools = [pool for pool in await self._roster.pools() if scope.holds(pool.entry.name)]
         return cluster_service_pb2.ListPoolsResponse(pools=map(convert_cluster.pool, pools))
 
     @answers
     async def GetPool(self, request: cluster_service_pb2.GetPoolRequest, context: Any) -> cluster_pb2.Pool:
-        return await self._pool(read_name(request.name, "pools"))
+        return await self._pool(_pool_of(request))
 
     @answers
     async def ResizePool(self, request: cluster_service_pb2.ResizePoolRequest, context: Any) -> cluster_pb2.Pool:
-        pool = read_name(request.name, "pools")
+        pool = _pool_of(request)
         await self._valves.resize(pool, request.slots, note(request, request.name, request.reason))
         return await self._pool(pool)
 
     @answers
     async def PausePool(self, request: cluster_service_pb2.PausePoolRequest, context: Any) -> cluster_pb2.Pool:
-        pool, noted = read_name(request.name, "pools"), note(request, request.name, request.reason)
+        pool, noted = _pool_of(request), note(request, request.name, request.reason)
         await self._valves.pause_pool(pool, caller.get().name, request.reason, noted)
         return await self._pool(pool)
 
     @answers
     async def ResumePool(self, request: cluster_service_pb2.ResumePoolRequest, context: Any) -> cluster_pb2.Pool:
-        pool = read_name(request.name, "pools")
+        pool = _pool_of(request)
         await self._valves.resume_pool(pool, note(request, request.name, request.reason))
         return await self._pool(pool)
 
@@ -106,11 +107,23 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
         lanes = await self._roster.lanes()
         return cluster_service_pb2.ListLanesResponse(lanes=map(convert_cluster.lane, lanes))
 
-    async def Reload(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
+    @answers
+    async def Reload(
+        self, request: cluster_service_pb2.ReloadRequest, context: Any
+    ) -> cluster_service_pb2.ReloadResponse:
+        noted = note(request, "configuration", request.reason)
+        done = await self._kernel.reload(noted)
+        return cluster_service_pb2.ReloadResponse(changed=done.changed, waiting_for_restart=done.waiting)
 
     async def _pool(self, pool: str) -> cluster_pb2.Pool:
         return convert_cluster.pool(await self._roster.pool(pool))
 
     async def _kind(self, kind: str) -> cluster_pb2.Kind:
         return convert_cluster.kind(await self._roster.kind(kind))
+
+
+def _pool_of(request: Any) -> str:
+    """The pool that a request names; whether there is one is nothing for a caller who may not touch it."""
+    pool = read_name(request.name, "pools")
+    scope.check_pool(pool)
+    return pool

@@ -74,9 +74,11 @@ ROLES: Mapping[str, Mapping[str, Role]] = {
 _SCOPED: Mapping[str, tuple[str, ...]] = {
     "Tasks": (
         *("Enqueue", "BatchEnqueue", "EnqueueStream", "Get", "List", "Interrupt", "Retry", "Reprioritize"),
-        *("Explain", "Watch"),
+        *("Explain", "Watch", "WatchQueue", "BulkInterrupt", "BulkRetry", "BulkReprioritize"),
     ),
-    "History": ("Get", "List", "ListSteps"),
+    "History": ("Get", "List", "ListSteps", "ReadOutput"),
+    "Overview": ("GetOverview", "WatchOverview"),
+    "Cluster": ("GetServerInfo", "ListPools", "GetPool", "ResizePool", "PausePool", "ResumePool"),
     "Access": ("WhoAmI", "CreateToken", "ListTokens", "RevokeToken"),
 }
 SCOPED = frozenset(f"/windlass.v1.{service}/{name}" for service, names in _SCOPED.items() for name in names)

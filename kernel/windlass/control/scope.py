@@ -19,11 +19,15 @@ def pools() -> Scope:
     return caller.get().pools
 
 
+def holds(pool: str) -> bool:
+    """Whether the caller may see this pool."""
+    return reaches(caller.get().pools, pool)
+
+
 def check_pool(pool: str) -> None:
     """Raises `PoolOutOfScope` when the caller may not touch this pool."""
-    mine = caller.get().pools
-    if not reaches(mine, pool):
-        raise PoolOutOfScope.of(pool, mine)
+    if not holds(pool):
+        raise PoolOutOfScope.of(pool, caller.get().pools)
 
 
 async def check_task(library: Library, task: int) -> None:

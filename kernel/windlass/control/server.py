@@ -13,6 +13,7 @@ from windlass_proto.v1 import (
     access_service_pb2_grpc,
     cluster_service_pb2_grpc,
     history_service_pb2_grpc,
+    operations_service_pb2_grpc,
     overview_service_pb2_grpc,
     schedules_service_pb2_grpc,
     tasks_service_pb2_grpc,
@@ -25,6 +26,7 @@ from windlass.control.gatekeeper import Gatekeeper
 from windlass.control.guard import Guard
 from windlass.control.history import HistoryServicer
 from windlass.control.open_streams import RECHECK, OpenStreams
+from windlass.control.operations import OperationsServicer
 from windlass.control.overview import OverviewServicer
 from windlass.control.paging import LARGEST_MESSAGE
 from windlass.control.roles import check_roles
@@ -42,6 +44,7 @@ SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...]
     (overview_service_pb2_grpc.add_OverviewServicer_to_server, OverviewServicer),
     (schedules_service_pb2_grpc.add_SchedulesServicer_to_server, SchedulesServicer),
     (cluster_service_pb2_grpc.add_ClusterServicer_to_server, ClusterServicer),
+    (operations_service_pb2_grpc.add_OperationsServicer_to_server, OperationsServicer),
     (access_service_pb2_grpc.add_AccessServicer_to_server, AccessServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""

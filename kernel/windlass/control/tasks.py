@@ -8,6 +8,7 @@ from typing import Any
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
 
 from windlass.control import convert, scope
+from windlass.control.bulk import BulkRpcs
 from windlass.control.enqueuing import Enqueuing
 from windlass.control.guard import caller
 from windlass.control.notes import note
@@ -19,7 +20,7 @@ from windlass.host.kernel import Kernel
 from windlass.store.facts import Asked
 
 
-class TasksServicer(Enqueuing, QueueLists, tasks_service_pb2_grpc.TasksServicer):
+class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.TasksServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
 
@@ -71,15 +72,6 @@ class TasksServicer(Enqueuing, QueueLists, tasks_service_pb2_grpc.TasksServicer)
             raise InvalidArgument("after_sequence is beyond every event of this task", field="after_sequence")
         async for event in self._kernel.watches.follow(task, request.after_sequence):
             yield convert.event(event)
-
-    async def BulkInterrupt(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkRetry(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
-
-    async def BulkReprioritize(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
 
     async def _task(self, task: int) -> task_pb2.Task:
         return convert.task(await self._found(task))

@@ -13,7 +13,7 @@ import structlog
 
 from windlass import telemetry
 from windlass.core.access import Role, reaches
-from windlass.errors import InvalidArgument, PayloadInvalid, PayloadTooLarge, PoolOutOfScope, UnknownKind
+from windlass.errors import InvalidArgument, KindReserved, PayloadInvalid, PayloadTooLarge, PoolOutOfScope, UnknownKind
 from windlass.handler import Concurrency, Twin
 from windlass.host.context import NUL, clean
 from windlass.host.plugins import Kind
@@ -82,9 +82,14 @@ class Admission:
         self._kinds = kinds
         self._pools = pools
 
-    def admit(self, request: Request, caller: Caller) -> NewTask:
-        """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`."""
+    def admit(self, request: Request, caller: Caller, *, reserved: bool = False) -> NewTask:
+        """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`.
+
+        `reserved`: the kernel itself asks, and may have tasks of its own kinds.
+        """
         kind = self._kind(request.kind)
+        if kind.is_reserved and not reserved:
+            raise KindReserved.of(request.kind, "task.kind")
         self._check(request)
         payload = self._payload(kind, request)
         title = request.title or _title(kind, payload)

@@ -36,6 +36,9 @@ def _uncounted(_pool: str, _claimed: Sequence[Claimed], _took: float) -> None: .
 class Dispatcher(Service):
     """`launch` starts a claimed task, and `freed` is called when its slot is free; `may_claim` is the node's gate."""
 
+    poll_seconds = POLL_SECONDS
+    """How often it looks by itself, in case a hint was missed."""
+
     on_late: Callable[[int, Claimed], None] = staticmethod(_nothing)
     """Told of each task whose claim was on its way, for this node, when the heap was given up."""
 
@@ -134,7 +137,7 @@ class Dispatcher(Service):
             if wanted and node is not None and await self._claim(node, wanted) == wanted:
                 continue
             self._ringing = False
-            await self._bell.wait(POLL_SECONDS)
+            await self._bell.wait(self.poll_seconds)
 
     async def _claim(self, node: int, wanted: int) -> int:
         given_up = self._times_given_up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,29 +11,37 @@ import msgspec
 import structlog
 
 from windlass import telemetry
-from windlass.config import NodeConfig, RetentionConfig
+from windlass.config import Config, LogConfig, NodeConfig, RetentionConfig
 from windlass.core.explain import Gate, gates, veiled
 from windlass.core.signals import Thresholds
-from windlass.errors import PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
+from windlass.door import Door
+from windlass.errors import KindReserved, NotReloadable, PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
+from windlass.host.bulk import Bulk, Deeds
+from windlass.host.bulk_kinds import POOL as MAINTENANCE
+from windlass.host.bulk_kinds import SLOTS, BulkHandler
+from windlass.host.doors import LiveDoor
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.intake import Intake
 from windlass.host.maintenance.residents import ResidentKeeper, resident_tasks
 from windlass.host.maintenance.scheduler import Scheduler
 from windlass.host.node import Node
+from windlass.host.operations import LiveCall, Operations
 from windlass.host.overview import Overview
 from windlass.host.pages import Pages
 from windlass.host.plugins import Plugins
+from windlass.host.reloading import Reloaded, Reloader
 from windlass.host.roster import Roster
-from windlass.host.schedules import Timetable
+from windlass.host.schedules import SCHEDULER, Timetable
 from windlass.host.secret_names import secret_names
 from windlass.host.sections import Sections
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.host.valves import Valves
 from windlass.host.watches import Watches
+from windlass.operation import OperationCall
 from windlass.store.facts import Asked, Interrupted, NewTask, Note, Receipt
 from windlass.store.pools import KindFacts
 from windlass.store.port import ALL_POOLS, Scope, Store
@@ -75,21 +84,27 @@ class Kernel:
         surroundings = surroundings or Surroundings()
         self._store = store
         self._plugins = plugins
-        self.secret_names = secret_names(kind.handler.payload_type for kind in plugins.kinds.values())
+        payloads = [kind.handler.payload_type for kind in plugins.kinds.values()]
+        self.secret_names = secret_names([*payloads, *(one.operation.argument for one in plugins.operations.values())])
         self.library = store.library
         self.statistics = store.statistics
         self.watches = Watches(store.library)
         self.pages = Pages(store.library)
         self.overview = Overview(store.survey, store.statistics, Sections(plugins.health), plugins.kinds)
         self.overview.thresholds = health or Thresholds()
-        # A handler that names a pool of its own need not be configured to run.
-        self._pools = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()} | config.pools
+        self._pools = self._configured(config)
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
+        self.bulk = Bulk(store.library, self.admission, self.enqueuer)
+        for kind in plugins.kinds.values():
+            if isinstance(kind.handler, BulkHandler):
+                kind.handler.doer = Deeds(self)
         self.intake = Intake(self.enqueuer.enqueue_batch)
         self.valves = Valves(store.pools, store.cluster, self.node)
+        self.operations = Operations(plugins.operations, store.audit, self._call)
+        self.reloader: Reloader | None = None
         self.roster = Roster(store, plugins, lambda: self.node.epoch)
         leads, stored = self.node.leadership.membership, self.node.stored
         scheduler = Scheduler(store.schedules, leads, plugins.kinds, stored, surroundings.now)
@@ -103,14 +118,47 @@ class Kernel:
 
     async def start(self) -> None:
         """Join and begin to work.  Raises `StoreUnavailable`, `BootError`, or what a plugin's start-up hook raised."""
-        self._plugins.startup()
         await self._store.pools.register(self._pools, [_facts(kind.handler) for kind in self._plugins.kinds.values()])
         await self.timetable.register()
+        await self._plugins.startup(self._door("startup"))
         await self.node.join()
         await self.node.leadership.beat()
         await self.node.recover()
         for service in self._services:
             service.start()
+
+    def rereads(self, config: Config, read: Callable[[], Config], set_up_log: Callable[[LogConfig], None]) -> Reloader:
+        """From here on the configuration can be read again; see `Reloader`."""
+        door = self._door("config_reload")
+        self.reloader = Reloader(config, read, self, self._plugins, self._store.audit, door, set_up_log)
+        return self.reloader
+
+    async def reload(self, note: Note | None = None) -> Reloaded:
+        """Read the configuration again.  Raises `ConfigError`, `StoreUnavailable`, or `NotReloadable`."""
+        if self.reloader is None:
+            raise NotReloadable("this server was started without a configuration that could be read again")
+        return await self.reloader.reload(note)
+
+    def pools_of(self, config: NodeConfig) -> Mapping[str, int]:
+        """The slots of those pools that can be changed here and now: those that this node serves."""
+        return {name: slots for name, slots in self._configured(config).items() if name in self._pools}
+
+    async def reconfigure(self, config: Config) -> None:
+        """Take what can change while tasks run.  Raises `StoreUnavailable`, and has then changed nothing."""
+        await self._store.pools.register(self.pools_of(config.node), [])
+        self.node.reconfigure(config.node, config.retention)
+        self.overview.thresholds = config.health
+
+    def _configured(self, config: NodeConfig) -> dict[str, int]:
+        # A handler that names a pool of its own need not be configured to run.
+        usual = {kind.handler.pool: USUAL_SLOTS for kind in self._plugins.kinds.values()}
+        return usual | {MAINTENANCE: SLOTS} | config.pools
+
+    def _door(self, trigger: str) -> Door:
+        return LiveDoor(self.admission, self.enqueuer.enqueue, trigger, SCHEDULER)
+
+    def _call(self, caller: Caller, reason: str) -> OperationCall:
+        return LiveCall(self.admission, self.enqueuer.enqueue, caller, reason)
 
     async def interrupt(self, asked: Asked, note: Note | None = None) -> Interrupted:
         """End a task; the node that runs it is told at once."""
@@ -130,8 +178,15 @@ class Kernel:
         await self._store.queue.reprioritize(task, priority, note)
         self.node.look()
 
-    async def retry(self, task: int, caller: Caller, request_id: str = "", note: Note | None = None) -> Receipt:
-        """Ask again for what a task that has ended was asked: a new task, which names the old one.
+    async def retry(
+        self,
+        task: int,
+        caller: Caller,
+        request_id: str = "",
+        note: Note | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Ask again for what a task that has ended was asked: a new task, which names the old one, with more `labels`.
 
         Raises `TaskNotFound`, `TaskInQueue` when it has not ended, or `PayloadInvalid` when its handler can't fold what
         joined it.
@@ -142,12 +197,15 @@ class Kernel:
         if not facts.state.final:
             raise TaskInQueue(f"task {task} has not ended: it is {facts.state.name}", task=task)
         kind = self._plugins.kinds.get(request.kind)
+        if kind is not None and kind.is_reserved:
+            raise KindReserved.of(request.kind, "name")
         again = msgspec.structs.replace(
             request,
             retry_of=task,
             trigger="retry",
             origin=caller.origin,
             initiator=caller.name,
+            labels=_with_more(request.labels, labels) if labels else request.labels,
             payload=await self._whole_payload(request, task),
             request_id=read_request_id(request_id),
             body_hash=task.to_bytes(16),
@@ -199,6 +257,10 @@ class Kernel:
         await asyncio.gather(*(service.stop() for service in reversed(self._services)))
         await self._plugins.close_executors()
         self._plugins.shutdown()
+
+
+def _with_more(labels: str, more: Mapping[str, str]) -> str:
+    return msgspec.json.encode(msgspec.json.decode(labels) | dict(more), order="sorted").decode()
 
 
 def _facts(handler: Handler[Any]) -> KindFacts:

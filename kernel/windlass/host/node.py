@@ -21,13 +21,14 @@ from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
 from windlass.errors import NodeGone, NodeNotFound, StoreUnavailable
 from windlass.host.admission import Admission
+from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
 from windlass.host.completer import Completer
 from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import Execution
 from windlass.host.lanes import Lanes
-from windlass.host.maintenance.keepers import keepers
+from windlass.host.maintenance.keepers import keep, keepers
 from windlass.host.maintenance.leadership import Leadership
 from windlass.host.maintenance.promoter import Promoter
 from windlass.host.maintenance.recoverer import Recoverer
@@ -44,6 +45,7 @@ from windlass.store.port import Store
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
+RARE_POLL_SECONDS = 5.0
 LAST_WORDS_SECONDS = 3.0
 RAISED_SECONDS = 1.5
 """For handlers to end once they are cancelled by a shutdown; with the rest it stays below 3 s after the grace."""
@@ -88,6 +90,9 @@ class Node(Service):
             for pool in pools
         ]
         for dispatcher in self.dispatchers:
+            if dispatcher.pool == MAINTENANCE:
+                # Seldom used: an idle node would ask twice as often.
+                dispatcher.poll_seconds = RARE_POLL_SECONDS
             dispatcher.on_late = self._return_unstarted
             dispatcher.on_claimed = self._claimed
         here, gone = (lambda: self._epoch), surroundings.is_gone
@@ -111,6 +116,14 @@ class Node(Service):
         """Something may have become claimable."""
         for dispatcher in self.dispatchers:
             dispatcher.look()
+
+    def reconfigure(self, config: NodeConfig, retention: RetentionConfig) -> None:
+        """Take what can change while tasks run; times of the lease can't."""
+        self._config = msgspec.structs.replace(
+            self._config, drain_grace=config.drain_grace, leak_limit=config.leak_limit
+        )
+        keep(self._keepers, retention)
+        self.sharing.look()
 
     @property
     def epoch(self) -> int | None:

@@ -7,6 +7,7 @@ mistake.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -22,11 +23,15 @@ from windlass.config import decode_section
 from windlass.core.residents import Resident, check_residents
 from windlass.core.schedules import Schedule
 from windlass.core.sections import HealthSection
-from windlass.errors import BadHandler, BootError
+from windlass.door import Door
+from windlass.errors import BadHandler, BootError, ConfigError
 from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
+from windlass.host.bulk_kinds import BulkHandler
 from windlass.host.executors import BuiltIn, Recipe
 from windlass.host.executors.inline import Inline
+from windlass.host.registered_operations import Registered, register_operations
+from windlass.operation import Operation
 from windlass.settings import Section, Settings
 
 log = structlog.get_logger()
@@ -34,6 +39,8 @@ log = structlog.get_logger()
 GROUP = "windlass.plugins"
 OURS = "windlass"
 """The plugin of what the kernel brings itself."""
+HOOK_SECONDS = 30.0
+"""For a plugin to take a new configuration."""
 R = TypeVar("R")
 HealthHook = Callable[[], Awaitable[HealthSection | None]]
 
@@ -58,6 +65,11 @@ class Kind(msgspec.Struct, frozen=True):
     executor_name: str = "inline"
     plugin: str = ""
     """Which one brings it."""
+
+    @property
+    def is_reserved(self) -> bool:
+        """Its tasks are made by the kernel alone: their payloads say on whose behalf they act."""
+        return isinstance(self.handler, BulkHandler)
 
     def folded(self, payload: bytes, joined: Iterable[bytes]) -> Any:
         """The payload with those of all who joined.  Raises `Unfolded`, and what `decode` raises."""
@@ -88,23 +100,46 @@ class Plugins:
         hooks: pluggy.PluginManager,
         kinds: Mapping[str, Kind],
         executors: Mapping[str, Executor],
-        quarantined: Mapping[str, str],
         schedules: Mapping[str, Sequence[Schedule]],
         residents: Sequence[Resident],
         health: Mapping[str, HealthHook],
-        found: Sequence[PluginFacts] = (),
+        found: Sequence[PluginFacts],
+        sections: Sequence[tuple[str, Section]],
     ) -> None:
         self._hooks = hooks
         self.kinds = kinds
         self.executors = executors
-        self.quarantined = quarantined
         self.schedules = schedules
         self.residents = residents
         self.health = health
         self.found = found
+        self.quarantined = {plugin.name: plugin.error for plugin in found if plugin.error}
+        self.operations: Mapping[str, Registered] = {}
+        self._sections = sections
 
-    def startup(self) -> None:
-        self._hooks.hook.windlass_startup()
+    async def startup(self, door: Door) -> None:
+        """Raises what a hook raises."""
+        for implementation in self._hooks.hook.windlass_startup.get_hookimpls():
+            await _asked(implementation, kernel=door)
+
+    @property
+    def rereading(self) -> frozenset[str]:
+        """The sections of those that take a new one while the server runs."""
+        who = {one.plugin_name for one in self._hooks.hook.windlass_config_reloaded.get_hookimpls()}
+        return frozenset(section.name for plugin, section in self._sections if plugin in who)
+
+    def read_settings(self, config: Mapping[str, Mapping[str, Any]]) -> Settings:
+        """The `[plugins]` table, decoded.  Raises `ConfigError`."""
+        return _settings(self._sections, config)
+
+    async def config_reloaded(self, door: Door, settings: Settings) -> None:
+        """Tell every plugin that wants to know; one that fails is logged."""
+        for implementation in self._hooks.hook.windlass_config_reloaded.get_hookimpls():
+            try:
+                async with asyncio.timeout(HOOK_SECONDS):
+                    await _asked(implementation, kernel=door, settings=settings)
+            except Exception:
+                log.exception("a plugin failed in windlass_config_reloaded", plugin=implementation.plugin_name)
 
     async def close_executors(self) -> None:
         for name, executor in self.executors.items():
@@ -140,13 +175,17 @@ def load_plugins(
         hooks.check_pending()
     except pluggy.PluginValidationError as error:
         raise BootError(f"{error}; the hooks there are stand in windlass/hookspecs.py") from error
-    settings = _settings(hooks, config)
+    sections = _sections(hooks)
+    settings = _settings(sections, config)
     executors = _executors(hooks, settings)
     residents = [resident for _, resident in _registered(hooks, "residents", Resident, settings)]
     check_residents(residents)
     kinds, schedules = _kinds(hooks, settings, executors), _schedules(hooks, settings)
     found = [_found(name, versions, quarantined, kinds) for name in sorted({*schedules, *quarantined})]
-    return Plugins(hooks, kinds, executors, quarantined, schedules, residents, _health(hooks), found)
+    health = _health(hooks)
+    loaded = Plugins(hooks, kinds, executors, schedules, residents, health, found, sections)
+    loaded.operations = register_operations(_registered(hooks, "operations", Operation, settings))
+    return loaded
 
 
 def _found(
@@ -173,14 +212,27 @@ def _register_installed(hooks: pluggy.PluginManager) -> tuple[dict[str, str], di
     return quarantined, versions
 
 
-def _settings(hooks: pluggy.PluginManager, config: Mapping[str, Mapping[str, Any]]) -> Settings:
-    sections: list[Section] = hooks.hook.windlass_register_settings()
-    names = [section.name for section in sections]
+def _sections(hooks: pluggy.PluginManager) -> list[tuple[str, Section]]:
+    """With whose each is."""
+    sections = []
+    for implementation in hooks.hook.windlass_register_settings.get_hookimpls():
+        section = implementation.function()
+        if isinstance(section, Section):
+            sections.append((implementation.plugin_name, section))
+        elif section is not None:
+            name = implementation.plugin_name
+            raise BootError(f"plugin {name}: windlass_register_settings returned {section!r}, no Section")
+    return sections
+
+
+def _settings(sections: Iterable[tuple[str, Section]], config: Mapping[str, Mapping[str, Any]]) -> Settings:
+    by_name = {section.name: section.type for _, section in sections}
     for name in config:
-        if name not in names:
-            known = ", ".join(sorted(names)) or "none"
-            raise BootError(f"[plugins.{name}] belongs to no installed plugin (known sections: {known})")
-    return Settings({s.type: decode_section(config.get(s.name, {}), s.type, f"plugins.{s.name}") for s in sections})
+        if name not in by_name:
+            known = ", ".join(sorted(by_name)) or "none"
+            raise ConfigError(f"[plugins.{name}] belongs to no installed plugin (known sections: {known})")
+    decoded = {name: decode_section(config.get(name, {}), type_, f"plugins.{name}") for name, type_ in by_name.items()}
+    return Settings({by_name[name]: section for name, section in decoded.items()})
 
 
 def _executors(hooks: pluggy.PluginManager, settings: Settings) -> dict[str, Executor]:
@@ -250,3 +302,10 @@ def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings
                 name = implementation.plugin_name
                 raise BootError(f"plugin {name}: windlass_register_{what} returned {item!r}, no {type_.__name__}")
             yield implementation.plugin_name, item
+
+
+async def _asked(implementation: Any, **given: object) -> None:
+    """Call a hook with what it names of `given`; it may be `async def`."""
+    answer = implementation.function(*[given[name] for name in implementation.argnames])
+    if isinstance(answer, Awaitable):
+        await answer

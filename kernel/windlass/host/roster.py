@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from windlass.errors import KindNotFound, NodeNotFound, PoolNotFound
+from windlass.host.json_schema import json_schema
 from windlass.host.plugins import Kind, PluginFacts, Plugins
 from windlass.host.process import our_version
 from windlass.store.lanes import LaneFacts
@@ -115,14 +115,6 @@ def first_words(documented: type) -> str:
     # Not what it inherits: that tells of handlers in general.
     written = inspect.cleandoc(documented.__dict__.get("__doc__") or "")
     return " ".join(written.partition("\n\n")[0].split())
-
-
-def json_schema(type_: Any) -> bytes | None:
-    """The JSON Schema of a type, as text; None for what it can't describe."""
-    try:
-        return msgspec.json.encode(msgspec.json.schema(type_))
-    except TypeError:
-        return None
 
 
 def _pool_card(entry: PoolEntry, depths: Sequence[Depth]) -> PoolCard:

@@ -20,7 +20,15 @@ class AuditEntry(msgspec.Struct, frozen=True):
 
 
 class Audit(ABC):
-    """Rows are written by the calls that take a `Note`: all of the effect and its row, or neither."""
+    """Rows are written by the calls that take a `Note`: all of the effect and its row, or neither.
+
+    A call whose effect is not the store's has its row written before it: the row says that it was asked, and claims
+    nothing of what came of it.
+    """
+
+    @abstractmethod
+    async def write(self, note: Note) -> None:
+        """The row of a call whose effect is not the store's."""
 
     @abstractmethod
     async def entries(self, size: int, after: int | None = None, filter: Filter = EVERYTHING) -> Page[AuditEntry]:

@@ -5,21 +5,34 @@
 
 from windlass.core.interrupts import Rung
 from windlass.core.lifecycle import State, Verdict
-from windlass.errors import BootError, InvalidArgument, PayloadInvalid, UnknownKind
+from windlass.errors import (
+    ArgumentInvalid,
+    BootError,
+    InvalidArgument,
+    OperationRejected,
+    PayloadInvalid,
+    RoleTooLow,
+    UnknownKind,
+)
 from windlass.testing.conformance import HandlerContract, check_handler_keeps_contract
 from windlass.testing.harness import Harness
+from windlass.testing.made import Made
 from windlass.testing.record import Child, Progress, Run, Stage, Step, Visit
 from windlass.testing.virtual import Deadlock, run_virtually, virtual
 
 __all__ = [
+    "ArgumentInvalid",
     "BootError",
     "Child",
     "Deadlock",
     "HandlerContract",
     "Harness",
     "InvalidArgument",
+    "Made",
+    "OperationRejected",
     "PayloadInvalid",
     "Progress",
+    "RoleTooLow",
     "Run",
     "Rung",
     "Stage",

@@ -21,19 +21,26 @@ Children are recorded and not run, and need no handler here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import count
 from types import ModuleType
 from typing import Any, Self
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.core.lifecycle import State
 from windlass.handler import Handler, is_blocking
 from windlass.hookspecs import hookimpl
 from windlass.host.admission import Admission, Caller, Request
 from windlass.host.children import encoded
+from windlass.host.operations import Operations
 from windlass.host.plugins import Kind, Plugins, load_plugins
+from windlass.host.schedules import SCHEDULER
 from windlass.settings import Settings
+from windlass.store.facts import Note
+from windlass.store.memory import MemoryStore, World
+from windlass.testing.made import Made, Makes
 from windlass.testing.one_task import Moment, OneTask
 from windlass.testing.record import Run
 from windlass.testing.virtual import real_time
@@ -61,20 +68,44 @@ class Harness:
             for name, kind in loaded.kinds.items()
         }
         self._admission = Admission(loaded.kinds)
+        self._makes = Makes(loaded.kinds)
+
+    @property
+    def made(self) -> Sequence[Made]:
+        """The tasks that hooks and operations made."""
+        return tuple(self._makes.made)
 
     @property
     def kinds(self) -> Mapping[str, Handler[Any]]:
-        """The handlers that were registered, by kind."""
-        return {name: kind.handler for name, kind in self._plugins.kinds.items()}
+        """The handlers that plugins registered, by kind."""
+        return {name: kind.handler for name, kind in self._plugins.kinds.items() if not kind.is_reserved}
 
     async def __aenter__(self) -> Self:
-        self._plugins.startup()
+        await self._plugins.startup(self._makes.door("startup", SCHEDULER))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         with real_time():
             await self._plugins.close_executors()
         self._plugins.shutdown()
+
+    async def reload(self, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """The configuration is read again, with this table `[plugins]`.  Raises `ConfigError` as a reload does."""
+        decoded = self._plugins.read_settings(settings or {})
+        await self._plugins.config_reloaded(self._makes.door("config_reload", SCHEDULER), decoded)
+
+    async def call(self, operation: str, argument: object = None, *, role: Role = Role.ADMIN, reason: str = "") -> Any:
+        """What an operation answers to a caller of that role, as its JSON says it.
+
+        `operation` is its name without the plugin's; `argument` a struct or dict, or the bytes of its JSON.  Raises
+        `ArgumentInvalid`, `OperationRejected` and their kin, as a caller is told, and what the operation raises.
+        """
+        names = [name for name in self._plugins.operations if name.endswith(f".{operation}")]
+        who = msgspec.structs.replace(CALLER, role=role)
+        note = Note(who.name, "", role, "windlass.v1.Operations/Call", operation, reason)
+        operations = Operations(self._plugins.operations, MemoryStore(World(_now)).audit, self._makes.call)
+        answer = await operations.call((names or [operation])[0], encoded(argument), who, note)
+        return msgspec.json.decode(answer)
 
     async def run(
         self,
@@ -127,6 +158,10 @@ class Harness:
     def _task(self, kind: str, payloads: Sequence[object], request: Mapping[str, Any]) -> OneTask:
         requests = [Request(kind=kind, payload=encoded(payload), **request) for payload in payloads]
         return OneTask(next(_numbers), [self._admission.admit(each, CALLER) for each in requests], self._kinds)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _Handlers:

@@ -107,7 +107,7 @@ class WatchedChildren(Children):
     """Remembers what was enqueued.  Kinds that nobody registered are taken as they come."""
 
     def __init__(self, kinds: Mapping[str, Kind], queue: Queue, now: Callable[[], float]) -> None:
-        super().__init__(Admission(_AnyKind(kinds)), queue, lambda _: None)
+        super().__init__(Admission(AnyKind(kinds)), queue, lambda _: None)
         self._now = now
         self.made: list[Child] = []
 
@@ -126,7 +126,7 @@ class _Stranger(Handler[Any]):
         raise NotImplementedError
 
 
-class _AnyKind(dict[str, Kind]):
+class AnyKind(dict[str, Kind]):
     """A child's handler may be another plugin's."""
 
     def get(self, name: str, _: object = None) -> Kind:

@@ -59,7 +59,7 @@ class OperationsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Call(self, request, context):
-        """Runs one.  One that writes needs the role it names, and is audited; a `request_id` seen before is refused while it runs.
+        """Runs one, for callers with the role it names.  Of one that writes the audit log has a row, written before it runs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class OperationsStub:
     List: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationsRequest, _operations_service_pb2.ListOperationsResponse]
     """Every operation that this server's plugins registered, by name."""
     Call: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.CallOperationRequest, _operations_service_pb2.CallOperationResponse]
-    """Runs one.  One that writes needs the role it names, and is audited; a `request_id` seen before is refused while it runs."""
+    """Runs one, for callers with the role it names.  Of one that writes the audit log has a row, written before it runs."""
 
 @_typing.type_check_only
 class OperationsAsyncStub(OperationsStub):
@@ -46,7 +46,7 @@ class OperationsAsyncStub(OperationsStub):
     List: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ListOperationsRequest, _operations_service_pb2.ListOperationsResponse]  # type: ignore[assignment]
     """Every operation that this server's plugins registered, by name."""
     Call: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.CallOperationRequest, _operations_service_pb2.CallOperationResponse]  # type: ignore[assignment]
-    """Runs one.  One that writes needs the role it names, and is audited; a `request_id` seen before is refused while it runs."""
+    """Runs one, for callers with the role it names.  Of one that writes the audit log has a row, written before it runs."""
 
 class OperationsServicer(metaclass=_abc_1.ABCMeta):
     """What plugins add to the control plane: typed operations, from which clients build a plugin's commands and pages."""
@@ -65,6 +65,6 @@ class OperationsServicer(metaclass=_abc_1.ABCMeta):
         request: _operations_service_pb2.CallOperationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.CallOperationResponse, _abc.Awaitable[_operations_service_pb2.CallOperationResponse]]:
-        """Runs one.  One that writes needs the role it names, and is audited; a `request_id` seen before is refused while it runs."""
+        """Runs one, for callers with the role it names.  Of one that writes the audit log has a row, written before it runs."""
 
 def add_OperationsServicer_to_server(servicer: OperationsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -139,7 +139,7 @@ class Schedule(_message.Message):
     last_task: _builtins.str
     """`tasks/{id}` of the last one it made."""
     timing_text: _builtins.str
-    """In plain words: "at 04:30 on every day, Europe/Berlin"."""
+    """In plain words: "at 04:30 every day, Europe/Berlin"."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
         """From 1 s to 366 days, counted from when the schedule was made."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from windlass.config import RetentionConfig
 from windlass.core.lifecycle import State
@@ -24,6 +24,15 @@ def keepers(store: Store, membership: Callable[[], Membership | None], config: R
         Pruner(store, membership, retention(config), config.requests * DAY),
         Vacuumer(store.upkeep, membership),
     ]
+
+
+def keep(services: Sequence[Service], config: RetentionConfig) -> None:
+    """These go on with another configuration."""
+    for service in services:
+        if isinstance(service, Roller):
+            service.period = config.partition * DAY
+        if isinstance(service, Pruner):
+            service.retention, service.requests = retention(config), config.requests * DAY
 
 
 def retention(config: RetentionConfig) -> Retention:

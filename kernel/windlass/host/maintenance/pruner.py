@@ -32,8 +32,8 @@ class Pruner(Service):
         self._upkeep = store.upkeep
         self._statistics = store.statistics
         self._membership = membership
-        self._retention = retention
-        self._requests = requests
+        self.retention = retention
+        self.requests = requests
 
     async def run(self) -> None:
         while True:
@@ -44,17 +44,17 @@ class Pruner(Service):
     async def prune(self, membership: Membership) -> None:
         """Once through everything."""
         await self._statistics.merge(membership)
-        await self._upkeep.expire(membership, self._requests, self._retention.longest)
-        if sets := await self._upkeep.drop(membership, self._retention.longest):
+        await self._upkeep.expire(membership, self.requests, self.retention.longest)
+        if sets := await self._upkeep.drop(membership, self.retention.longest):
             log.info("history dropped", sets=sets)
-        if not self._retention.is_uniform:
+        if not self.retention.is_uniform:
             await self._prune_tasks(membership)
 
     async def _prune_tasks(self, membership: Membership) -> None:
         after: int | None = 0
         removed = 0
         while after is not None:
-            pruned = await self._upkeep.prune(membership, self._retention, after, PAGE)
+            pruned = await self._upkeep.prune(membership, self.retention, after, PAGE)
             after, removed = pruned.after, removed + pruned.tasks
             if after is not None and not pruned.tasks:
                 await asyncio.sleep(PAGE_PAUSE)

@@ -24,7 +24,7 @@ class Roller(Service):
     def __init__(self, upkeep: Upkeep, membership: Callable[[], Membership | None], period: float) -> None:
         self._upkeep = upkeep
         self._membership = membership
-        self._period = period
+        self.period = period
 
     async def run(self) -> None:
         pause = LOOK_SECONDS
@@ -33,7 +33,7 @@ class Roller(Service):
             pause = LOOK_SECONDS
             if (membership := self._membership()) is None:
                 continue
-            did = await self._upkeep.roll(membership, self._period)
+            did = await self._upkeep.roll(membership, self.period)
             if did is Roll.BUSY:
                 pause = LONGEST_PAUSE
                 log.info("the next partitions wait for somebody's lock")

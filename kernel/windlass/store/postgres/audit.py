@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from windlass.core.access import Role
 from windlass.core.filters import EVERYTHING, Filter
 from windlass.store.audit import Audit, AuditEntry
@@ -16,6 +18,9 @@ LAST_ID = 2**63 - 1
 class PostgresAudit(Audit):
     def __init__(self, connections: Connections) -> None:
         self._db = connections
+
+    async def write(self, note: Note) -> None:
+        await self._db.rows("write_audit", msgspec.structs.asdict(note))
 
     async def entries(self, size: int, after: int | None = None, filter: Filter = EVERYTHING) -> Page[AuditEntry]:
         facts = {"before": LAST_ID if after is None else after, "limit": size + 1}

@@ -42,6 +42,8 @@ SETTINGS = {
     "idle_in_transaction_session_timeout": f"{STATEMENT_SECONDS * 1000}",
 }
 SETTLED = {"names": list(SETTINGS), "settings": list(SETTINGS.values())}
+# Where the planner guesses that little passes a filter it would rather read everything and sort that little.
+WALKING = {"enable_sort": "off"}
 DIALLING: dict[str, Any] = {
     "autocommit": True,
     "application_name": "windlass",
@@ -203,17 +205,20 @@ class Connections:
                 await run("write_audit", msgspec.structs.asdict(note))
         return rows
 
-    async def find(self, statement: sql_text.Composed, parameters: dict[str, Any]) -> list[Row]:
-        """The rows of a question that people put together.  Raises `FilterTooBroad` when they take too long."""
+    async def find(self, statement: sql_text.Composed, parameters: dict[str, Any], *, walks: bool = False) -> list[Row]:
+        """The rows of a question that people put together.  Raises `FilterTooBroad` when they take too long.
+
+        `walks`: it goes along a key and stops at its limit.
+        """
+        settings = (SETTINGS if self.address.pooled else {}) | {"statement_timeout": f"{int(FIND_SECONDS * 1000)}"}
+        settings |= WALKING if walks else {}
         with translated():
             async with (
                 self._connection() as connection,
                 connection.transaction(),
                 connection.cursor(binary=True) as cursor,
             ):
-                if self.address.pooled:
-                    await cursor.execute(sql("settle"), SETTLED)
-                await cursor.execute(sql("be_brief"), {"milliseconds": str(int(FIND_SECONDS * 1000))})
+                await cursor.execute(sql("settle"), {"names": list(settings), "settings": list(settings.values())})
                 try:
                     await cursor.execute(statement, parameters, prepare=False)
                 except psycopg.errors.QueryCanceled as error:

@@ -19,7 +19,7 @@ from windlass.store.port import Scope
 from windlass.store.postgres.statements import sql
 
 Columns = Mapping[str, LiteralString]
-"""By the name of a field, its expression.  `place`, `task` and `node` are joined in every statement about tasks."""
+"""By the name of a field, its expression.  `place` and `task` are joined in every statement about tasks."""
 
 TASK_COLUMNS: Columns = {
     "id": "place.id",
@@ -43,7 +43,7 @@ TASK_COLUMNS: Columns = {
     "retries": "place.attempt - place.uncounted",
     "retry.attempts": "task.attempt_limit",
     "retry.pause": "task.retry_pause",
-    "node": "coalesce(node.name, '')",
+    "node": "coalesce((select name from windlass.node where node.id = place.node), '')",
     "stage": "coalesce(place.stage, '')",
     "message": "coalesce(place.message, '')",
     "progress.current": "place.progress_current",
@@ -73,6 +73,8 @@ OPERATORS: Mapping[Operator, LiteralString] = {
     Operator.GREATER: ">",
     Operator.GREATER_OR_EQUAL: ">=",
 }
+JSON_OPERATORS: Mapping[Operator, LiteralString] = {Operator.EQUAL: "=", Operator.HAS: "@>"}
+"""Containment: what is equal, and arrays with it."""
 EVERYTHING_PASSES = SQL("true")
 
 
@@ -200,6 +202,8 @@ class Asking:
         return self._compared(SQL('{} collate "C"').format(column), operator, self._value(value.exact))
 
     def _json(self, value: Composable, operator: Operator, wanted: Value) -> Composable:
+        if operator in JSON_OPERATORS and not (isinstance(wanted, Pattern) and wanted.exact is None):
+            return SQL("{} {} to_jsonb({})").format(value, SQL(JSON_OPERATORS[operator]), self._as_json(wanted))
         holds = self._is_like(value, operator, wanted)
         if operator is not Operator.HAS:
             return holds
@@ -208,14 +212,17 @@ class Asking:
         within = SQL("exists (select from jsonb_array_elements({}) as e(element) where {})").format(array, element)
         return SQL("({} or {})").format(holds, within)
 
+    def _as_json(self, wanted: Value) -> Composable:
+        if isinstance(wanted, Pattern):
+            return SQL("{}::text").format(self._value(wanted.exact))
+        return SQL("{}::bool" if isinstance(wanted, bool) else "{}::numeric").format(self._value(wanted))
+
     def _is_like(self, value: Composable, operator: Operator, wanted: Value) -> Composable:
-        """JSON is compared with its own kind only."""
+        """JSON is compared with its own kind only; never with a boolean here."""
         kind: LiteralString
         if isinstance(wanted, Pattern):
             text = SQL("({} #>> '{{}}')").format(value)
             kind, holds = "'string'", self._text(text, operator, wanted, is_inside=False)
-        elif isinstance(wanted, bool):
-            kind, holds = "'boolean'", self._compared(SQL("{}::bool").format(value), operator, self._value(wanted))
         else:
             kind, number = "'number'", SQL("{}::numeric").format(value)
             holds = self._compared(number, operator, self._wanted(wanted))

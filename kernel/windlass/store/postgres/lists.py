@@ -50,7 +50,7 @@ async def _walk(db: Connections, facts: dict[str, Any], filter: Filter, pools: S
         return await db.rows("list_active", facts)
     asking = Asking(TASK_COLUMNS)
     statement = asking.statement("walk_active", condition=asking.condition(filter, pools))
-    return await db.find(statement, facts | asking.values)
+    return await db.find(statement, facts | asking.values, walks=True)
 
 
 async def cards(
@@ -74,7 +74,11 @@ async def _found(
         condition=asking.condition(filter, pools),
         order=asking.order(order),
     )
-    rows = await db.find(statement, asking.values | {"limit": size + 1})
+    first, span = order.terms[0], {"lowest": 0, "highest": LARGEST_ID}
+    walks = first.field.name == "id"
+    if walks and after is not None:
+        span |= {"highest": after[0] - 1} if first.is_descending else {"lowest": after[0] + 1}
+    rows = await db.find(statement, asking.values | span | {"limit": size + 1}, walks=walks)
     return _page(rows, size, order, CARD_VALUES if name == "find_cards" else TASK_VALUES)
 
 
@@ -88,8 +92,8 @@ async def ids_matching(
 ) -> list[int]:
     asking = Asking(columns_of(section))
     statement = asking.statement("find_ids", since=asking.since(filter), condition=asking.condition(filter, pools))
-    facts = {"homes": TABLES[section], "carded": section is Section.CARDS, "after": after, "limit": limit}
-    return [row[0] for row in await db.find(statement, asking.values | facts)]
+    facts = {"homes": TABLES[section], "carded": section is Section.CARDS, "lowest": after + 1, "limit": limit}
+    return [row[0] for row in await db.find(statement, asking.values | facts, walks=True)]
 
 
 def task_facts(row: Row) -> TaskFacts:

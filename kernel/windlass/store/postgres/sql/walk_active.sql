@@ -1,12 +1,12 @@
 -- list_active.sql with a filter (put together in filters.py), applied on the way along the keys; it stops at the page's size.
 with running as (
   select 0 as section, place.id, place.priority, place.next_try_at
-  from windlass.place join windlass.task using (id) left join windlass.node on node.id = place.node
+  from windlass.place join windlass.task on task.id = place.id
   where place.home = 0 and %(section)s = 0 and place.id > %(id)s and {condition}
   order by place.id limit %(limit)s
 ), waiting as (
   select 1, place.id, place.priority, place.next_try_at
-  from windlass.place join windlass.task using (id) left join windlass.node on node.id = place.node
+  from windlass.place join windlass.task on task.id = place.id
   where place.home in (1, 2, 3) and (0 - place.priority, place.next_try_at, place.id) > (%(rank)s, %(next_try_at)s::timestamptz, %(id)s)
     and {condition}
   order by 0 - place.priority, place.next_try_at, place.id limit %(limit)s

@@ -1,3 +1,3 @@
--- Writes a privileged call down: always in the transaction of its effect.
+-- Writes a privileged call down: in the transaction of its effect, or before an effect that is not the database's.
 insert into windlass.audit (subject, credential, role, method, resource, reason, request)
 values (%(subject)s, %(credential)s, %(role)s, %(method)s, %(resource)s, %(reason)s, %(request)s::jsonb)

@@ -1,0 +1,47 @@
+"""Doors: plugins enqueue through them outside of a task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Unpack
+from uuid import uuid4
+
+import structlog
+
+from windlass.door import Door
+from windlass.errors import StoreUnavailable
+from windlass.handler import Wishes
+from windlass.host.admission import Admission, Caller, Request
+from windlass.host.children import RETRY_PAUSE, checked, encoded
+from windlass.store.facts import NewTask, Receipt
+
+log = structlog.get_logger()
+
+
+class LiveDoor(Door):
+    """Tasks made through it have this trigger, and are on behalf of `caller`; `store` stores one."""
+
+    def __init__(
+        self, admission: Admission, store: Callable[[NewTask], Awaitable[Receipt]], trigger: str, caller: Caller
+    ) -> None:
+        self._admission = admission
+        self._store = store
+        self._trigger = trigger
+        self._caller = caller
+
+    async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+        asked: dict[str, Any] = {**checked(wishes)}
+        if asked.pop("name", None) is not None:
+            raise TypeError("only a child has a name; a coalesce_key folds what several ask for")
+        asked["after"] = tuple(asked.get("after", ()))
+        # An answer may be lost, and the question is then asked again.
+        request_id = str(uuid4())
+        request = Request(kind, payload=encoded(payload), trigger=self._trigger, request_id=request_id, **asked)
+        task = self._admission.admit(request, self._caller)
+        while True:
+            try:
+                return (await self._store(task)).task
+            except StoreUnavailable as error:
+                log.warning("store does not answer; a task waits", trigger=self._trigger, error=error.message)
+                await asyncio.sleep(RETRY_PAUSE)
