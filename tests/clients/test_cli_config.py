@@ -1,5 +1,6 @@
 """`windlass config check`: whether a server would start."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ async def test_a_configuration_that_works_is_said_to_work_and_starts_nothing(lon
     ended = await lonely.run("config", "check")
     assert (ended.code, ended.err) == (0, b"")
     assert ended.text.startswith(f"a server would start: home {home}, ")
-    assert [path.name for path in home.iterdir()] == ["windlass.toml"]
+    assert os.listdir(home) == ["windlass.toml"]
 
 
 @pytest.mark.parametrize(
