@@ -23,12 +23,6 @@ from windlass.host.access import new_secret
 
 from tests.control.calling import DEADLINE, ROOT, TOKEN, Calling, bearer
 
-# What other parts of the same work bring: the lead removes both lists when all of them are in.
-NOT_SERVED_YET: set[str] = set()
-NOT_WRITTEN_YET = {
-    *("Tasks/BulkInterrupt", "Tasks/BulkReprioritize", "Tasks/BulkRetry", "Cluster/Reload"),
-}
-
 SHUT_OUT = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 SILENT = 1.0
 """Seconds after which a stream that says nothing was let in."""
@@ -178,10 +172,8 @@ async def test_a_token_for_some_pools_opens_only_what_looks_at_them(server: Call
 
 async def test_every_service_of_the_protos_is_served(server: Calling) -> None:
     answers = await call_all(server, bearer(TOKEN))
-    missing = {rpc.service for rpc, answer in answers.items() if answer.code is grpc.StatusCode.UNIMPLEMENTED}
-    assert missing == NOT_SERVED_YET
-    raising = {rpc.path for rpc, answer in answers.items() if answer.code is grpc.StatusCode.UNKNOWN}
-    assert raising == {f"/windlass.v1.{name}" for name in NOT_WRITTEN_YET}
+    assert not {rpc.path for rpc, answer in answers.items() if answer.code is grpc.StatusCode.UNIMPLEMENTED}
+    assert not {rpc.path for rpc, answer in answers.items() if answer.code is grpc.StatusCode.UNKNOWN}
 
 
 def test_a_served_method_without_a_role_stops_the_boot(server: Calling, monkeypatch: pytest.MonkeyPatch) -> None:
