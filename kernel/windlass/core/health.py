@@ -67,6 +67,15 @@ def _node_lost(seen: Seen) -> Iterator[Signal]:
         yield _warning("node-lost", said, checks, subjects, lost[0].at)
 
 
+def _all_drained(seen: Seen) -> Iterator[Signal]:
+    waiting = [pool for pool in seen.vitals.pools if pool.waiting and not pool.is_paused]
+    if seen.vitals.nodes.all_drained and waiting:
+        checks = ("who drained them, and is that over: resume one, or start another", HOSTS)
+        since = min((pool.oldest_at for pool in waiting if pool.oldest_at is not None), default=None)
+        said = "work is due, and every live node is drained: nothing is started"
+        yield _warning("all-nodes-drained", said, checks, [f"pools/{pool.name}" for pool in waiting], since)
+
+
 def _idle_while_waiting(seen: Seen) -> Iterator[Signal]:
     for pool in seen.vitals.pools:
         due = [kind for kind in _startable(seen, pool) if kind.able_nodes]
@@ -79,8 +88,8 @@ def _idle_while_waiting(seen: Seen) -> Iterator[Signal]:
 def _kind_without_node(seen: Seen) -> Iterator[Signal]:
     for pool in seen.vitals.pools:
         for kind in _startable(seen, pool):
-            if not kind.able_nodes and seen.vitals.nodes.live:
-                said = f"work of kind {kind.kind} is due, and no live node has a handler for it"
+            if not kind.able_nodes and seen.vitals.nodes.live and not seen.vitals.nodes.all_drained:
+                said = f"work of kind {kind.kind} is due, and no live node that takes tasks has a handler for it"
                 checks = (
                     "is the plugin that brings it installed where the nodes run",
                     "is that plugin quarantined: the log of the nodes' start names it",
@@ -180,6 +189,7 @@ def _kind_keeps_failing(seen: Seen) -> Iterator[Signal]:
 RULES: tuple[Callable[[Seen], Iterator[Signal]], ...] = (
     _no_live_node,
     _node_lost,
+    _all_drained,
     _idle_while_waiting,
     _kind_without_node,
     _backlog,

@@ -48,7 +48,10 @@ class PoolVitals(msgspec.Struct, frozen=True):
 
 
 class KindWaiting(msgspec.Struct, frozen=True):
-    """What is due of one kind among the first of a pool.  `able_nodes`: live nodes that have a handler for it."""
+    """What is due of one kind among the first of a pool.
+
+    `able_nodes`: live nodes that have a handler for it, and that nobody drains.
+    """
 
     pool: str
     kind: str
@@ -101,11 +104,19 @@ class LostNode(msgspec.Struct, frozen=True):
 
 
 class NodeVitals(msgspec.Struct, frozen=True):
-    """`last_alive_at`: when the last of them was known to be alive, when none is any more."""
+    """`draining`: how many of the live take no more tasks.
+
+    `last_alive_at`: when the last of them was known to be alive, when none is any more.
+    """
 
     live: int
+    draining: int = 0
     last_alive_at: datetime | None = None
     lost: tuple[LostNode, ...] = ()
+
+    @property
+    def all_drained(self) -> bool:
+        return 0 < self.live == self.draining
 
 
 class Counted(Protocol):
