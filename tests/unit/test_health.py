@@ -291,7 +291,7 @@ def test_many_that_failed_are_seen_where_their_ends_are_soon_gone() -> None:
     now = vitals(ends=good, counts=(counts(failed=60, succeeded=150),))
     [signal] = found(now, [before])
     assert (signal.name, signal.since) == ("many-failed", ago(100))
-    assert names(msgspec.structs.replace(now, now=ago(50)), [before]) == [], "what was counted for 50 s says little"
+    assert names(msgspec.structs.replace(now, at=ago(50)), [before]) == [], "what was counted for 50 s says little"
     assert names(vitals(ends=good, counts=(counts(failed=20, succeeded=900),)), [before]) == []
 
 

@@ -29,7 +29,7 @@ class Seen(NamedTuple):
     limits: Thresholds
 
     def age(self, at: datetime | None) -> float:
-        return 0.0 if at is None else (self.vitals.now - at).total_seconds()
+        return 0.0 if at is None else (self.vitals.at - at).total_seconds()
 
 
 CONSUMING = "is a node alive, and does it claim from this pool: the nodes, their shares and their logs"
@@ -102,7 +102,7 @@ def _kind_without_node(seen: Seen) -> Iterator[Signal]:
 def _backlog(seen: Seen) -> Iterator[Signal]:
     for pool in seen.vitals.pools:
         since = _deep_since(seen, pool)
-        before = seen.samples.before(seen.vitals.now, seen.limits.backlog)
+        before = seen.samples.before(seen.vitals.at, seen.limits.backlog)
         if since is None or before is None or since > before.at or _shrinks(seen, pool, before):
             continue
         slower = f"the log of the kinds in pool {pool.name}: do they take longer than usual"
@@ -237,7 +237,7 @@ def _startable(seen: Seen, pool: PoolVitals) -> list[KindWaiting]:
 
 def _claims(seen: Seen, pool: PoolVitals, due: Sequence[KindWaiting]) -> bool:
     """Whether anybody claims from a pool in which something is due."""
-    before = seen.samples.before(seen.vitals.now, seen.limits.idle)
+    before = seen.samples.before(seen.vitals.at, seen.limits.idle)
     if before is None:
         # One look has nothing to compare with: a pool in which nothing at all is held for long is proof enough.
         return pool.held > 0 or seen.age(_oldest(due)) < 2 * seen.limits.idle

@@ -141,7 +141,7 @@ class Counted(Protocol):
 class Vitals(msgspec.Struct, frozen=True):
     """Everything at one moment."""
 
-    now: datetime
+    at: datetime
     nodes: NodeVitals
     pools: tuple[PoolVitals, ...] = ()
     waiting: tuple[KindWaiting, ...] = ()
@@ -166,14 +166,14 @@ class Samples:
 
     def add(self, vitals: Vitals) -> None:
         if self._kept:
-            passed = (vitals.now - self._kept[-1].at).total_seconds()
+            passed = (vitals.at - self._kept[-1].at).total_seconds()
             if 0 <= passed < SAMPLE_SECONDS:
                 return
             if not 0 <= passed <= LONGEST_GAP:
                 self._kept.clear()
         counts = {(each.pool, each.kind): each for each in vitals.counts}
-        self._kept.append(Sample(vitals.now, {pool.name: pool for pool in vitals.pools}, counts))
-        while (vitals.now - self._kept[0].at).total_seconds() > KEPT_SECONDS:
+        self._kept.append(Sample(vitals.at, {pool.name: pool for pool in vitals.pools}, counts))
+        while (vitals.at - self._kept[0].at).total_seconds() > KEPT_SECONDS:
             self._kept.popleft()
 
     def before(self, now: datetime, seconds: float) -> Sample | None:
