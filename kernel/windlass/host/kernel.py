@@ -87,8 +87,9 @@ class Kernel:
         self.overview = Overview(store.survey, store.statistics, Sections(plugins.health), plugins.kinds)
         self.overview.thresholds = health or Thresholds()
         # A handler that names a pool of its own need not be configured to run.
-        usual = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values()}
-        self._pools = usual | {MAINTENANCE: SLOTS} | config.pools
+        usual = {kind.handler.pool: USUAL_SLOTS for kind in plugins.kinds.values() if not kind.is_reserved}
+        self._pools = usual | config.pools
+        self._pools.setdefault(MAINTENANCE, SLOTS)
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
