@@ -64,16 +64,12 @@ def read_request(message: tasks_service_pb2.EnqueueRequest, now: datetime) -> Re
         concurrency=Concurrency(task.concurrency.key, task.concurrency.limit or 1)
         if task.HasField("concurrency")
         else None,
-        start_within=_span(task, "start_within"),
-        run_limit=_span(task, "run_limit"),
-        silence_limit=_span(task, "silence_limit"),
+        start_within=_seconds(task.start_within, "task.start_within") if task.HasField("start_within") else None,
+        run_limit=_seconds(task.run_limit, "task.run_limit") if task.HasField("run_limit") else None,
+        silence_limit=_seconds(task.silence_limit, "task.silence_limit") if task.HasField("silence_limit") else None,
         after=tuple([read_id(name, "tasks", "task.after") for name in task.after]) if task.after else (),
         after_success=task.after_success,
     )
-
-
-def _span(task: tasks_service_pb2.NewTask, field: str) -> float | None:
-    return _seconds(getattr(task, field), f"task.{field}") if task.HasField(field) else None  # type: ignore[arg-type]
 
 
 def _delay(due: Timestamp, now: datetime) -> float:

@@ -72,17 +72,16 @@ class Enqueuing(tasks_service_pb2_grpc.TasksServicer):
             raise InvalidArgument(f"{len(requests)} requests; at most {LARGEST_BATCH} are taken", field="requests")
         if any(one.validate_only for one in requests):
             raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
-        tasks = [self._admit_nth(n, one) for n, one in enumerate(requests)]
+        admit, who, now, tasks = self._kernel.admission.admit, caller.get(), datetime.now(UTC), list[NewTask]()
+        try:
+            for one in requests:
+                tasks.append(admit(convert.read_request(one, now), who))
+        except InvalidArgument as error:
+            error.field = f"requests[{len(tasks)}].{error.field}"
+            error.message = f"request {len(tasks)}: {error.message}"
+            raise
         await scope.check_tasks(self._kernel.library, {after for task in tasks for after in task.after})
         return tasks
 
     def _admit(self, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
         return self._kernel.admission.admit(convert.read_request(request, datetime.now(UTC)), caller.get())
-
-    def _admit_nth(self, n: int, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
-        try:
-            return self._admit(request)
-        except InvalidArgument as error:
-            error.field = f"requests[{n}].{error.field}"
-            error.message = f"request {n}: {error.message}"
-            raise

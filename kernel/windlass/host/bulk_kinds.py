@@ -176,7 +176,7 @@ class Pace:
     async def turn(self, ctx: Context, count: int) -> bool:
         """Wait until `count` more may be done; False when the task is to end instead."""
         if (early := self._due - time.monotonic()) > 0:
-            # Not by `wait_for`: before Python 3.12 it swallows a shutdown's cancellation, which sets the event too.
+            # Before Python 3.12 `wait_for` swallows the cancellation of a shutdown, which sets the event as well.
             with suppress(TimeoutError):
                 async with asyncio.timeout(early):
                     await ctx.cancelled.wait()

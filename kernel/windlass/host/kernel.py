@@ -151,8 +151,9 @@ class Kernel:
 
     def _configured(self, config: NodeConfig) -> dict[str, int]:
         # A handler that names a pool of its own need not be configured to run.
-        usual = {kind.handler.pool: USUAL_SLOTS for kind in self._plugins.kinds.values()}
-        return usual | {MAINTENANCE: SLOTS} | config.pools
+        kinds = (kind for kind in self._plugins.kinds.values() if not kind.is_reserved)
+        pools = {kind.handler.pool: USUAL_SLOTS for kind in kinds} | config.pools
+        return pools if MAINTENANCE in pools else pools | {MAINTENANCE: SLOTS}
 
     def _door(self, trigger: str) -> Door:
         return LiveDoor(self.admission, self.enqueuer.enqueue, trigger, SCHEDULER)

@@ -27,7 +27,6 @@ from windlass.door import Door
 from windlass.errors import BadHandler, BootError, ConfigError
 from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
-from windlass.host.bulk_kinds import BulkHandler
 from windlass.host.executors import BuiltIn, Recipe
 from windlass.host.executors.inline import Inline
 from windlass.host.registered_operations import Registered, register_operations
@@ -69,7 +68,7 @@ class Kind(msgspec.Struct, frozen=True):
     @property
     def is_reserved(self) -> bool:
         """Its tasks are made by the kernel alone: their payloads say on whose behalf they act."""
-        return isinstance(self.handler, BulkHandler)
+        return self.plugin == OURS
 
     def folded(self, payload: bytes, joined: Iterable[bytes]) -> Any:
         """The payload with those of all who joined.  Raises `Unfolded`, and what `decode` raises."""
