@@ -13,7 +13,7 @@ from windlass import Context, Outcome, Success, telemetry
 from windlass.host.observer import STORE_SECONDS, Observer
 from windlass.store.port import Store
 from windlass.store.postgres import open_store
-from windlass.telemetry.meters import Distribution, Family, Meters
+from windlass.telemetry.measuring import Distribution, Family, Meters
 
 from tests.chaos.proxy import Proxy
 from tests.contract.facts import new_task
