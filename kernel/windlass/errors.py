@@ -177,6 +177,12 @@ class ScopeTooNarrow(Forbidden):
     reason = "SCOPE_TOO_NARROW"
 
 
+class TooManyCalls(WindlassError):
+    """Those who show nothing share some places, and these are taken."""
+
+    reason = "TOO_MANY_CALLS"
+
+
 class CallTimedOut(WindlassError):
     """The caller named no deadline, and the server's own has passed: whether it had an effect is not known."""
 

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from windlass.config import Config, NodeConfig
+from windlass.errors import ConfigError
 
 from tests.clients.command_line import CommandLine
 from tests.control.calling import Calling, State
@@ -119,3 +121,26 @@ async def test_what_goes_wrong_is_one_line_and_an_exit_code(
     ended = await operator.run(*arguments)
     assert (ended.code, ended.errors.count("\n"), ended.out) == (code, 1, b""), ended
     assert says in ended.errors
+
+
+async def test_reload_says_what_is_in_use_and_what_waits(operator: CommandLine, kernel: Calling):
+    new = NodeConfig(pools={"default": 9}, lease=30.0, renew=4.0)
+    kernel.kernel.rereads(Config(home="/h"), lambda: Config(home="/h", node=new), lambda _: None)
+    ended = await operator.run("cluster", "reload", "--reason", "fewer")
+    assert (ended.code, ended.text) == (0, "in use now: node.pools.default; after a restart: node.renew\n")
+    again = await operator.run("cluster", "reload", "-o", "json")
+    assert list(json.loads(again.out)) == ["changed", "waiting_for_restart"]
+
+
+async def test_a_reload_that_is_refused_says_why(operator: CommandLine, kernel: Calling):
+    assert (await operator.run("cluster", "reload")).code == 7
+
+    def read() -> Config:
+        raise ConfigError("configuration: unknown key 'node.slots'; did you mean 'pools'?")
+
+    kernel.kernel.rereads(Config(home="/h"), read, lambda _: None)
+    ended = await operator.run("cluster", "reload")
+    assert (ended.code, ended.errors) == (
+        6,
+        "error: configuration: unknown key 'node.slots'; did you mean 'pools'?\n",
+    )

@@ -178,3 +178,23 @@ async def test_interrupt_says_what_state_it_led_to(windlass: CommandLine, queue:
     ended = await windlass.run("interrupt", "7", "--reason", "too slow")
     assert (ended.code, ended.text) == (0, "task 7: Canceled\n")
     assert queue.asked("Interrupt")[0].reason == "too slow"
+
+
+@pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+async def test_somebody_who_wants_no_colours_gets_none(windlass: CommandLine, queue: World, variable: dict[str, str]):
+    windlass.environ |= variable
+    terminal = await windlass.on_a_terminal("active")
+    assert await terminal.ended() == 0
+    assert b"\x1b[" not in terminal.shown
+    assert "  High  " in terminal.plain
+
+
+@pytest.mark.parametrize(
+    ("priority", "colours"), [(10, b"\x1b[1;37;41m High "), (9, b"\x1b[30;43m Medium "), (4, b"\x1b[37;100m Low ")]
+)
+async def test_priorities_are_red_yellow_and_grey(windlass: CommandLine, queue: World, priority: int, colours: bytes):
+    queue.tasks[7].priority = priority
+    terminal = await windlass.on_a_terminal("active")
+    assert await terminal.ended() == 0
+    assert colours in terminal.shown
+    assert b"\x1b[7;36m Running " in terminal.shown

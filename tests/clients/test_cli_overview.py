@@ -10,7 +10,10 @@ from tests.clients.command_line import CommandLine
 from tests.clients.fake_server import World, refuses
 from tests.control.calling import Calling, State
 
-PICTURE_KEYS = "time is_idle summary pools active active_count deferred blocked coalescing lanes signals sections live_nodes counts"
+PICTURE_KEYS = (
+    "time is_idle summary pools active active_count deferred blocked coalescing lanes signals sections live_nodes "
+    "counts"
+)
 LOOKED_AT = ["server", "access", "version", "store", "clocks", "clocks", "plugins", "nodes", "pools", "kinds", "health"]
 
 

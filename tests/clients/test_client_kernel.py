@@ -3,8 +3,11 @@
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from windlass import Operation, OperationCall, Settings, hookimpl
+from windlass.store.port import Store
 from windlass_client import (
     Aborted,
     AlreadyExists,
@@ -18,13 +21,16 @@ from windlass_client import (
     Role,
     Schedule,
     State,
+    TaskFailed,
     TaskGone,
     TaskSeen,
     TickOutcome,
     Unauthenticated,
 )
 
-from tests.control.calling import TOKEN, Calling
+from tests.control.calling import TOKEN, Calling, calling
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 @pytest.fixture
@@ -137,3 +143,75 @@ async def test_the_picture_changes_with_the_work(client: Client, kernel: Calling
     await pictures.aclose()
     kernel.wait.gate.set()
     await handle.result(timeout=20)
+
+
+async def test_bulk_actions_are_tasks_that_can_be_waited_for(client: Client):
+    failed = [(await client.enqueue("Echo", {"fail": n}, labels={"of": "me"}, retry_attempts=1)).id for n in range(3)]
+    for id in failed:
+        with pytest.raises(TaskFailed):
+            await client.result(id, timeout=20)
+    waiting = [(await client.enqueue("Wait", {}, labels={"of": "later"}, due=TOMORROW)).id for _ in range(3)]
+    would = await client.bulk_retry("labels.of = me", reason="fixed", dry_run=True)
+    assert (would.task, would.matching, sorted(task.id for task in would.samples)) == (None, 3, failed)
+    retried = await client.bulk_retry("labels.of = me", reason="fixed", rate=1000)
+    moved = await client.bulk_reprioritize("labels.of = later", 42, reason="sooner", rate=1000)
+    for bulk in (retried, moved):
+        assert bulk.task
+        await client.result(bulk.task, timeout=20)
+    again = [card.task.retry_of async for card in client.list_cards(filter="labels.of = me")]
+    assert sorted(id for id in again if id) == failed
+    assert [task.priority async for task in client.list_tasks(filter="priority = 42")] == [42] * len(waiting)
+
+
+class Adding:
+    """A plugin with an operation."""
+
+    @hookimpl
+    def windlass_register_operations(self, settings: Settings) -> list[Operation]:
+        return [
+            Operation("add", "Add", "Adds the numbers.", self.add, list[int], int),
+            Operation("nothing", "Nothing", "Does nothing.", self.nothing),
+        ]
+
+    async def add(self, call: OperationCall, argument: list[int]) -> int:
+        return sum(argument)
+
+    async def nothing(self, call: OperationCall, argument: object) -> None:
+        return None
+
+
+async def test_an_operation_of_a_plugin_is_found_with_its_schema_and_called(dsn: str, store: Store):
+    async with calling(dsn, store, plugins={"sums": Adding()}) as kernel, Client.connect(kernel.address, TOKEN) as it:
+        [add, nothing] = await it.operations.list()
+        assert (add.name, add.writes, add.argument_schema["type"]) == ("sums.add", True, "array")
+        assert await it.operations.call(add.name, [1, 2, 3], reason="why not") == 6
+        assert await it.operations.call(nothing.name) is None
+        with pytest.raises(InvalidArgument):
+            await it.operations.call(add.name, ["one"])
+
+
+async def test_a_stream_goes_on_over_a_restart_of_the_server_without_loss_or_repeat(dsn: str, store: Store):
+    half, restarted = asyncio.Event(), asyncio.Event()
+
+    async def source() -> AsyncIterator[NewTask]:
+        for n in range(200):
+            yield NewTask("Wait", {}, title=str(n), due=TOMORROW)
+            if n == 100:
+                half.set()
+            if n == 150:
+                await restarted.wait()
+
+    async def enqueue(client: Client) -> list[int]:
+        return [handle.id async for handle in client.enqueue_stream(source())]
+
+    async with calling(dsn, store) as first:
+        client = Client.connect(first.address, TOKEN)
+        enqueuing = asyncio.create_task(enqueue(client))
+        await half.wait()
+    async with calling(dsn, store, listen=first.address):
+        restarted.set()
+        stored = await asyncio.wait_for(enqueuing, 30)
+        found = {task.id: task.title async for task in client.list_tasks(page_size=1000)}
+        await client.close()
+    assert [found[id] for id in stored] == [str(n) for n in range(200)]
+    assert len(found) == 200

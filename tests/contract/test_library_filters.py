@@ -50,6 +50,7 @@ async def test_a_star_stands_for_anything_and_signs_of_sql_for_themselves(store:
     assert await titled('title = "100*"') == {"100%", "100 percent"}
     assert await titled('title = "100%"') == {"100%"}
     assert await titled("title = a_*") == {"a_b"}
+    assert await titled('title:"0%"') == await titled('title = "1*0%"') == {"100%"}
     assert await titled('title:"_"') == {"a_b"}
     assert await titled(r'title = "back\\slash"') == {"back\\slash"}
     assert await titled(r'title = "2\*3"') == {"2*3"}
@@ -180,3 +181,33 @@ async def test_a_list_of_its_own_order_walks_on_from_where_it_was_with_a_filter(
             break
         assert len(page.items) == 2
     assert walked == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "hits"),
+    [
+        ("payload.v = 1", {"1"}),
+        ("payload.v = 1.0", {"1"}),
+        ("payload.v = true", {"true"}),
+        ("payload.v = false", set()),
+        ('payload.v = "1"', {'"1"'}),
+        ('payload.v = "true"', {'"true"'}),
+        ('payload.v = "t*"', {'"true"'}),
+        ("payload.v < 5", {"1"}),
+        ('payload.v < "5"', {'"1"'}),
+        ("payload.v:1", {"1", '[1, "x"]'}),
+        ('payload.v:"x"', {'[1, "x"]'}),
+        ('payload.v:"?x*"', set()),
+        ('payload.v:"*x"', {'[1, "x"]'}),
+        ("payload.v:true", {"true"}),
+        ("payload.v.x = 1", {'{"x": 1}'}),
+        ("payload.v.0 = 1", set()),
+        ("NOT payload.v:*", {"null"}),
+        ("payload:v", {"1", "true", '"1"', '"true"', '[1, "x"]', '{"x": 1}'}),
+    ],
+)
+async def test_json_is_compared_with_its_own_kind_only(store: Store, text: str, hits: set[str]) -> None:
+    values = ["1", "true", '"1"', '"true"', '[1, "x"]', '{"x": 1}', "null"]
+    ids = [(await stored(store, payload=f'{{"v": {value}}}'))[0] for value in values]
+    found_ = await found(store, text)
+    assert {value for value, id_ in zip(values, ids, strict=True) if id_ in found_} == hits

@@ -194,16 +194,17 @@ async def test_a_busy_pool_does_not_hide_another(store: Store, node: int) -> Non
 
 async def test_what_others_may_join_is_listed_wherever_it_stands(store: Store, node: int) -> None:
     started = await running(store, node, coalesce_key="a", title="entities")
+    claimed = await held(store, node, coalesce_key="d")
     behind = (await put(store, "a")).task
     due, later = (await put(store, "b")).task, (await put(store, "c", delay=HOUR, pool="feeds")).task
     await put(store, "b")
     await put(store, "b")
     await stored(store)
     found = {one.task: one for one in await store.survey.coalescing()}
-    assert list(found) == [started.id, behind, due, later]
-    assert [one.joined for one in found.values()] == [0, 0, 2, 0]
-    assert [one.state for one in found.values()] == [State.RUNNING, State.PENDING, State.PENDING, State.PENDING]
-    assert [one.of_pool for one in found.values()] == [3, 3, 3, 1]
+    assert list(found) == [started.id, claimed.id, behind, due, later]
+    assert [one.joined for one in found.values()] == [0, 0, 0, 2, 0]
+    assert [one.state for one in found.values()] == [State.RUNNING, *[State.PENDING] * 4]
+    assert [one.of_pool for one in found.values()] == [4, 4, 4, 4, 1]
     first = found[started.id]
     assert (first.kind, first.key, first.title, first.pool) == ("Noop", "a", "entities", "default")
 
@@ -267,8 +268,14 @@ async def test_waiting_kinds_say_who_could_run_them(store: Store, node: int) -> 
         KindWaiting("default", "Unknown", 1, None, False, 0),  # type: ignore[arg-type]
         KindWaiting("feeds", "Noop", 1, None, False, 1),  # type: ignore[arg-type]
     ]
+    another = await node_of(store)
+    assert {one.able_nodes for one in await store.survey.waiting_kinds() if one.kind == "Noop"} == {2}
+    await store.cluster.drain(another, draining=True)
+    assert (await store.survey.nodes(HOUR)).draining == 1
+    assert {one.able_nodes for one in await store.survey.waiting_kinds() if one.kind == "Noop"} == {1}
     await store.cluster.leave(node)
     assert {one.able_nodes for one in await store.survey.waiting_kinds()} == {0}
+    assert (await store.survey.nodes(HOUR)).all_drained
 
 
 # --- ends

@@ -43,12 +43,12 @@ class Connection:
         length = int.from_bytes(head[:3], "big")
         return Frame(head[3], head[4], int.from_bytes(head[5:], "big"), await self._reader.readexactly(length))
 
-    async def until(self, type_: int, within: float = 10.0) -> Frame:
-        """The next frame of a type, that is no acknowledgement."""
+    async def until(self, *types: int, within: float = 10.0) -> Frame:
+        """The next frame of one of these types; an acknowledgement of settings is none."""
         async with asyncio.timeout(within):
             while True:
                 frame = await self.read()
-                if frame.type == type_ and not (type_ == SETTINGS and frame.flags & ACK):
+                if frame.type in types and not (frame.type == SETTINGS and frame.flags & ACK):
                     return frame
 
     async def close(self) -> None:

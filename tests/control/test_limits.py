@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from windlass.control.server import Limits
 from windlass.control.tasks import TasksServicer
 from windlass_proto.v1 import task_pb2, tasks_service_pb2_grpc
@@ -80,10 +81,14 @@ async def test_a_client_that_pings_all_the_time_is_sent_away(server: Calling) ->
     connection = await http2.Connection.open(server.address)
     await connection.until(http2.SETTINGS)
     await connection.send(http2.SETTINGS, http2.ACK)
+    # One after the other: what stands unread when the server hangs up would take its last word with it.
     for n in range(6):
         await connection.send(http2.PING, data=bytes([n]) * 8)
-    gone = await connection.until(http2.GOAWAY)
+        gone = await connection.until(http2.PING, http2.GOAWAY)
+        if gone.type == http2.GOAWAY:
+            break
     await connection.close()
+    assert gone.type == http2.GOAWAY
     assert int.from_bytes(gone.data[4:8], "big") == http2.ENHANCE_YOUR_CALM
     assert b"too_many_pings" in gone.data
 
@@ -98,6 +103,30 @@ async def test_more_calls_than_the_server_takes_at_once_are_refused(dsn: str, st
         assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         streams[0].cancel()
         assert await eventually(lambda: _answers(server, name))
+
+
+async def test_strangers_who_watch_health_leave_the_places_of_others_alone(dsn: str, store: Any) -> None:
+    async with (
+        calling(dsn, store, limits=Limits(calls=4, strangers=2)) as server,
+        grpc.aio.insecure_channel(server.address) as channel,
+    ):
+        health, request = health_pb2_grpc.HealthStub(channel), health_pb2.HealthCheckRequest()
+        watching = [health.Watch(request, timeout=DEADLINE) for _ in range(2)]
+        for stream in watching:
+            await stream.read()
+        refusal = await refused(health.Check(request, timeout=DEADLINE))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
+        assert await server.enqueue()
+        watching[0].cancel()
+        assert await eventually(lambda: _is_healthy(health))
+
+
+async def _is_healthy(health: Any) -> bool:
+    try:
+        await health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE)
+    except grpc.aio.AioRpcError:
+        return False
+    return True
 
 
 async def _answers(server: Calling, name: str) -> bool:

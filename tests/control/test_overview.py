@@ -8,14 +8,14 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from windlass.control.guard import caller
 from windlass.control.overview import SCOPES_AT_ONCE, OverviewServicer
-from windlass.host.admission import Caller
+from windlass.core.access import Role
 from windlass.store.lanes import Entrant
+from windlass.store.port import Store
 from windlass_proto.v1 import overview_pb2
 from windlass_proto.v1 import overview_service_pb2 as pb
 
-from tests.control.calling import DEADLINE, Calling, State, refused
+from tests.control.calling import DEADLINE, TOKEN, Calling, State, calling, refused
 from tests.waiting import eventually
 
 Picture = overview_pb2.Picture
@@ -51,7 +51,8 @@ async def running(server: Calling, **task: str) -> str:
 async def test_idle_is_an_answer(server: Calling) -> None:
     found = await picture(server)
     assert (found.is_idle, found.summary) == (True, "nothing running, nothing pending")
-    assert [(pool.name, pool.slots, pool.in_use, pool.waiting) for pool in found.pools] == [("pools/default", 40, 0, 0)]
+    pools = [(pool.name, pool.slots, pool.in_use, pool.waiting) for pool in found.pools]
+    assert pools == [("pools/default", 40, 0, 0), ("pools/maintenance", 4, 0, 0)]
     assert not found.pools[0].HasField("oldest_wait")
     assert (found.live_nodes, len(found.signals), len(found.active)) == (1, 0, 0)
     assert abs(found.time.ToNanoseconds() - (await picture(server)).time.ToNanoseconds()) < 5e9
@@ -82,7 +83,7 @@ async def test_what_waits_is_shown_by_why_it_waits(server: Calling) -> None:
     due.seconds += 3_600
     await server.enqueue(due_time=due)
     found = await once(server, "1 running, 1 waiting, 1 not due yet, 1 blocked")
-    [pool] = found.pools
+    pool = found.pools[0]
     assert (pool.waiting, found.deferred, found.blocked, pool.is_more) == (1, 1, 1, False)
     assert pool.HasField("oldest_wait")
     assert (pool.pause.by, pool.pause.reason, pool.pause.HasField("time")) == ("ada", "a move", True)
@@ -168,6 +169,13 @@ async def test_watchers_that_go_away_free_their_handlers(server: Calling) -> Non
     await eventually(lambda: server.kernel.overview.watchers == 0)
 
 
+async def test_a_client_whose_connection_is_gone_frees_its_handler(server: Calling) -> None:
+    async with server.holder(TOKEN) as other:
+        await watch(other).read()
+        assert server.kernel.overview.watchers == 1
+    await eventually(lambda: server.kernel.overview.watchers == 0)
+
+
 async def test_a_watch_ends_at_its_deadline_and_is_freed(server: Calling) -> None:
     stream = server.overview.WatchOverview(pb.WatchOverviewRequest(interval=HOUR), timeout=0.3)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
@@ -195,18 +203,21 @@ async def test_a_short_interval_means_a_second(server: Calling, interval: Durati
     stream.cancel()
 
 
-async def test_a_caller_with_some_pools_sees_these_only(server: Calling) -> None:
-    await running(server)
-    await once(server, "1 running, nothing pending")
-    servicer = OverviewServicer(server.kernel)
-    caller.set(Caller("eve", 1, pools=frozenset({"feeds"})))
-    seen = await servicer.GetOverview(pb.GetOverviewRequest(), None)
-    assert (len(seen.pools), len(seen.active), seen.summary) == (0, 0, "nothing running, nothing pending")
-    caller.set(Caller("ada", 1, pools=frozenset({"default"})))
-    stream = servicer.WatchOverview(pb.WatchOverviewRequest(), None)
-    assert [task.kind for task in (await anext(stream)).active] == ["Wait"]
-    await stream.aclose()  # type: ignore[attr-defined]
-    await eventually(lambda: server.kernel.overview.watchers == 0)
+async def test_a_token_for_some_pools_shows_these_only(dsn: str, store: Store) -> None:
+    async with calling(dsn, store, pools={"default": 4, "feeds": 2}) as server:
+        name = await running(server)
+        feed = await running(server, pool="feeds")
+        await once(server, "2 running, nothing pending")
+        _, secret = await server.token(Role.VIEWER, "feeds")
+        async with server.holder(secret) as scoped:
+            seen = await picture(scoped)
+            assert [pool.name for pool in seen.pools] == ["pools/feeds"]
+            assert ([task.name for task in seen.active], seen.active_count) == ([feed], 1)
+            assert name not in str(seen)
+            stream = watch(scoped)
+            assert [task.name for task in (await stream.read()).active] == [feed]
+            stream.cancel()
+        await eventually(lambda: server.kernel.overview.watchers == 0)
 
 
 async def test_a_picture_becomes_a_message_once_for_all_who_get_it(server: Calling) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 from windlass.core.fields import TASKS
-from windlass.core.filters import EVERYTHING, parse_filter
+from windlass.core.filters import EVERYTHING, Filter, parse_filter
 from windlass.core.orders import OWN
 from windlass.errors import FilterTooBroad, StoreUnavailable, WindlassError
 from windlass.host import pages as module
@@ -25,18 +25,22 @@ from tests.waiting import eventually
 
 
 class CountedLibrary:
-    """A library that counts its looks, and raises while there is something to raise."""
+    """A library that keeps which lists were looked at, and raises while there is something to raise."""
 
     def __init__(self, store: Store) -> None:
         self._library = store.library
-        self.looks = 0
+        self.asked: list[str] = []
         self.trouble: WindlassError | None = None
 
-    async def active(self, *words: Any) -> Page[TaskFacts]:
-        self.looks += 1
+    @property
+    def looks(self) -> int:
+        return len(self.asked)
+
+    async def active(self, size: int, after: None, filter: Filter, *words: Any) -> Page[TaskFacts]:
+        self.asked.append(filter.text)
         if self.trouble is not None:
             raise self.trouble
-        return await self._library.active(*words)
+        return await self._library.active(size, after, filter, *words)
 
 
 @pytest.fixture
@@ -106,9 +110,17 @@ async def test_followers_of_one_list_share_its_looks(pages: Pages, library: Coun
     for follower in followers:
         await follower.aclose()
     assert (pages.followers, pages.lists) == (0, 0)
-    after = library.looks
-    await asyncio.sleep(0)
-    assert library.looks <= after + 1
+
+
+async def test_a_list_that_nobody_follows_any_more_is_not_looked_at(pages: Pages, library: CountedLibrary) -> None:
+    async with aclosing(follow(pages, "id > 0")) as other:
+        async with aclosing(follow(pages)) as follower:
+            await told(follower)
+        await told(other)
+        before = library.looks
+        await eventually(lambda: library.looks > before + 10)
+    # One may have been under way.
+    assert library.asked[before:].count("") <= 1
 
 
 async def test_an_outage_is_told_by_silence_and_ends_without_a_gap(

@@ -40,7 +40,7 @@ def test_every_history_keeps_every_invariant_and_drains() -> None:
         faults += report.faults
     happened = ("kill", "stall", "terminate", "lost attempts", "returned", "canceled running", "canceled waiting")
     rare = ("new leader", "answer lost", "refused", "ticks skipped", "residents back", "published", "publisher refused")
-    gates = ("joined pending", "joined running", "expired", "missed dependency", "pause", "resize")
+    gates = ("joined pending", "joined running", "expired", "missed dependency", "pause", "resize", "drain")
     assert all(faults[fault] for fault in (*happened, *rare, *gates)), f"void: {faults}"
 
 

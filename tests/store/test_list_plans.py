@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.sql import SQL, Composed
-from windlass.core.fields import Section
+from windlass.core.fields import TASKS, Section
 from windlass.core.filters import EVERYTHING, parse_filter
 from windlass.core.orders import OWN, parse_order
 from windlass.store.port import Store
@@ -99,6 +99,12 @@ async def test_history_by_filter_goes_along_the_ids_past_the_queue_and_stops_at_
     assert sorted_rows(found) == 0
 
 
+async def test_a_filter_that_nothing_passes_touches_each_page_but_once(filled: str) -> None:
+    found = await plan(filled, "cards", 50, None, None, parse_filter("title:nothing", Section.CARDS.fields))
+    # A look by id for each of 20,000 tasks would be three pages each.
+    assert touched(found) < 5_000
+
+
 async def test_the_queue_by_filter_goes_along_its_order_and_stops_at_its_page(filled: str) -> None:
     chosen = parse_filter('kind = Noop AND title:"task"', Section.ACTIVE.fields)
     found = await plan(filled, "active", 50, None, chosen)
@@ -132,6 +138,13 @@ async def test_what_was_closed_before_the_time_a_filter_begins_with_is_left_out(
     wide = await plan(dsn, "cards", 50, None, None, parse_filter("title:nothing", Section.CARDS.fields))
     assert passed_by(narrow) < 110
     assert passed_by(wide) >= 2_000
-    ended = Section.ENDED
-    recent = parse_filter("create_time >= ago(30m)", ended.fields)
-    assert len(await store.library.ids_matching(recent, ended, 0, 1_000)) == 100
+    counts = {
+        "create_time >= ago(30m)": 100,
+        "create_time > ago(30m) AND kind = Noop": 100,
+        "create_time > ago(30m) OR kind = Noop": 2_100,
+        "NOT create_time > ago(30m)": 2_000,
+        "create_time < ago(30m)": 2_000,
+        "create_time > ago(3h)": 2_100,
+    }
+    for text, count in counts.items():
+        assert await store.library.count_matching(parse_filter(text, TASKS), Section.ENDED) == count, text

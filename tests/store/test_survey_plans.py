@@ -8,6 +8,7 @@ import pytest
 from windlass.core.vitals import COUNT_CAP
 from windlass.store import survey
 from windlass.store.port import Store
+from windlass.store.postgres import connection
 
 from tests.store.test_claim_plans import execute, explain, nodes
 
@@ -87,3 +88,24 @@ async def test_a_look_reads_no_more_however_much_is_there(store: Store, dsn: str
     execute(dsn, "delete from windlass.ready where mod(id, 100) > 0")
     execute(dsn, "vacuum analyze windlass.ready")
     check(dsn, "when most are gone")
+
+
+async def test_each_look_runs_as_it_is_explained_here(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    fetch = connection.fetch
+
+    async def told(cursor: Any, statement: str, facts: dict[str, Any]) -> Any:
+        ran.append(statement)
+        return await fetch(cursor, statement, facts)
+
+    monkeypatch.setattr(connection, "fetch", told)
+    look = store.survey
+    await look.depths()
+    await look.executing(0.0)
+    await look.coalescing()
+    await look.busy_lanes()
+    await look.waiting_kinds()
+    await look.ends(1.0)
+    await look.nodes(1.0)
+    expected = [[name] if one.before == "settle" else [one.before, name] for name, one in LOOKS.items()]
+    assert ran == [statement for statements in expected for statement in statements]

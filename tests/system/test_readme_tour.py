@@ -65,6 +65,11 @@ def test_the_tour_runs_as_it_is_written(checkout: Path) -> None:
     assert "number 5" in shown
     assert "refused, and not tried again" in shown
     assert "enough slept" in shown
+    assert "ok   server" in shown
+    assert "Pool default was paused by" in shown
+    assert "would interrupt 2 tasks" in shown
+    assert "By hand" in shown
+    assert "Pools\n" in shown
 
 
 def test_the_readmes_plugin_is_the_one_that_is_installed() -> None:

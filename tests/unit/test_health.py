@@ -91,14 +91,14 @@ def test_all_is_well_when_nothing_happens() -> None:
 
 
 def test_no_live_node_is_critical_and_says_since_when() -> None:
-    [signal] = found(vitals(nodes=NodeVitals(0, ago(40))))
+    [signal] = found(vitals(nodes=NodeVitals(0, last_alive_at=ago(40))))
     assert (signal.name, signal.severity, signal.since) == ("no-live-node", Severity.CRITICAL, ago(40))
     assert signal.checks
 
 
 def test_a_lost_node_is_named() -> None:
     lost = LostNode(3, "host/3", ago(20))
-    [signal] = found(vitals(nodes=NodeVitals(1, None, (lost,))))
+    [signal] = found(vitals(nodes=NodeVitals(1, lost=(lost,))))
     assert (signal.name, signal.severity, signal.subjects) == ("node-lost", Severity.WARNING, ("nodes/3",))
     assert "host/3" in signal.summary
     assert signal.since == ago(20)
@@ -134,6 +134,11 @@ def test_due_work_beside_free_slots_that_nobody_claims(what: str, now: Vitals, b
         ("one look says little", vitals(pools=(WAITING,), waiting=(due(20.0),)), ()),
         ("one look, and something is held", vitals(pools=(pool(waiting=3, held=1),), waiting=(due(),)), ()),
         ("all slots are taken", vitals(pools=(pool(waiting=3, in_use=4, held=4),), waiting=(due(),)), ()),
+        (
+            "all slots are taken, by what runs for long",
+            vitals(pools=(pool(waiting=3, in_use=4, held=4),), waiting=(due(),), counts=(counts(claimed=5),)),
+            (vitals(ago(20), pools=(pool(waiting=1),), counts=(counts(claimed=5),)),),
+        ),
         ("the pool is paused", vitals(pools=(pool(waiting=3, paused_by="ada"),), waiting=(due(),)), ()),
         ("the kind is paused", vitals(pools=(WAITING,), waiting=(due(is_paused=True),)), ()),
         (
@@ -160,6 +165,16 @@ def test_a_kind_that_no_live_node_has() -> None:
     assert names(vitals(pools=(WAITING,), waiting=(due(able_nodes=0, is_paused=True),))) == []
     nobody = vitals(nodes=NodeVitals(0), pools=(WAITING,), waiting=(due(able_nodes=0),))
     assert names(nobody) == ["no-live-node"], "no kind has a node then"
+
+
+def test_work_is_due_and_every_live_node_is_drained() -> None:
+    drained, one_left = NodeVitals(2, draining=2), NodeVitals(2, draining=1)
+    [signal] = found(vitals(nodes=drained, pools=(WAITING,), waiting=(due(able_nodes=0),)))
+    assert (signal.name, signal.severity, signal.since) == ("all-nodes-drained", Severity.WARNING, ago(60))
+    assert signal.subjects == ("pools/default",)
+    assert names(vitals(nodes=drained)) == [], "nothing is due"
+    assert names(vitals(nodes=drained, pools=(pool(waiting=3, paused_by="ada"),))) == []
+    assert names(vitals(nodes=one_left, pools=(WAITING,), waiting=(due(5.0),))) == []
 
 
 # --- the backlog
@@ -276,7 +291,7 @@ def test_many_that_failed_are_seen_where_their_ends_are_soon_gone() -> None:
     now = vitals(ends=good, counts=(counts(failed=60, succeeded=150),))
     [signal] = found(now, [before])
     assert (signal.name, signal.since) == ("many-failed", ago(100))
-    assert names(msgspec.structs.replace(now, now=ago(50)), [before]) == [], "what was counted for 50 s says little"
+    assert names(msgspec.structs.replace(now, at=ago(50)), [before]) == [], "what was counted for 50 s says little"
     assert names(vitals(ends=good, counts=(counts(failed=20, succeeded=900),)), [before]) == []
 
 
@@ -307,7 +322,7 @@ def test_a_success_that_was_counted_ends_a_streak_of_old_ends() -> None:
 
 def test_the_worst_comes_first() -> None:
     everything = vitals(
-        nodes=NodeVitals(1, None, (LostNode(3, "host/3", ago(20)),)),
+        nodes=NodeVitals(1, lost=(LostNode(3, "host/3", ago(20)),)),
         pools=(WAITING,),
         waiting=(due(),),
         runs=(run(interrupt_at=ago(100)), run(task=9, started_at=ago(9_000), last_word_at=ago(9_000))),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from windlass.core.lifecycle import State
 from windlass.core.signals import Thresholds
-from windlass.core.vitals import COUNT_CAP, KindWaiting, NodeVitals, PoolVitals, Samples
+from windlass.core.vitals import COUNT_CAP, KindEnds, KindWaiting, NodeVitals, PoolVitals, Samples
 from windlass.host.picture import Facts, Picture, draw, summary, within
 from windlass.host.sections import SectionFacts
 from windlass.store.facts import TaskFacts
@@ -109,10 +109,14 @@ def test_somebody_with_some_pools_sees_what_is_of_them_and_nothing_else() -> Non
 def test_signals_are_those_of_the_pools_that_are_seen() -> None:
     old = NOW.replace(year=2029)
     waiting = tuple(KindWaiting(name, "Noop", 1, old, False, 1) for name in ("mine", "other"))
-    whole = facts(pools=(pool(waiting=1), pool("other", waiting=1)), waiting=waiting)
-    assert [one.subjects for one in drawn(whole).signals] == [("pools/mine",), ("pools/other",)]
+    failing = KindEnds("other", "Bad", 9, 9, 9, 9, NOW, NOW, NOW)
+    whole = facts(pools=(pool(waiting=1), pool("other", waiting=1)), waiting=waiting, ends=(failing,))
+    idle = [one.subjects for one in drawn(whole).signals if one.name == "idle-while-waiting"]
+    assert idle == [("pools/mine",), ("pools/other",)]
+    assert "kind-keeps-failing" in [one.name for one in drawn(whole).signals]
     assert [one.subjects for one in drawn(within(whole, MINE)).signals] == [("pools/mine",)]
     assert not drawn(within(whole, frozenset({"none"}))).signals
+    assert [one.pool for one in within(whole, MINE).waiting] == ["mine"]
 
 
 def test_a_lane_that_another_pool_holds_is_not_free_and_its_holder_has_no_name() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from windlass_cli.consent import ask, check_can_ask
 from windlass_cli.exits import USAGE, Failure
+from windlass_cli.harmless import one_line
 from windlass_cli.options import Format
 from windlass_cli.session import ask_server, with_client
 from windlass_cli.words import counted, some_of
@@ -71,12 +72,23 @@ async def _do(client: Client, verb: str, call: Call, wanted: Wanted) -> int:
     from windlass_cli.follow import own
     from windlass_cli.views import ProgressView, SilentView
 
+    shown = ProgressView(f"{verb} {_matching(answer)}") if wanted.output.for_people else SilentView()
+    code = await own(client, answer.task, shown)
+    result = (await client.get_task(answer.task)).result
     if wanted.output.for_people:
-        return await own(client, answer.task, ProgressView(f"{verb} {_matching(answer)}"))
-    code = await own(client, answer.task, SilentView())
-    result: Any = (await client.get_task(answer.task)).result
-    print_document(of_bulk(answer) | {"result": result}, wanted.output)
+        print(one_line(f"{verb}: {_tally(result)}"))
+    else:
+        print_document(of_bulk(answer) | {"result": result}, wanted.output)
     return code
+
+
+def _tally(result: Any) -> str:
+    """What became of it; an interrupted one has no result."""
+    if not isinstance(result, dict):
+        return "not everything was done; windlass show tells how far it came"
+    skipped = result.get("skipped") or {}
+    why = "".join(f", {count} skipped ({reason})" for reason, count in sorted(skipped.items()))
+    return f"{result.get('done')} of {counted(result.get('matched') or 0, 'task')}{why}"
 
 
 def _matching(answer: BulkReceipt) -> str:

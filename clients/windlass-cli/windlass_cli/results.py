@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from windlass_cli.documents import as_text, print_document
+from windlass_cli.documents import as_text, print_document, print_documents
 from windlass_cli.forms import Column
 from windlass_cli.options import Format
 
 
 def print_result(result: Any, output: Format) -> None:
-    if not output.for_people:
+    if not output.for_people and isinstance(result, list):
+        print_documents(result, output)
+    elif not output.for_people:
         print_document(result, output)
     elif _is_flat_list(result):
         from windlass_cli.tables import print_table

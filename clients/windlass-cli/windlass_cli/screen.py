@@ -28,7 +28,7 @@ def console(*, stderr: bool = False) -> Console:
     return HonestConsole(
         file=stream,
         force_terminal=terminal,
-        no_color=not coloured(stream),
+        color_system="auto" if coloured(stream) else None,
         width=None if terminal else WIDE,
         markup=False,
         highlight=False,

@@ -165,7 +165,7 @@ class ProgressView(TextView):
             case StateChanged() if event.state.final:
                 self._hide()
                 super().show(event)
-            case StepWritten():
+            case StepWritten() if not sys.stderr.isatty():
                 super().show(event)
 
     def close(self) -> None:

@@ -41,13 +41,13 @@ class Operations:
         return tuple(read(Operation, each) for each in reply.operations)
 
     async def call(self, name: str, argument: Any = None, *, reason: str = "") -> Any:
-        """Runs one, and returns its result.
+        """Runs one, and returns its result; None for one that takes no argument.
 
         It is sent once: an operation that writes can't be told apart from its repetition.  Unavailable means that it
         may or may not have run.
         """
         try:
-            payload = convert.json_payload({} if argument is None else argument)
+            payload = None if argument is None else convert.json_payload(argument)
         except (TypeError, ValueError) as error:
             raise InvalidArgument(f"this argument cannot be sent: {error}", reason="PAYLOAD_INVALID") from error
         request = operations_service_pb2.CallOperationRequest(

@@ -85,10 +85,10 @@ def lane(facts: LaneFacts) -> cluster_pb2.Lane:
 
 
 def _standing(facts: Standing) -> cluster_pb2.LaneStanding:
+    # Whom the caller may not see is there without a name.
+    task = f"tasks/{facts.task}" if facts.task else ""
     since = timestamp(facts.since)
-    return cluster_pb2.LaneStanding(
-        task=f"tasks/{facts.task}", attempt=facts.attempt, node=facts.node or "", since=since
-    )
+    return cluster_pb2.LaneStanding(task=task, attempt=facts.attempt, node=facts.node or "", since=since)
 
 
 def _pause(facts: Pause | None) -> cluster_pb2.Pause | None:

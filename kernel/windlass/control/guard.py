@@ -19,7 +19,7 @@ from windlass.control.open_streams import OpenStreams
 from windlass.control.roles import OPEN_TO_ALL, SCOPED, role_of
 from windlass.control.status import refuse
 from windlass.core.access import allows
-from windlass.errors import CallTimedOut, Forbidden, RoleTooLow, ScopeTooNarrow, WindlassError
+from windlass.errors import CallTimedOut, Forbidden, RoleTooLow, ScopeTooNarrow, TooManyCalls, WindlassError
 from windlass.host.admission import Caller
 
 RpcHandler = Any
@@ -34,14 +34,23 @@ marked: contextvars.ContextVar[frozenset[str]] = contextvars.ContextVar("marked"
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    """`deadline`: seconds that a unary call gets whose caller named none; `secret`: see `marked`."""
+    """`deadline`: seconds that a unary call gets whose caller named none; `secret`: see `marked`.
+
+    `strangers`: how many calls that need no token may be open at once.
+    """
 
     def __init__(
-        self, gatekeeper: Gatekeeper, streams: OpenStreams, deadline: float, secret: frozenset[str] = frozenset()
+        self,
+        gatekeeper: Gatekeeper,
+        streams: OpenStreams,
+        deadline: float,
+        strangers: int,
+        secret: frozenset[str] = frozenset(),
     ) -> None:
         self._gatekeeper = gatekeeper
         self._streams = streams
         self._deadline = deadline
+        self._places = strangers
         self._secret = secret
 
     async def intercept_service(
@@ -51,7 +60,7 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> RpcHandler:
         name = handler_call_details.method
         if name in OPEN_TO_ALL:
-            return await continuation(handler_call_details)
+            return await continuation(handler_call_details) if self._take_place() else _refusal(_full())
         marked.set(self._secret)
         try:
             shown = await self._gatekeeper.look_at(handler_call_details.invocation_metadata)
@@ -63,6 +72,18 @@ class Guard(grpc.aio.ServerInterceptor):
         if handler is not None and role_of(name) is None:
             return _refusal(Forbidden(f"{name} is nobody's: no role is set for it"))
         return None if handler is None else self._guarded(handler, name, shown)
+
+    def _take_place(self) -> bool:
+        """A stranger may watch health for ever, or send a call and never its message: not in everybody's places."""
+        task = asyncio.current_task()
+        if self._places <= 0 or task is None:
+            return False
+        self._places -= 1
+        task.add_done_callback(self._give_back)
+        return True
+
+    def _give_back(self, _: object) -> None:
+        self._places += 1
 
     def _guarded(self, handler: RpcHandler, name: str, shown: Pass | None) -> RpcHandler:
         if not handler.request_streaming and not handler.response_streaming:
@@ -138,6 +159,10 @@ def _admit(who: Caller, name: str) -> None:
 
 def _short(name: str) -> str:
     return name.removeprefix("/windlass.v1.")
+
+
+def _full() -> TooManyCalls:
+    return TooManyCalls("too many calls that need no token are open; try again later, or ask the probe port")
 
 
 def _timed_out(deadline: float) -> CallTimedOut:

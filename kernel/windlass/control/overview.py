@@ -11,7 +11,7 @@ from windlass_proto.v1 import overview_pb2, overview_service_pb2, overview_servi
 from windlass.control import convert_overview
 from windlass.control.guard import caller
 from windlass.control.status import answers, streams
-from windlass.errors import InvalidArgument
+from windlass.control.values import read_seconds
 from windlass.host.kernel import Kernel
 from windlass.host.picture import Picture
 
@@ -33,7 +33,7 @@ class OverviewServicer(overview_service_pb2_grpc.OverviewServicer):
         self, request: overview_service_pb2.WatchOverviewRequest, context: Any
     ) -> AsyncIterator[overview_pb2.Picture]:
         pools = caller.get().pools
-        async with aclosing(self._overview.watch(_interval(request), pools)) as pictures:
+        async with aclosing(self._overview.watch(read_seconds(request.interval, "interval"), pools)) as pictures:
             async for picture in pictures:
                 yield self._message(picture, pools)
 
@@ -47,10 +47,3 @@ class OverviewServicer(overview_service_pb2_grpc.OverviewServicer):
         message = convert_overview.picture(picture)
         self._last[pools] = (picture, message)
         return message
-
-
-def _interval(request: overview_service_pb2.WatchOverviewRequest) -> float:
-    try:
-        return float(request.interval.ToTimedelta().total_seconds())
-    except (ValueError, OverflowError) as error:
-        raise InvalidArgument(f"interval is out of range: {error}", field="interval") from error

@@ -59,6 +59,8 @@ class Limits(msgspec.Struct, frozen=True):
     """Calls at once on one connection; further ones wait at the client."""
     calls: int = 10_000
     """Calls at once in all; further ones are RESOURCE_EXHAUSTED."""
+    strangers: int = 500
+    """Of these, calls that need no token: health."""
     deadline: float = 60.0
     """What a unary call gets whose caller named none."""
     ping_every: float = 10.0
@@ -99,7 +101,7 @@ class Server:
         roles = {name: ROLE_NAMES[role] for name, role in self._config.certificates.items()}
         self._gatekeeper = Gatekeeper(kernel.access, token, roles if self._config.tls_client_ca else None)
         self._streams = OpenStreams(kernel.access, limits.recheck)
-        guard = Guard(self._gatekeeper, self._streams, limits.deadline, kernel.secret_names)
+        guard = Guard(self._gatekeeper, self._streams, limits.deadline, limits.strangers, kernel.secret_names)
         self._server = grpc.aio.server(
             interceptors=[guard, Tracing()], options=limits.options, maximum_concurrent_rpcs=limits.calls
         )

@@ -29,7 +29,7 @@ class Seen(NamedTuple):
     limits: Thresholds
 
     def age(self, at: datetime | None) -> float:
-        return 0.0 if at is None else (self.vitals.now - at).total_seconds()
+        return 0.0 if at is None else (self.vitals.at - at).total_seconds()
 
 
 CONSUMING = "is a node alive, and does it claim from this pool: the nodes, their shares and their logs"
@@ -67,6 +67,15 @@ def _node_lost(seen: Seen) -> Iterator[Signal]:
         yield _warning("node-lost", said, checks, subjects, lost[0].at)
 
 
+def _all_drained(seen: Seen) -> Iterator[Signal]:
+    waiting = [pool for pool in seen.vitals.pools if pool.waiting and not pool.is_paused]
+    if seen.vitals.nodes.all_drained and waiting:
+        checks = ("who drained them, and is that over: resume one, or start another", HOSTS)
+        since = min((pool.oldest_at for pool in waiting if pool.oldest_at is not None), default=None)
+        said = "work is due, and every live node is drained: nothing is started"
+        yield _warning("all-nodes-drained", said, checks, [f"pools/{pool.name}" for pool in waiting], since)
+
+
 def _idle_while_waiting(seen: Seen) -> Iterator[Signal]:
     for pool in seen.vitals.pools:
         due = [kind for kind in _startable(seen, pool) if kind.able_nodes]
@@ -79,8 +88,8 @@ def _idle_while_waiting(seen: Seen) -> Iterator[Signal]:
 def _kind_without_node(seen: Seen) -> Iterator[Signal]:
     for pool in seen.vitals.pools:
         for kind in _startable(seen, pool):
-            if not kind.able_nodes and seen.vitals.nodes.live:
-                said = f"work of kind {kind.kind} is due, and no live node has a handler for it"
+            if not kind.able_nodes and seen.vitals.nodes.live and not seen.vitals.nodes.all_drained:
+                said = f"work of kind {kind.kind} is due, and no live node that takes tasks has a handler for it"
                 checks = (
                     "is the plugin that brings it installed where the nodes run",
                     "is that plugin quarantined: the log of the nodes' start names it",
@@ -93,7 +102,7 @@ def _kind_without_node(seen: Seen) -> Iterator[Signal]:
 def _backlog(seen: Seen) -> Iterator[Signal]:
     for pool in seen.vitals.pools:
         since = _deep_since(seen, pool)
-        before = seen.samples.before(seen.vitals.now, seen.limits.backlog)
+        before = seen.samples.before(seen.vitals.at, seen.limits.backlog)
         if since is None or before is None or since > before.at or _shrinks(seen, pool, before):
             continue
         slower = f"the log of the kinds in pool {pool.name}: do they take longer than usual"
@@ -180,6 +189,7 @@ def _kind_keeps_failing(seen: Seen) -> Iterator[Signal]:
 RULES: tuple[Callable[[Seen], Iterator[Signal]], ...] = (
     _no_live_node,
     _node_lost,
+    _all_drained,
     _idle_while_waiting,
     _kind_without_node,
     _backlog,
@@ -227,7 +237,7 @@ def _startable(seen: Seen, pool: PoolVitals) -> list[KindWaiting]:
 
 def _claims(seen: Seen, pool: PoolVitals, due: Sequence[KindWaiting]) -> bool:
     """Whether anybody claims from a pool in which something is due."""
-    before = seen.samples.before(seen.vitals.now, seen.limits.idle)
+    before = seen.samples.before(seen.vitals.at, seen.limits.idle)
     if before is None:
         # One look has nothing to compare with: a pool in which nothing at all is held for long is proof enough.
         return pool.held > 0 or seen.age(_oldest(due)) < 2 * seen.limits.idle

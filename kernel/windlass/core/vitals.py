@@ -48,7 +48,10 @@ class PoolVitals(msgspec.Struct, frozen=True):
 
 
 class KindWaiting(msgspec.Struct, frozen=True):
-    """What is due of one kind among the first of a pool.  `able_nodes`: live nodes that have a handler for it."""
+    """What is due of one kind among the first of a pool.
+
+    `able_nodes`: live nodes that have a handler for it, and that nobody drains.
+    """
 
     pool: str
     kind: str
@@ -101,11 +104,19 @@ class LostNode(msgspec.Struct, frozen=True):
 
 
 class NodeVitals(msgspec.Struct, frozen=True):
-    """`last_alive_at`: when the last of them was known to be alive, when none is any more."""
+    """`draining`: how many of the live take no more tasks.
+
+    `last_alive_at`: when the last of them was known to be alive, when none is any more.
+    """
 
     live: int
+    draining: int = 0
     last_alive_at: datetime | None = None
     lost: tuple[LostNode, ...] = ()
+
+    @property
+    def all_drained(self) -> bool:
+        return 0 < self.live == self.draining
 
 
 class Counted(Protocol):
@@ -130,7 +141,7 @@ class Counted(Protocol):
 class Vitals(msgspec.Struct, frozen=True):
     """Everything at one moment."""
 
-    now: datetime
+    at: datetime
     nodes: NodeVitals
     pools: tuple[PoolVitals, ...] = ()
     waiting: tuple[KindWaiting, ...] = ()
@@ -155,14 +166,14 @@ class Samples:
 
     def add(self, vitals: Vitals) -> None:
         if self._kept:
-            passed = (vitals.now - self._kept[-1].at).total_seconds()
+            passed = (vitals.at - self._kept[-1].at).total_seconds()
             if 0 <= passed < SAMPLE_SECONDS:
                 return
             if not 0 <= passed <= LONGEST_GAP:
                 self._kept.clear()
         counts = {(each.pool, each.kind): each for each in vitals.counts}
-        self._kept.append(Sample(vitals.now, {pool.name: pool for pool in vitals.pools}, counts))
-        while (vitals.now - self._kept[0].at).total_seconds() > KEPT_SECONDS:
+        self._kept.append(Sample(vitals.at, {pool.name: pool for pool in vitals.pools}, counts))
+        while (vitals.at - self._kept[0].at).total_seconds() > KEPT_SECONDS:
             self._kept.popleft()
 
     def before(self, now: datetime, seconds: float) -> Sample | None:

@@ -231,7 +231,8 @@ class HealthSignal(_message.Message):
     SINCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """A stable word: `backlog-does-not-shrink`, `stuck-running`, `stuck-cancelling`, `often-at-the-limit`, `many-failed`,
-    `kind-keeps-failing`, `idle-while-waiting`, `kind-without-node`, `no-live-node`, `node-lost`.
+    `kind-keeps-failing`, `idle-while-waiting`, `kind-without-node`, `all-nodes-drained`, `no-live-node`,
+    `node-lost`.
     """
     severity: Global___HealthSignal.Severity.ValueType
     summary: _builtins.str

@@ -80,7 +80,7 @@ class MemorySurvey(Survey):
             sorted(world.ready.values(), key=lambda p: p.order), lambda p: p.pool, survey.FIRST_WAITING
         )
         for (pool, kind), places in sorted(_grouped(first, lambda p: (p.pool, p.kind)).items()):
-            able = sum(kind in m.facts.kinds for m in world.nodes.values() if world.alive(m.facts.id))
+            able = sum(kind in m.facts.kinds and not m.facts.draining for m in self._live())
             oldest = min(place.next_try_at for place in places)
             found.append(KindWaiting(pool, kind, len(places), oldest, kind in world.paused_kinds, able))
         return found
@@ -97,12 +97,15 @@ class MemorySurvey(Survey):
 
     async def nodes(self, window: float) -> NodeVitals:
         world = self._world
-        live = sum(world.alive(node) for node in world.nodes)
+        live = self._live()
         lost = [LostNode(id_, m.facts.name, at) for id_, m in world.nodes.items() if (at := self._lost_at(m))]
         lost = sorted((one for one in lost if one.at > world.ago(window)), key=lambda one: one.at, reverse=True)
         ends = [min(m.expires_at, m.left_at or m.expires_at) for m in world.nodes.values()]
         last = max(ends, default=None)
-        return NodeVitals(live, None if live else last, tuple(lost))
+        return NodeVitals(len(live), sum(m.facts.draining for m in live), None if live else last, tuple(lost))
+
+    def _live(self) -> list[Member]:
+        return [member for id_, member in self._world.nodes.items() if self._world.alive(id_)]
 
     async def _executing(self, held: Held, quiet: float) -> Executing:
         world, place = self._world, held.place

@@ -47,8 +47,10 @@ class PostgresSurvey(Survey):
         return [KindEnds(*row) for row in rows]
 
     async def nodes(self, window: float) -> NodeVitals:
-        [(live, last, *lost)] = await self._db.rows("read_nodes_alive", {"cap": survey.NODES_CAP, "window": window})
-        return NodeVitals(live, None if live else last, tuple(LostNode(*one) for one in zip(*lost, strict=True)))
+        rows = await self._db.rows("read_nodes_alive", {"cap": survey.NODES_CAP, "window": window})
+        [(live, draining, last, *columns)] = rows
+        lost = tuple(LostNode(*one) for one in zip(*columns, strict=True))
+        return NodeVitals(live, draining, None if live else last, lost)
 
     async def _in_order(self, statement: str, facts: dict[str, Any]) -> list[Row]:
         async with self._db.transaction() as run:

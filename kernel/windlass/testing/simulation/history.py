@@ -62,7 +62,8 @@ class _History:
         self._world = World(lambda: START + timedelta(seconds=asyncio.get_running_loop().time()))
         self._ledger = Ledger()
         # People are at the store itself: what they change is changed between two steps.
-        self._operator = MemoryStore(self._world).pools
+        people = MemoryStore(self._world)
+        self._operator, self._cluster = people.pools, people.cluster
         self._invariants = Invariants(self._world, self._ledger)
         self._faults: Counter[str] = Counter()
         self._trace: list[str] = []
@@ -118,6 +119,8 @@ class _History:
             (0.004, self._pause),
             (0.03, self._resume),
             (0.0015, self._resize),
+            (0.004, self._drain),
+            (0.02, self._undrain),
         )
         for probability, happen in events:
             if self._chance.random() < probability:
@@ -220,6 +223,18 @@ class _History:
             self._faults["resize"] += 1
             await self._have(self._chance.choice((2, 5, SLOTS)))
 
+    async def _drain(self) -> None:
+        if nodes := [node for node in self._world.nodes if self._world.alive(node)]:
+            self._faults["drain"] += 1
+            node = self._chance.choice(nodes)
+            self._note(f"drain {node}")
+            await self._cluster.drain(node, draining=True)
+
+    async def _undrain(self) -> None:
+        for node, member in self._world.nodes.items():
+            if member.facts.draining and self._world.alive(node):
+                await self._cluster.drain(node, draining=False)
+
     async def _have(self, slots: int) -> None:
         self._note(f"resize {slots}")
         await self._operator.resize(POOL, slots)
@@ -228,6 +243,7 @@ class _History:
     async def _heal(self) -> None:
         self._note("heal")
         await self._resume()
+        await self._undrain()
         await self._have(SLOTS)
         self._loss = 0.0
         for process in self._processes:

@@ -82,6 +82,7 @@ class WiredStore(Store):
         self.statistics: Any = _Part(store.statistics, wire)
         self.upkeep: Any = _Part(store.upkeep, wire)
         self.audit: Any = _Part(store.audit, wire)
+        self.tokens: Any = _Part(store.tokens, wire)
         self.roster: Any = _Part(store.roster, wire)
         self.survey: Any = _Part(store.survey, wire)
 

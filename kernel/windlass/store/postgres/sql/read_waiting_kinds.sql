@@ -1,4 +1,4 @@
--- Which kinds the first due tasks of each pool are of, in claim order, and who could run them. Pools are found by leaps over the claim's index.
+-- Which kinds the first due tasks of each pool are of, in claim order, and how many nodes could take them. Pools are found by leaps over the claim's index.
 with recursive pools as (
   (select pool from windlass.ready order by pool limit 1)
   union all
@@ -11,5 +11,5 @@ with recursive pools as (
   group by pools.pool, f.kind
 )
 select pool, kind, waiting, oldest_at, exists (select from windlass.kind k where k.name = first.kind and k.paused_at is not null),
-       (select count(*) from (select from windlass.node n where n.left_at is null and n.expires_at > now() and first.kind = any(n.kinds) limit %(cap)s) as few)
+       (select count(*) from (select from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is null and first.kind = any(n.kinds) limit %(cap)s) as few)
 from first order by pool, kind
