@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 from windlass_proto.v1 import tasks_service_pb2 as tasks
 
-from tests.control.calling import DEADLINE, Calling, new
+from tests.control.calling import BEARER, DEADLINE, Calling, new
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ANOTHER = PARENT.replace("4b", "5b")
@@ -40,6 +42,17 @@ async def test_a_batch_is_in_the_trace_of_its_call_and_the_next_call_is_not(serv
     later = await server.enqueue()
     names = [response.task for response in made.responses]
     assert await traces(server, *names, later) == [(PARENT, ""), (PARENT, ""), ("", "")]
+
+
+async def test_the_tasks_of_a_stream_are_in_the_trace_that_it_was_opened_in(server: Calling) -> None:
+    async def messages() -> AsyncIterator[tasks.EnqueueStreamRequest]:
+        for _ in range(2):
+            yield tasks.EnqueueStreamRequest(requests=[tasks.EnqueueRequest(task=new())])
+
+    metadata = [*BEARER, ("traceparent", PARENT)]
+    call = server.tasks.EnqueueStream(messages(), metadata=metadata, timeout=DEADLINE)
+    names = [response.task async for answer in call for response in answer.responses]
+    assert await traces(server, *names) == [(PARENT, "")] * 2
 
 
 async def test_the_same_request_from_another_trace_is_a_repetition(server: Calling) -> None:

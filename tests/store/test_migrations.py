@@ -73,7 +73,7 @@ async def test_who_may_enqueue_in_sql_still_may_when_its_arguments_have_changed(
     empty: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every = migrations()
-    before = [one for one in every if one[0] < 11]
+    before = every[: [name for _, name, _ in every].index("0010_trace.sql")]
     role = sql.Identifier(f"app_{uuid4().hex}")
     monkeypatch.setattr(module, "migrations", lambda: before)
     await migrate(empty)

@@ -25,6 +25,8 @@ from windlass.telemetry import prometheus
 log = structlog.get_logger()
 
 GRACE_SECONDS = 1
+MOST_AT_ONCE = 100
+"""Connections; further ones are answered with 503."""
 
 
 class Probes:
@@ -37,6 +39,9 @@ class Probes:
         ]
         config = uvicorn.Config(
             Starlette(routes=routes),
+            http="h11",
+            ws="none",
+            limit_concurrency=MOST_AT_ONCE,
             log_config=None,
             access_log=False,
             lifespan="off",

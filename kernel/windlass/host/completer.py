@@ -22,7 +22,7 @@ from windlass.store.facts import Ended, Settled
 from windlass.store.port import Queue
 
 if TYPE_CHECKING:
-    from windlass.telemetry.spans import AttemptSpan
+    from windlass.telemetry.tracing import AttemptSpan
 
 log = structlog.get_logger()
 

@@ -40,7 +40,7 @@ from windlass.store.facts import Asked, Claimed, Ended
 from windlass.telemetry.logs import about
 
 if TYPE_CHECKING:
-    from windlass.telemetry.spans import AttemptSpan
+    from windlass.telemetry.tracing import AttemptSpan
 
 log = structlog.get_logger()
 
@@ -230,10 +230,10 @@ class Execution:
     async def _run(self) -> None:
         self._begun = True
         about.set(self.claimed)
-        if telemetry.spans is not None:
-            self.span = telemetry.spans.attempt(self.claimed, self.dispatcher.pool)
         decision = None
         try:
+            if telemetry.spans is not None:
+                self.span = telemetry.spans.attempt(self.claimed, self.dispatcher.pool)
             decision = await self._attempt()
             self._handled = True
             if self._abandoned:

@@ -16,7 +16,7 @@ from windlass.host.kernel import Kernel
 from windlass.host.service import Service
 from windlass.store.port import Store
 from windlass.store.statistics import Backlog
-from windlass.telemetry.meters import Durations, Family, Point, Sort
+from windlass.telemetry.measuring import Durations, Family, Point, Sort
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from windlass.telemetry.exporting import METRICS, TRACES, wanted
-from windlass.telemetry.meters import Meters
+from windlass.telemetry.measuring import Meters
 
 if TYPE_CHECKING:
     from windlass.telemetry.pushing import Push
-    from windlass.telemetry.spans import Spans
+    from windlass.telemetry.tracing import Spans
 
 spans: Spans | None = None
 meters: Meters | None = None
@@ -37,7 +37,7 @@ def start(environ: Mapping[str, str], node: str, *, measure: bool) -> Push | Non
     global spans, meters  # noqa: PLW0603 - one process tells of itself in one way
     push = None
     if exporters := wanted(TRACES, environ):
-        from windlass.telemetry.spans import Spans
+        from windlass.telemetry.tracing import Spans
 
         spans = Spans(exporters, environ, node)
     if exporters := wanted(METRICS, environ):

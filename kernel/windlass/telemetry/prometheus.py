@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from windlass.telemetry.meters import BOUNDS, Distribution, Family, Sort
+from windlass.telemetry.measuring import BOUNDS, Distribution, Family, Sort
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 UNITS = {"s": "seconds", "By": "bytes"}

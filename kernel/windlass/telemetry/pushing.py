@@ -27,7 +27,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from windlass.errors import BootError
 from windlass.telemetry.exporting import CLOSE_SECONDS, METRICS, make, resource
-from windlass.telemetry.meters import BOUNDS, Distribution, Family, Point, Sort
+from windlass.telemetry.measuring import BOUNDS, Distribution, Family, Point, Sort
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
-from windlass.telemetry.meters import BOUNDS, Distribution, Durations, Family, Point, Sort
+from windlass.telemetry.measuring import BOUNDS, Distribution, Durations, Family, Point, Sort
 from windlass.telemetry.prometheus import name_of, text
 
 
