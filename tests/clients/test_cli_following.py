@@ -246,3 +246,29 @@ async def test_a_terminal_gets_colours_but_no_commands(windlass: CommandLine, wo
     assert b"owned" not in terminal.shown
     assert b"\x1b[8;28mhiddenno newline" in terminal.shown
     assert "\n· completed" in terminal.plain
+
+
+async def test_progress_is_a_bar_on_a_terminal_that_goes_before_anything_is_said(
+    windlass: CommandLine, world: World, script: str
+):
+    terminal = await windlass.on_a_terminal("run-script", script)
+    await world.until(lambda: world.watchers == 1)
+    await world.say(1, 10_000_000, state=RUNNING)
+    await world.say(1, 10_000_001, progress=task_pb2.Progress(current=3, total=12))
+    await terminal.until(lambda shown: b"3/12" in shown)
+    await world.say(1, 10_000_002, output=output(b"a line\n"))
+    await terminal.until(lambda shown: b"a line" in shown)
+    assert terminal.shown.rindex(b"\x1b[2K") < terminal.shown.index(b"a line")  # the bar's line was wiped before
+    await world.say(1, 10_000_003, progress=task_pb2.Progress(current=7, total=12))
+    await terminal.until(lambda shown: b"7/12" in shown)
+    await world.end(1, task_pb2.Task.STATE_COMPLETED)
+    assert await terminal.ended() == 0
+
+
+async def test_without_a_terminal_there_is_no_bar(windlass: CommandLine, world: World, script: str):
+    process = await windlass.start("run-script", script)
+    await world.until(lambda: world.watchers == 1)
+    await world.say(1, 10_000_001, progress=task_pb2.Progress(current=3, total=12))
+    await world.end(1, task_pb2.Task.STATE_COMPLETED)
+    _, errors = await process.communicate()
+    assert b"3/12" not in errors

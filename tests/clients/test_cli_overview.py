@@ -5,9 +5,10 @@ import signal
 from typing import Any
 
 import grpc
+from windlass_proto.v1 import overview_pb2
 
 from tests.clients.command_line import CommandLine
-from tests.clients.fake_server import World, refuses
+from tests.clients.fake_server import FakeServer, World, hangs, refuses
 from tests.control.calling import Calling, State
 
 PICTURE_KEYS = (
@@ -52,6 +53,22 @@ async def test_a_watched_overview_on_a_terminal_stays_current(operator: CommandL
     await terminal.until(lambda shown: b"nothing running, nothing pending" in shown)
     await kernel.enqueue("Wait")
     await terminal.until(lambda shown: b" Running " in shown)
+    terminal.press_ctrl_c()
+    assert await terminal.ended() == 130
+
+
+async def test_a_server_that_goes_away_is_said_to_be_unreachable_until_it_is_back(
+    windlass: CommandLine, server: FakeServer, world: World
+):
+    idle = overview_pb2.Picture(is_idle=True, summary="nothing running, nothing pending")
+    back = overview_pb2.Picture(summary="3 running")
+    world.answers["Overview.WatchOverview"].extend([[idle, hangs], [back, hangs]])
+    terminal = await windlass.on_a_terminal("overview", "--watch")
+    await terminal.until(lambda shown: b"nothing running, nothing pending" in shown)
+    await server.stop()
+    await terminal.until(lambda shown: b"the server is unreachable; looking for it again" in shown)
+    await server.start()
+    await terminal.until(lambda shown: b"3 running" in shown)
     terminal.press_ctrl_c()
     assert await terminal.ended() == 130
 

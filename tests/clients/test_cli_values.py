@@ -128,7 +128,7 @@ def test_what_does_not_fit_is_told_by_its_name(name: str, text: str, says: str):
     ],
 )
 def test_the_file_of_profiles_keeps_what_it_had(text: str):
-    said = {"address": 'h"\\:1', "tls": True}
+    said: dict[str, str | bool] = {"address": 'h"\\:1', "tls": True}
     after = chosen(added(text, "new", said), "new")
     assert tomllib.loads(after) == tomllib.loads(text) | {"default": "new", "new": said}
     assert "# mine" not in text or "# mine" in after

@@ -18,6 +18,8 @@ class Bar:
             TimeRemainingColumn(),
             console=console(stderr=True),
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._task = self._progress.add_task(title, total=None)
         self._progress.start()

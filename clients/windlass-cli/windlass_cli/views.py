@@ -70,10 +70,12 @@ class EventsView:
 class TextView:
     """Output where it belongs: stdout to stdout, stderr to stderr; all else as dim lines on stderr.
 
-    A pipe gets the bytes as they are; a terminal gets them harmless.
+    A pipe gets the bytes as they are; a terminal gets them harmless, and a bar while there is progress.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "progress") -> None:
+        self._title = title
+        self._bar: Bar | None = None
         self._pipes = {Stream.STDOUT: _Pipe(sys.stdout), Stream.STDERR: _Pipe(sys.stderr)}
         self._started: datetime | None = None
 
@@ -82,6 +84,7 @@ class TextView:
             case OutputWritten():
                 if event.dropped:
                     self._say(f"… {words.size(event.dropped)} of output left out here")
+                self._hide_bar()
                 self._pipes.get(event.stream, self._pipes[Stream.STDOUT]).write(event.data)
             case StageEntered():
                 self._say(f"stage: {event.stage}")
@@ -93,13 +96,26 @@ class TextView:
                 self._state(event)
 
     def close(self) -> None:
+        self._hide_bar()
         for pipe in self._pipes.values():
             pipe.close()
 
     def _progress(self, event: ProgressMade) -> None:
-        if sys.stderr.isatty():
-            total = f" of {event.progress.total}" if event.progress.total else ""
-            self._say(f"progress: {event.progress.current}{total}")
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from windlass_cli.bars import Bar
+
+            for pipe in self._pipes.values():
+                pipe.begin_line()
+            self._bar = Bar(one_line(self._title))
+        self._bar.move(event.progress.current, event.progress.total)
+
+    def _hide_bar(self) -> None:
+        """Before anything else is written: it comes back with the next progress."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def _state(self, event: StateChanged) -> None:
         said = f": {event.message}" if event.message else ""
@@ -116,6 +132,7 @@ class TextView:
                 self._say(f"{words.label(event.state).lower()}{took if event.state.final else ''}{said}")
 
     def _say(self, text: str) -> None:
+        self._hide_bar()
         for pipe in self._pipes.values():
             pipe.begin_line()
         line = f"· {one_line(text)}"
@@ -151,38 +168,16 @@ class OutputView(EventsView):
 
 
 class ProgressView(TextView):
-    """For a task whose steps matter less than how far it is: a bar on a terminal, its end anywhere."""
-
-    def __init__(self, title: str) -> None:
-        super().__init__()
-        self._title = title
-        self._bar: Bar | None = None
+    """For a task whose steps matter less than how far it is: a bar on a terminal, elsewhere its steps; and its end."""
 
     def show(self, event: Event) -> None:
         match event:
-            case ProgressMade() if sys.stderr.isatty():
-                self._moved(event)
+            case ProgressMade():
+                super().show(event)
             case StateChanged() if event.state.final:
-                self._hide()
                 super().show(event)
             case StepWritten() if not sys.stderr.isatty():
                 super().show(event)
-
-    def close(self) -> None:
-        self._hide()
-        super().close()
-
-    def _moved(self, event: ProgressMade) -> None:
-        if self._bar is None:
-            from windlass_cli.bars import Bar
-
-            self._bar = Bar(one_line(self._title))
-        self._bar.move(event.progress.current, event.progress.total)
-
-    def _hide(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
 
 
 class _Pipe:
