@@ -124,7 +124,7 @@ async def test_a_pool_says_what_runs_and_what_waits(server: Calling) -> None:
         await server.enqueue("Wait", priority=priority)
 
     async def settled() -> cluster_pb2.Pool | None:
-        [found] = (await call(server, "ListPools", pb.ListPoolsRequest())).pools
+        found = (await call(server, "ListPools", pb.ListPoolsRequest())).pools[0]
         return found if found.in_use == 2 and found.waiting == 3 else None
 
     pool = await eventually(settled)
