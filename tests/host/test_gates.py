@@ -189,7 +189,8 @@ async def test_what_is_resumed_or_resized_through_a_node_is_seen_there_at_once(
     await kernel.valves.pause_pool("default", "eve", "for a while")
     await kernel.valves.pause_kind("OnHost", "eve")
     task = await ask(kernel, "OnHost")
-    assert [(pool.name, pool.paused_by) for pool in await kernel.valves.all()] == [("default", "eve")]
+    paused = [(pool.name, pool.paused_by) for pool in await kernel.valves.all() if pool.paused_by]
+    assert paused == [("default", "eve")]
     await kernel.valves.resume_pool("default")
     await kernel.valves.resume_kind("OnHost")
     await rig.ended(task.task, within=SOON)
