@@ -117,14 +117,16 @@ async def test_a_node_that_is_gone_is_not_drained(server: Calling) -> None:
 
 async def test_a_pool_says_what_runs_and_what_waits(server: Calling) -> None:
     await call(server, "ResizePool", pb.ResizePoolRequest(name="pools/default", slots=2, reason="small"))
-    await eventually(lambda: server.kernel.node.dispatchers[0].slots == 2)
+    slots = {dispatcher.pool: dispatcher for dispatcher in server.kernel.node.dispatchers}
+    await eventually(lambda: slots["default"].slots == 2)
     for _ in range(2):
         await server.at(await server.enqueue("Wait"), State.STATE_RUNNING)
     for priority in (1, 9, 20):
         await server.enqueue("Wait", priority=priority)
 
     async def settled() -> cluster_pb2.Pool | None:
-        found = (await call(server, "ListPools", pb.ListPoolsRequest())).pools[0]
+        pools = (await call(server, "ListPools", pb.ListPoolsRequest())).pools
+        found = next(pool for pool in pools if pool.name == "pools/default")
         return found if found.in_use == 2 and found.waiting == 3 else None
 
     pool = await eventually(settled)

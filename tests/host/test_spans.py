@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from windlass import Context, Failed, Outcome, Success, telemetry
 from windlass.core.schedules import Schedule
-from windlass.telemetry import tracing as module
+from windlass.telemetry.tracing import Spans
 
 from tests.host.rig import Rig, asked
 from tests.waiting import eventually
@@ -40,8 +41,8 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
     exporter = InMemorySpanExporter()
     providers: list[TracerProvider] = []
     # The process has one provider for good; a test needs its own.
-    monkeypatch.setattr(module.trace, "set_tracer_provider", providers.append)
-    monkeypatch.setattr(telemetry, "spans", module.Spans([], {}, "a node"))
+    monkeypatch.setattr(trace, "set_tracer_provider", providers.append)
+    monkeypatch.setattr(telemetry, "spans", Spans([], {}, "a node"))
     providers[0].add_span_processor(SimpleSpanProcessor(exporter))
     return Kept(exporter)
 
@@ -107,7 +108,7 @@ async def test_a_schedule_begins_a_trace_each_time_and_its_task_keeps_it(rig: Ri
     for run in kept.named("run Play"):
         assert run.context is not None
         assert run.parent is not None
-        assert run.parent.span_id == fired[run.context.trace_id].context.span_id  # type: ignore[union-attr]
+        assert run.parent.span_id == fired[run.context.trace_id].context.span_id
     assert len(fired) >= 2
-    [(trace,)] = rig.execute("select trace from windlass.task order by id limit 1")
-    assert int(trace[3:35], 16) in fired
+    [(stored,)] = rig.execute("select trace from windlass.task order by id limit 1")
+    assert int(stored[3:35], 16) in fired

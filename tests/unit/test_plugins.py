@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from windlass.errors import BadHandler, BootError, ConfigError
-from windlass.host.plugins import PluginFacts, Plugins, load_plugins
+from windlass.host.plugins import OURS, PluginFacts, Plugins, load_plugins
 from windlass.host.schedules import SCHEDULER
 from windlass.testing.made import Makes
 
@@ -66,14 +66,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         del sys.modules[name]
 
 
-def _of_plugins(plugins: Plugins) -> list[str]:
-    return [name for name, kind in plugins.kinds.items() if not kind.is_reserved]
+def theirs(plugins: Plugins) -> list[str]:
+    """The kinds that are not the kernel's own."""
+    return [name for name, kind in plugins.kinds.items() if kind.plugin != OURS]
 
 
-def test_without_plugins_there_are_no_kinds(site: Site) -> None:
+def test_without_plugins_there_are_no_kinds_but_the_kernels_own(site: Site) -> None:
     plugins = load_plugins({})
-    assert (_of_plugins(plugins), dict(plugins.quarantined)) == ([], {})
-    assert list(plugins.kinds) == ["BulkInterrupt", "BulkRetry", "BulkReprioritize"], "the kernel's own"
+    assert (theirs(plugins), dict(plugins.quarantined)) == ([], {})
 
 
 def test_an_installed_plugin_is_found_and_configured(site: Site) -> None:
@@ -103,7 +103,7 @@ def test_a_plugin_that_can_not_be_imported_is_put_aside_and_the_others_work(
     site.install("broken", source)
     site.install("greeter", GREETER)
     plugins = load_plugins({})
-    assert _of_plugins(plugins) == ["Greet"]
+    assert theirs(plugins) == ["Greet"]
     assert list(plugins.quarantined) == ["broken"]
     [broken, greeter] = plugins.found
     assert (broken.name, broken.version, broken.error.startswith(words)) == ("broken", "1.0", True)

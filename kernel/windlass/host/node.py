@@ -266,6 +266,8 @@ class Node(Service):
         """Why this node starts no tasks; empty when it does."""
         if self._draining:
             return "it drains"
+        if self._is_drained:
+            return "it is drained until somebody resumes it"
         if self._epoch is None or self._heartbeat is None:
             return "it has not joined the cluster"
         return "" if self._heartbeat.may_start_work() else "its lease is not renewed"

@@ -294,7 +294,9 @@ def _health(hooks: pluggy.PluginManager) -> dict[str, HealthHook]:
 
 def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings: Settings) -> Iterator[tuple[str, R]]:
     """What each plugin registers, with the plugin's name: whose it is matters later."""
-    for implementation in getattr(hooks.hook, f"windlass_register_{what}").get_hookimpls():
+    implementations = getattr(hooks.hook, f"windlass_register_{what}").get_hookimpls()
+    # What the kernel brings itself comes last.
+    for implementation in sorted(implementations, key=lambda one: one.plugin_name == OURS):
         found = implementation.function(*[settings for _ in implementation.argnames])
         for item in found or ():
             if not isinstance(item, type_):

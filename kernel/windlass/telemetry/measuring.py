@@ -1,7 +1,7 @@
 """What is measured as it happens, kept as plain numbers.  All of it belongs to the event loop: there are no locks.
 
-A measurement costs less than a microsecond, so that it may stand in every attempt's way; a library's own histogram
-takes a lock and builds its labels each time.
+A measurement costs about a microsecond, so that it may stand in every attempt's way; a library's own histogram takes a
+lock and builds its labels each time.
 """
 
 from __future__ import annotations
