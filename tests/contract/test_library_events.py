@@ -139,11 +139,14 @@ async def test_a_task_that_waits_again_tells_its_whole_story_and_then_nothing(st
     for attempt in (1, 2):
         await claim(store, node)
         assert await events_of(store, task, sequence(attempt - 1, WAITS) if attempt > 1 else CREATED) == []
-        await store.queue.finish(node, [Ended(task, attempt, Verdict.RETRY, 0.1, message="no luck")])
+        pause = 0.0 if attempt == 1 else 60.0
+        await store.queue.finish(node, [Ended(task, attempt, Verdict.RETRY, 0.1, message="no luck", pause=pause)])
         last = (await events_of(store, task))[-1]
         assert (last.sequence, last.text) == (sequence(attempt, WAITS), "no luck")
         assert await events_of(store, task, last.sequence) == []
         assert await events_of(store, task, last.sequence - 1) == [last]
+        for before in (CREATED, sequence(attempt - 1, WAITS)):
+            assert (await events_of(store, task, before))[-1] == last
     await ask(store, task)
     [end] = await events_of(store, task, last.sequence)
     assert (end.sequence, end.final) == (sequence(2, ENDED), True)

@@ -158,13 +158,16 @@ async def test_another_attempt_goes_on_where_the_last_one_stopped_and_repeats_no
         for name in failed:
             await server.ended(name)
         answer = await retry(server, "state = FAILED", rate=20)
-        await eventually(lambda: server.count("task where retry_of is not null") >= 20)
+        await eventually(lambda: server.count("step where text like '%asked again%'") == 1, 20)
         # Handed back by the end of this server, as by a deploy.
     async with calling(dsn, store) as server:
         found = await result(server, answer)
         assert found == {"matched": 40, "done": 40, "skipped": {}}
         assert (await server.get(answer.task)).attempt >= 2
         assert server.count("task where retry_of is not null") == 40
+        steps = [event.step for event in await server.watched(answer.task) if event.HasField("step")]
+        told = [task for step in steps for task in json.loads(step.data.data)["tasks"]]
+        assert [f"tasks/{task}" for task in told] == failed
 
 
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -34,6 +34,7 @@ class CountedLibrary:
         self.gate = asyncio.Event()
         self.gate.set()
         self.away = 0
+        self.answered = 0
 
     async def events(
         self, watched: Sequence[Watched], limit: int, portion: int | None = None
@@ -43,6 +44,7 @@ class CountedLibrary:
             self.away -= 1
             raise StoreUnavailable("gone")
         found = await self._library.events(watched, limit, portion)
+        self.answered += 1
         await self.gate.wait()
         self.given.append(sum(len(event.data or b"") for events in found.values() for event in events))
         return found
@@ -126,7 +128,7 @@ async def test_news_that_come_during_a_look_are_looked_for_again(
     [task] = await waiting_tasks(store, 1)
     library.gate.clear()
     reader = asyncio.create_task(follow(watches, task, after=1))
-    await eventually(lambda: len(library.asked) == 1)
+    await eventually(lambda: library.answered == 1)
     await store.queue.interrupt(asked_for(task))
     watches.nudge([task])
     library.gate.set()
