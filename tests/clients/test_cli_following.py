@@ -258,9 +258,13 @@ async def test_progress_is_a_bar_on_a_terminal_that_goes_before_anything_is_said
     await terminal.until(lambda shown: b"3/12" in shown)
     await world.say(1, 10_000_002, output=output(b"a line\n"))
     await terminal.until(lambda shown: b"a line" in shown)
-    assert terminal.shown.rindex(b"\x1b[2K") < terminal.shown.index(b"a line")  # the bar's line was wiped before
     await world.say(1, 10_000_003, progress=task_pb2.Progress(current=7, total=12))
     await terminal.until(lambda shown: b"7/12" in shown)
+    await world.say(1, 10_000_004, step=event_pb2.StepLine(text="a step"))
+    await terminal.until(lambda shown: b"a step" in shown)
+    for bar, said in ((b"3/12", b"a line"), (b"7/12", b"a step")):
+        before = terminal.shown[: terminal.shown.index(said)]
+        assert b"\x1b[2K" in before[before.rindex(bar) :]  # its line was wiped
     await world.end(1, task_pb2.Task.STATE_COMPLETED)
     assert await terminal.ended() == 0
 
