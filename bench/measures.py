@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Self
 
 import grpc
 import psycopg
+import uvloop
 from windlass.store.facts import NewTask
 from windlass.store.postgres import open_store
 from windlass_proto.v1 import task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
@@ -51,7 +52,7 @@ def enqueue_single(dsn: str, seconds: float = 4.0) -> list[Row]:
     rows = []
     for in_flight in (1, 64):
         with Serving(dsn) as server:
-            count, delays = asyncio.run(_enqueue_for(server.address, seconds, in_flight))
+            count, delays = uvloop.run(_enqueue_for(server.address, seconds, in_flight))
         p50, p99 = percentiles(delays)
         rows.append(
             Row(f"enqueue over gRPC, {in_flight} in flight", count / seconds, "tasks/s", f"p50 {p50} ms, p99 {p99} ms")
@@ -62,7 +63,7 @@ def enqueue_single(dsn: str, seconds: float = 4.0) -> list[Row]:
 def enqueue_batch(dsn: str, batches: int = 60) -> list[Row]:
     """Batches of 500 over gRPC, two in flight."""
     with Serving(dsn) as server:
-        seconds = asyncio.run(_enqueue_batches(server.address, batches))
+        seconds = uvloop.run(_enqueue_batches(server.address, batches))
     return [
         Row("batch enqueue over gRPC, 500 a call, 2 in flight", batches * 500 / seconds, "tasks/s", "with request ids")
     ]
@@ -71,7 +72,7 @@ def enqueue_batch(dsn: str, batches: int = 60) -> list[Row]:
 def enqueue_stream(dsn: str, batches: int = 60) -> list[Row]:
     """Messages of 500 on one EnqueueStream, sent as fast as they are taken."""
     with Serving(dsn) as server:
-        seconds = asyncio.run(_enqueue_stream(server.address, batches))
+        seconds = uvloop.run(_enqueue_stream(server.address, batches))
     return [Row("one EnqueueStream, 500 a message", batches * 500 / seconds, "tasks/s", "with request ids")]
 
 
@@ -79,7 +80,7 @@ def pickup(dsn: str, samples: int = 300, *, through_store: bool = False) -> list
     """From the call of enqueue in another process to the handler's start, on an idle node."""
     with Serving(dsn) as server:
         sending = _store_one_by_one(dsn, samples) if through_store else _send_one_by_one(server.address, samples)
-        asyncio.run(sending)
+        uvloop.run(sending)
         delays = server.finish(samples)["delays"]
     assert len(delays) == samples
     p50, p99 = percentiles(delays)

@@ -36,12 +36,14 @@ async def waiting(server: Calling, count: int, **task: Any) -> list[str]:
 
 
 async def interrupt(server: Calling, filter_: str, **more: Any) -> pb.BulkResponse:
-    request = pb.BulkInterruptRequest(filter=filter_, **({"reason": REASON, "rate": 1_000} | more))
+    words: dict[str, Any] = {"reason": REASON, "rate": 1_000} | more
+    request = pb.BulkInterruptRequest(filter=filter_, **words)
     return await server.tasks.BulkInterrupt(request, timeout=DEADLINE)
 
 
 async def retry(server: Calling, filter_: str, **more: Any) -> pb.BulkResponse:
-    request = pb.BulkRetryRequest(filter=filter_, **({"reason": REASON, "rate": 1_000} | more))
+    words: dict[str, Any] = {"reason": REASON, "rate": 1_000} | more
+    request = pb.BulkRetryRequest(filter=filter_, **words)
     return await server.tasks.BulkRetry(request, timeout=DEADLINE)
 
 
@@ -185,11 +187,12 @@ BAD: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("bad", BAD)
 async def test_a_bad_order_is_refused_with_its_field(server: Calling, bad: str) -> None:
     change, field, words = BAD[bad]
-    for message, rpc in (
+    calls: list[tuple[Any, Any]] = [
         (pb.BulkInterruptRequest, server.tasks.BulkInterrupt),
         (pb.BulkRetryRequest, server.tasks.BulkRetry),
         (pb.BulkReprioritizeRequest, server.tasks.BulkReprioritize),
-    ):
+    ]
+    for message, rpc in calls:
         request = message(**({"filter": "id > 0", "reason": REASON} | change))
         refusal = await refused(rpc(request, timeout=DEADLINE))
         assert (refusal.code, refusal.field) == (grpc.StatusCode.INVALID_ARGUMENT, field)
@@ -206,7 +209,7 @@ async def test_a_priority_that_there_is_not_is_refused(server: Calling) -> None:
 @pytest.mark.parametrize("kind", ["BulkInterrupt", "BulkRetry", "BulkReprioritize"])
 async def test_nobody_makes_such_a_task_by_another_way(server: Calling, kind: str) -> None:
     payload = {"filter": "id > 0", "reason": "mine", "by": "the boss", "origin": 1}
-    ways = [
+    ways: list[Any] = [
         server.tasks.Enqueue(pb.EnqueueRequest(task=new(kind, payload)), timeout=DEADLINE),
         server.tasks.BatchEnqueue(
             pb.BatchEnqueueRequest(requests=[pb.EnqueueRequest(task=new(kind, payload))]), timeout=DEADLINE
