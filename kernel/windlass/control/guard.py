@@ -18,6 +18,7 @@ from windlass.control.gatekeeper import Gatekeeper, Pass
 from windlass.control.open_streams import OpenStreams
 from windlass.control.roles import OPEN_TO_ALL, SCOPED, role_of
 from windlass.control.status import refuse
+from windlass.control.tracing import traced
 from windlass.core.access import allows
 from windlass.errors import CallTimedOut, Forbidden, RoleTooLow, ScopeTooNarrow, TooManyCalls, WindlassError
 from windlass.host.admission import Caller
@@ -71,7 +72,9 @@ class Guard(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is not None and role_of(name) is None:
             return _refusal(Forbidden(f"{name} is nobody's: no role is set for it"))
-        return None if handler is None else self._guarded(handler, name, shown)
+        if handler is None:
+            return None
+        return self._guarded(traced(handler, name, handler_call_details.invocation_metadata), name, shown)
 
     def _take_place(self) -> bool:
         """A stranger may watch health for ever, or send a call and never its message: not in everybody's places."""

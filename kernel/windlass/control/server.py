@@ -33,7 +33,6 @@ from windlass.control.roles import check_roles
 from windlass.control.schedules import SchedulesServicer
 from windlass.control.tasks import TasksServicer
 from windlass.control.tls import Certificates
-from windlass.control.tracing import Tracing
 from windlass.core.access import ROLE_NAMES
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
@@ -103,7 +102,7 @@ class Server:
         self._streams = OpenStreams(kernel.access, limits.recheck)
         guard = Guard(self._gatekeeper, self._streams, limits.deadline, limits.strangers, kernel.secret_names)
         self._server = grpc.aio.server(
-            interceptors=[guard, Tracing()], options=limits.options, maximum_concurrent_rpcs=limits.calls
+            interceptors=[guard], options=limits.options, maximum_concurrent_rpcs=limits.calls
         )
         self._health = health.aio.HealthServicer()
         served = _Served(self._server)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -21,19 +20,17 @@ A stream gets none: it may last for days, and its tasks belong to the trace that
 """
 
 
-class Tracing(grpc.aio.ServerInterceptor):
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[RpcHandler]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> RpcHandler:
-        handler, method = await continuation(handler_call_details), handler_call_details.method
-        brought = _brought(handler_call_details.invocation_metadata)
-        if brought is not None:
-            telemetry.carried.set(brought)
-        if telemetry.spans is None or method not in MAKERS or handler is None or handler.unary_unary is None:
-            return handler
-        return _in_a_span(handler, method, brought)
+def traced(handler: RpcHandler, method: str, metadata: Any) -> RpcHandler:
+    """The handler of a call that brought this metadata: in its caller's trace, and in a span where it makes tasks.
+
+    Not an interceptor of its own: each of those costs a call some 30 µs.
+    """
+    brought = _brought(metadata)
+    if brought is not None:
+        telemetry.carried.set(brought)
+    if telemetry.spans is None or method not in MAKERS or handler.unary_unary is None:
+        return handler
+    return _in_a_span(handler, method, brought)
 
 
 def _brought(metadata: Any) -> str | None:
