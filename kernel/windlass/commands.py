@@ -19,6 +19,7 @@ def serve(
     home: Annotated[Path | None, typer.Option(help="Where data, sockets and the token live.")] = None,
     dsn: Annotated[str | None, typer.Option(help="PostgreSQL to use instead of an embedded one.")] = None,
     config: Annotated[Path | None, typer.Option(help="Configuration file; default: windlass.toml in the home.")] = None,
+    dev: Annotated[bool, typer.Option("--dev", help="Developer mode: gRPC reflection, every line of the log.")] = False,
 ) -> None:
     """Run a kernel: the database (unless --dsn names one), the workers and the gRPC server.
 
@@ -35,7 +36,8 @@ def serve(
 
     try:
         environ = {**os.environ, **({"WINDLASS_HOME": str(home)} if home else {})}
-        overrides = {"server": {"listen": listen}, "store": {"dsn": dsn}}
+        developing = {"server": {"listen": listen, "reflection": True}, "log": {"level": "debug"}}
+        overrides = {"server": {"listen": listen}, "store": {"dsn": dsn}} | (developing if dev else {})
         read = partial(load_config, config, environ=environ, overrides=overrides)
         loaded = read()
         set_up_logging(loaded.log)

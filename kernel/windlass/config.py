@@ -44,6 +44,8 @@ class ServerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose certificates callers must show.  Empty: none is asked for."""
     certificates: dict[str, str] = {}
     """The role of a caller without a token, by a name in its certificate: the common name, or an alternative one."""
+    reflection: bool = False
+    """Developer mode: tools such as grpcurl may ask what there is to be called."""
     probes: str = ""
     """Where `/health`, `/ready` and `/metrics` are, over HTTP without a token; empty: nowhere.  Any address will do."""
 

@@ -13,6 +13,7 @@ import pytest
 import windlass_proto.v1
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from windlass.config import ServerConfig
 from windlass.control import roles
 from windlass.control.roles import ROLES, SCOPED, check_roles, role_of
@@ -20,8 +21,9 @@ from windlass.control.server import Server, check_listen
 from windlass.core.access import Role, allows
 from windlass.errors import BootError
 from windlass.host.access import new_secret
+from windlass.store.port import Store
 
-from tests.control.calling import DEADLINE, ROOT, TOKEN, Calling, bearer
+from tests.control.calling import DEADLINE, ROOT, TOKEN, Calling, bearer, calling
 
 SHUT_OUT = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 SILENT = 1.0
@@ -281,3 +283,27 @@ async def test_the_tokens_own_calls_say_who_it_is(server: Calling) -> None:
     me = await server.access.WhoAmI(access.WhoAmIRequest(), timeout=DEADLINE)
     assert (int(me.role), int(me.origin), me.credential, list(me.pools)) == (4, 1, "token-file", [])
     assert me.subject
+
+
+async def test_in_developer_mode_tools_learn_what_there_is_to_be_called(dsn: str, store: Store) -> None:
+    async with calling(dsn, store, server_config=ServerConfig(reflection=True)) as server:
+        assert await _reflected(server, bearer(TOKEN)) == {rpc.path.split("/")[1] for rpc in RPCS}
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await _reflected(server, None)
+    assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_otherwise_nothing_is_reflected(server: Calling) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refusal:
+        await _reflected(server, bearer(TOKEN))
+    assert refusal.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def _reflected(server: Calling, metadata: Any) -> set[str]:
+    """The services of ours that reflection names."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        asked = reflection_pb2.ServerReflectionRequest(list_services="")
+        exchange = stub.ServerReflectionInfo(iter([asked]), metadata=metadata, timeout=DEADLINE)
+        [answer] = [answer async for answer in exchange]
+    return {found.name for found in answer.list_services_response.service if found.name.startswith("windlass.")}

@@ -12,6 +12,9 @@ VIEWER, SUBMITTER, OPERATOR, ADMIN = Role.VIEWER, Role.SUBMITTER, Role.OPERATOR,
 OPEN_TO_ALL = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/grpc.health.v1.Health/List"})
 """What load balancers and probes ask, without a token."""
 
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+"""What there is to be called, for tools; served in developer mode only, to whoever may look."""
+
 ROLES: Mapping[str, Mapping[str, Role]] = {
     "Tasks": {
         "Enqueue": SUBMITTER,
@@ -88,6 +91,8 @@ else concerns the whole cluster and is refused before it runs, also what is new 
 
 def role_of(method: str) -> Role | None:
     """The least role for `/windlass.v1.Tasks/Get`; None for what is not in the table: nobody may call that."""
+    if method == REFLECTION:
+        return VIEWER
     service, _, name = method.removeprefix("/windlass.v1.").partition("/")
     return ROLES.get(service, {}).get(name)
 

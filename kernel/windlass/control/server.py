@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -109,8 +109,10 @@ class Server:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, served)
         for add, servicer in SERVICES:
             add(servicer(kernel), served)
-        check_roles(served.methods)
         self._services = sorted({"", *(method.split("/")[1] for method in served.methods)} - {health.SERVICE_NAME})
+        if self._config.reflection:
+            _reflect(self._services[1:], served)
+        check_roles(served.methods)
 
     async def start(self, listen: str) -> str:
         """Listen; returns the address with the port that was taken.  Raises `BootError` when it can't, or must not."""
@@ -169,6 +171,13 @@ class _Served:
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
         self.methods |= {f"/{service}/{name}" for name in handlers}
         self._server.add_registered_method_handlers(service, handlers)
+
+
+def _reflect(services: Sequence[str], served: _Served) -> None:
+    from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+
+    servicer = reflection.aio.ReflectionServicer(service_names=[*services, reflection.SERVICE_NAME])
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, served)
 
 
 def is_loopback(listen: str) -> bool:
