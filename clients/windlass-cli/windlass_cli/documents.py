@@ -2,7 +2,7 @@
 
 task (`enqueue`, `interrupt`, each of `active`): id, kind, title, priority, pool, trigger, origin, initiator, labels,
 payload, retry_attempts, retry_pause, created, state, next_try, started, ended, attempt, retries, node, stage, progress
-{current, total}, message, result.
+{current, total}, message, result, parent, retry_of, coalesce_key, trace (W3C traceparent; null when untraced).
 
 card (each of `history`): id, state, task.
 
