@@ -24,12 +24,13 @@ def top() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise Failure(USAGE, "top needs a terminal; in a pipe: windlass overview --watch, or windlass active --watch")
 
-    async def work(client: Client) -> int:
+    async def work(client: Client) -> None:
         from windlass_cli.top.app import Top
 
         who = await client.access.whoami()
         app = Top(client, who=f"{who.subject} ({who.role.lower()})")
         await app.run_async()
-        return app.return_code or 0
+        if app.broke:
+            raise app.broke
 
     with_client(work)

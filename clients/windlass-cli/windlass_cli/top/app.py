@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rich.text import Text
@@ -37,7 +37,8 @@ LOW = 32
 class Top(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
-    #heading, #overview, #tabs, #keys { height: auto; }
+    Screen { overflow: hidden; }
+    #heading, #overview, #tabs, #keys { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
     #rows { height: 1fr; min-height: 3; }
     #rows Rows { height: 1fr; text-wrap: nowrap; text-overflow: clip; }
     #details { height: 2fr; border-top: solid $primary; display: none; scrollbar-size-vertical: 1; }
@@ -72,8 +73,11 @@ class Top(App[None]):
         self.board = Board(client.address)
         self.followed: Followed | None = None
         self._who = one_line(who)
-        self._queue = Rows(self.board.queue, columns.QUEUE, "Nothing is running, nothing waits.", id="queue")
-        self._history = Rows(self.board.history, columns.HISTORY, "No task has been started yet.", id="history")
+        self.broke: Exception | None = None
+        """Why it has ended, when nobody foresaw that."""
+        board = self.board
+        self._queue = Rows(board.queue, columns.QUEUE, lambda: board.why_no_tasks, id="queue")
+        self._history = Rows(board.history, columns.HISTORY, lambda: board.why_no_cards, id="history")
         self._showing = self._queue
 
     def compose(self) -> ComposeResult:
@@ -88,7 +92,7 @@ class Top(App[None]):
         yield Static(screen.styled(LINE, "dim"), id="keys")
 
     def on_mount(self) -> None:
-        self.run_worker(feeds.feed_overview(self.client, self.board))
+        self._feed("overview", feeds.feed_overview(self.client, self.board))
         self._feed_queue()
         self._feed_history()
         self.set_interval(1.0, lambda: self.board.sample(time.monotonic()))
@@ -98,10 +102,22 @@ class Top(App[None]):
         self.board.is_stale = True
 
     def _feed_queue(self) -> None:
-        self.run_worker(feeds.feed_queue(self.client, self.board), group="queue", exclusive=True)
+        self._feed("queue", feeds.feed_queue(self.client, self.board))
 
     def _feed_history(self) -> None:
-        self.run_worker(feeds.feed_history(self.client, self.board), group="history", exclusive=True)
+        self._feed("history", feeds.feed_history(self.client, self.board))
+
+    def _feed(self, group: str, feed: Coroutine[Any, Any, None]) -> None:
+        """In place of the one of that group that runs."""
+
+        async def fed() -> None:
+            try:
+                await feed
+            except Exception as error:  # noqa: BLE001 - main tells it in one line, once the screen is gone
+                self.broke = error
+                self.exit()
+
+        self.run_worker(fed(), group=group, exclusive=True)
 
     # --- what is seen
 
@@ -172,8 +188,7 @@ class Top(App[None]):
 
     def _follow(self, id: int) -> None:
         self.followed = Followed(id)
-        following = feeds.feed_details(self.client, self.board, self.followed)
-        self.run_worker(following, group="details", exclusive=True)
+        self._feed("details", feeds.feed_details(self.client, self.board, self.followed))
         pane = self.query_one("#details", VerticalScroll)
         pane.display = True
         pane.scroll_home(animate=False)

@@ -50,14 +50,21 @@ class Board:
                 self.queue.put(sorted(self._tasks.values(), key=_claim_order))
                 self.mended("queue")
 
-    def begin_queue(self, filter: str) -> None:
+    def begin_queue(self) -> None:
         """Another page is about to come; until it is whole, the old one stays."""
-        self.queue_filter = filter
         self._tasks = {}
 
     def tell_history(self, cards: Sequence[Card]) -> None:
         self.history.put(cards)
         self.mended("history")
+
+    @property
+    def why_no_tasks(self) -> str:
+        return "No task matches the filter." if self.queue_filter else "Nothing is running, nothing waits."
+
+    @property
+    def why_no_cards(self) -> str:
+        return "No card matches the filter." if self.history_filter else "No task has been started yet."
 
     def sample(self, at: float) -> None:
         """Once a second."""

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
-from windlass_client import NotFound, WindlassError
+from windlass_client import NotFound, Unavailable, WindlassError
 
 if TYPE_CHECKING:
     from windlass_client import Card, Client, Gate, Task
@@ -35,7 +35,7 @@ async def feed_overview(client: Client, board: Board) -> None:
 
 async def feed_queue(client: Client, board: Board) -> None:
     while True:
-        board.begin_queue(board.queue_filter)
+        board.begin_queue()
         try:
             changes = client.watch_queue(
                 filter=board.queue_filter,
@@ -74,15 +74,19 @@ async def feed_details(client: Client, board: Board, followed: Followed) -> None
 
 
 async def _take_events(changed: asyncio.Event, client: Client, board: Board, followed: Followed) -> None:
-    try:
-        async with aclosing(client.watch(followed.id)) as events:
-            async for event in events:
-                if followed.take(event):
-                    changed.set()
-                board.is_stale = True
-    except WindlassError as error:
-        followed.trouble = error.message
-        board.is_stale = True
+    while True:
+        try:
+            async with aclosing(client.watch(followed.id, followed.last)) as events:
+                async for event in events:
+                    if followed.take(event):
+                        changed.set()
+                    board.is_stale = True
+            return
+        except Unavailable:
+            await asyncio.sleep(AFTER_TROUBLE_S)
+        except WindlassError as error:
+            followed.trouble = error.message
+            return
 
 
 async def _read_when(changed: asyncio.Event, client: Client, board: Board, followed: Followed) -> None:
@@ -97,6 +101,8 @@ async def _read_when(changed: asyncio.Event, client: Client, board: Board, follo
             followed.trouble = ""
         except WindlassError as error:
             followed.trouble = error.message
+            changed.set()
+            await asyncio.sleep(AFTER_TROUBLE_S)
         board.is_stale = True
 
 

@@ -36,6 +36,8 @@ class Followed:
         self.id = id
         self.task: Task | None = None
         self.trouble = ""
+        self.last = 0
+        """The sequence of its newest event."""
         self._card: Card | None = None
         self._gates: Sequence[Gate] = ()
         self._steps: deque[Step] = deque(maxlen=STEPS)
@@ -44,6 +46,7 @@ class Followed:
 
     def take(self, event: Event) -> bool:
         """Whether the task is to be read again: its state has changed."""
+        self.last = event.sequence
         match event:
             case StepWritten():
                 self._step(event, StepType.STEP, event.text, event.data)

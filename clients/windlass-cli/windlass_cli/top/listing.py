@@ -17,6 +17,8 @@ T = TypeVar("T", bound=Numbered)
 class Listing(Generic[T]):
     def __init__(self) -> None:
         self.rows: Sequence[T] = ()
+        self.is_known = False
+        """Whether anything was put here yet."""
         self.at = 0
         """Where the cursor is, from 0."""
         self.first = 0
@@ -31,7 +33,7 @@ class Listing(Generic[T]):
         chosen = self.selected
         places = {row.id: place for place, row in enumerate(rows)}
         before = self.at
-        self.rows = rows
+        self.rows, self.is_known = rows, True
         self.at = places.get(chosen.id, self._within(self.at)) if chosen else 0
         self.first = max(0, self.first + self.at - before)  # the cursor's line stays where it is on the screen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.text import Text
@@ -17,19 +18,19 @@ HEADER = 1
 
 
 class Rows(Widget):
-    """Draws what a listing holds; moving its cursor is all it decides."""
+    """Draws what a listing holds, or why there is nothing; moving its cursor is all it decides."""
 
     class Moved(Message):
         """The cursor is on another row, by a person's hand."""
 
-    def __init__(self, listing: Listing[Any], columns: Columns[Any], empty: str, *, id: str) -> None:
+    def __init__(self, listing: Listing[Any], columns: Columns[Any], empty: Callable[[], str], *, id: str) -> None:
         super().__init__(id=id)
         self.listing, self._columns, self._empty = listing, columns, empty
 
     def render(self) -> Text:
         width, height = self.size
         if not self.listing.rows:
-            return screen.styled(self._empty, "dim")
+            return screen.styled(self._empty() if self.listing.is_known else "asking the server …", "dim")
         shown = self.listing.window(height - HEADER)
         lines = self._columns.lines(shown, width, self.listing.at - self.listing.first)
         return Text("\n").join(lines[:height])

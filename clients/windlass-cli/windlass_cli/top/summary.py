@@ -75,9 +75,8 @@ def _everything(picture: Any) -> Iterator[Text]:
     held = [lane for lane in picture.lanes if lane.holder or lane.waiters]
     if held:
         yield _list("lanes", [_lane(lane) for lane in held])
-    if picture.coalescing:
-        folding = [f"task {each.task} {each.kind} {each.key} ×{each.joined + 1}" for each in picture.coalescing]
-        yield _list("folding", folding)
+    if joined := [each for each in picture.coalescing if each.joined]:
+        yield _list("coalescing", [f"task {each.task} {each.kind} {each.key} +{each.joined}" for each in joined])
     for section in picture.sections:
         alarms = [f"{line.name} {line.value}" for line in section.lines if line.is_alarming]
         said = Text.assemble((f"{section.title or section.name}  ", "dim"), screen.styled(section.summary))
