@@ -61,10 +61,10 @@ def _squeezed(text: str) -> str:
 
 
 @asynccontextmanager
-async def top(address: str, width: int = 120, height: int = 40) -> AsyncIterator[Screen]:
-    async with Client.connect(address, TOKEN) as client:
+async def top(address: str, timeout: float = 30.0) -> AsyncIterator[Screen]:
+    async with Client.connect(address, TOKEN, timeout=timeout) as client:
         app = Top(client, who="tests (admin)")
-        async with app.run_test(size=(width, height), notifications=True) as pilot:
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
             yield Screen(app, pilot)
 
 
@@ -184,17 +184,25 @@ async def test_a_bad_filter_is_refused_in_the_servers_words_and_a_good_one_is_ke
     await seen.shows("History 0 (state = FAILED)", "No card matches the filter.")
 
 
-async def test_an_unreachable_kernel_is_said_with_its_address_and_comes_back_by_itself(kernel: Calling):
+@pytest.mark.parametrize("timeout", [30.0, 0.5], ids=["a short outage", "longer than a call may take"])
+async def test_an_unreachable_kernel_is_said_with_its_address_and_comes_back_by_itself(kernel: Calling, timeout: float):
     server = Server(kernel.kernel, TOKEN)
     address = await server.start("127.0.0.1:0")
-    async with top(address) as seen:
-        await seen.shows("nothing running")
+    await kernel.enqueue("Wait", title="before")
+    async with top(address, timeout) as seen:
+        await seen.shows("before", "1 running")
+        await seen.press("enter")
+        kernel.wait.tape.put_nowait(11)
+        await seen.shows("word 11")
         await server.stop(0)
-        await seen.shows(f"Kernel unreachable at {address}", "(as of ", "Nothing is running, nothing waits.")
-        await kernel.enqueue("Wait", title="meanwhile")
+        await seen.shows(f"Kernel unreachable at {address}", "(as of ", "before")
+        await eventually(lambda: len(seen.app.board.troubles) == 1 and seen.app.board.trend.rates is None)
+        await kernel.enqueue("Echo", {"meanwhile": 1})
         server = Server(kernel.kernel, TOKEN)
         await server.start(address)
-        await seen.until(lambda text: "unreachable" not in text and "meanwhile" in text and "1 running" in text)
+        kernel.wait.tape.put_nowait(12)
+        await seen.until(lambda text: "unreachable" not in text and "History 2" in text and "word 12" in text)
+        assert seen.text.count("word 11") == 1
     await server.stop(0)
 
 

@@ -127,33 +127,36 @@ def plain(lines: list[Text]) -> list[str]:
 # --- the cursor
 
 
-def test_the_cursor_stays_on_its_thing_while_the_list_changes_around_it():
+def listed(*ids: int, at: int = 0) -> Listing[Thing]:
     listing: Listing[Thing] = Listing()
-    listing.put(things(1, 2, 3))
-    listing.move(1)
-    listing.put(things(9, 8, 1, 2, 3))
-    assert listing.selected == Thing(2)
-    listing.put(things(2, 9))
-    assert listing.selected == Thing(2)
+    listing.put(things(*ids))
+    listing.move(at)
+    return listing
+
+
+def chosen_of(listing: Listing[Thing], *ids: int) -> int | None:
+    """Where the cursor is after the list has become this."""
+    listing.put(things(*ids))
+    return listing.selected.id if listing.selected else None
+
+
+def test_the_cursor_stays_on_its_thing_while_the_list_changes_around_it():
+    listing = listed(1, 2, 3, at=1)
+    assert chosen_of(listing, 9, 8, 1, 2, 3) == 2
+    assert chosen_of(listing, 2, 9) == 2
 
 
 def test_when_its_thing_goes_the_cursor_stays_in_its_place():
-    listing: Listing[Thing] = Listing()
-    listing.put(things(1, 2, 3))
-    listing.move(1)
-    listing.put(things(1, 3))
-    assert listing.selected == Thing(3)
-    listing.put(things(1))
-    assert listing.selected == Thing(1)
-    listing.put([])
-    assert listing.selected is None
+    listing = listed(1, 2, 3, at=1)
+    assert chosen_of(listing, 1, 3) == 3
+    assert chosen_of(listing, 1) == 1
+    assert chosen_of(listing) is None
     assert not listing.move(1)
+    assert chosen_of(listing, 5, 6) == 5
 
 
 def test_rows_that_come_in_above_leave_the_cursor_on_its_line_of_the_screen():
-    listing: Listing[Thing] = Listing()
-    listing.put(things(*range(20, 40)))
-    listing.move(10)
+    listing = listed(*range(20, 40), at=10)
     listing.window(5)
     line = listing.at - listing.first
     listing.put(things(*range(40)))
