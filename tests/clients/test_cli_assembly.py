@@ -172,6 +172,7 @@ import sys
 from windlass_cli.main import run
 run(["active"])
 import windlass_cli.demo.play, windlass_cli.checkup, windlass_cli.picture, windlass_cli.live, windlass_cli.gather
+import windlass_cli.top.app
 print([name for name in sys.modules if name.partition(".")[0] in ("windlass", "windlass_scripts")])
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
@@ -183,9 +184,10 @@ print([name for name in sys.modules if name.partition(".")[0] in ("windlass", "w
     [
         (
             ["--help"],
-            ["grpc", "rich", "google.protobuf"],
+            ["grpc", "rich", "textual", "google.protobuf"],
         ),  # it names the kernel's commands too: those bring asyncio
         (["active", "--help"], ["grpc", "rich", "google.protobuf", "asyncio"]),
+        (["top", "--help"], ["grpc", "rich", "textual", "google.protobuf", "asyncio"]),
         (["schedules", "create", "--help"], ["grpc", "rich", "google.protobuf", "asyncio"]),
     ],
 )

@@ -42,24 +42,24 @@ def lines(full: FullCard) -> Iterator[Text]:
     """The whole card, line by line."""
     now = datetime.now(UTC)
     yield from _head(full, now)
-    yield from _timeline(full, now)
-    if full.task.result is not None:
-        yield from _section("Result", json.dumps(full.task.result, ensure_ascii=False, indent=2).splitlines())
+    yield from timeline(full, now)
+    yield from result(full)
     if full.output:
-        yield from _section("Output (its end)", _last_lines(full.output))
+        yield from section("Output (its end)", last_lines(full.output))
 
 
 def _head(full: FullCard, now: datetime) -> Iterator[Text]:
     task = full.task
     name = words.title_of_card(full.card) if full.card else words.title(task)
     yield Text.assemble(screen.styled(name, "bold"), "   ", screen.state(full.state))
-    yield from _details(full, now)
+    yield from details(full, now)
 
 
-def _details(full: FullCard, now: datetime) -> Iterator[Text]:
+def details(full: FullCard, now: datetime) -> Iterator[Text]:
+    """A line for each thing there is to say of it."""
     task = full.task
     begin = full.attempts[0].started if full.attempts else task.started
-    details: list[tuple[str, Text | str]] = [
+    named: list[tuple[str, Text | str]] = [
         ("ID", str(task.id)),
         ("Type", task.kind),
         ("Priority", Text.assemble(screen.badge(task.priority), f" {task.priority}")),
@@ -77,7 +77,7 @@ def _details(full: FullCard, now: datetime) -> Iterator[Text]:
         ("Message", task.message),
         ("Payload", shortened(json.dumps(task.payload, ensure_ascii=False, default=str))),
     ]
-    for name, value in details:
+    for name, value in named:
         if value:
             yield Text.assemble((f"{name:<11}", "dim"), value if isinstance(value, Text) else screen.styled(value))
 
@@ -88,7 +88,7 @@ def _progress(task: Task) -> str:
     return f"{task.progress.current} of {task.progress.total}" if task.progress.total else str(task.progress.current)
 
 
-def _timeline(full: FullCard, now: datetime) -> Iterator[Text]:
+def timeline(full: FullCard, now: datetime) -> Iterator[Text]:
     """Each attempt is a section; what happened before the first, and without a section, comes as it is."""
     sections = {attempt.number: attempt for attempt in full.attempts}
     begin = full.task.created
@@ -124,14 +124,22 @@ def _step_line(step: Step, begin: datetime | None) -> Text:
     return Text.assemble(*parts)
 
 
-def _section(name: str, content: Sequence[str]) -> Iterator[Text]:
+def result(full: FullCard) -> Iterator[Text]:
+    """What the handler returned, if anything."""
+    if full.task.result is not None:
+        yield from section("Result", json.dumps(full.task.result, ensure_ascii=False, indent=2).splitlines())
+
+
+def section(name: str, content: Sequence[str]) -> Iterator[Text]:
+    """A heading, and its lines."""
     yield Text("")
     yield Text(name, "bold")
     for line in content:
         yield Text.assemble("  ", screen.styled(line))
 
 
-def _last_lines(output: bytes) -> list[str]:
+def last_lines(output: bytes) -> list[str]:
+    """Harmless, and without colours."""
     text = TerminalText()
     shown = (text.feed(output) + text.close()).splitlines()
     return [Text.from_ansi(line).plain for line in shown[-LAST_LINES:]]

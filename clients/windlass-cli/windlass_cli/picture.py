@@ -24,7 +24,7 @@ ALARMING = {True: "bold red", False: ""}
 SHOWN = ("ID", "Status", "Title", "Started", "Progress", "Stage", "Trigger", "Type", "Node")
 
 
-def _bar(pool: Pool) -> Text:
+def bar(pool: Pool) -> Text:
     """How full it is: `████░░░░ 3/40`."""
     share = min(1.0, pool.in_use / pool.slots) if pool.slots else float(pool.in_use > 0)
     filled = max(round(share * BAR), 1 if pool.in_use else 0)
@@ -34,7 +34,7 @@ def _bar(pool: Pool) -> Text:
 
 POOLS: tuple[Column[Pool], ...] = (
     Column("Pool", lambda pool: pool.name),
-    Column("Workers", _bar),
+    Column("Workers", bar),
     Column("Waiting", lambda pool: words.some_of(pool.waiting, is_more=pool.is_more), number=True),
     Column("Oldest", lambda pool: words.span(pool.oldest_wait), number=True),
     Column("Paused", lambda pool: (because(pool.pause), "yellow"), gives_way=True),
@@ -59,7 +59,7 @@ def _parts(picture: Any) -> Iterator[Any]:
         screen.styled(f"   {words.counted(picture.live_nodes, 'node')}, {words.when(picture.time)}", "dim"),
     )
     for signal in picture.signals:
-        yield from _signal(signal)
+        yield from signal_lines(signal)
     yield from _section("Pools", table(picture.pools, POOLS) if picture.pools else None)
     columns = [column for name in SHOWN for column in TASKS.columns if column.name == name]
     more = picture.active_count - len(picture.active)
@@ -86,7 +86,7 @@ def _later(picture: Any) -> Iterator[Any]:
         yield screen.styled(f"{picture.deferred} not due yet, {picture.blocked} blocked", "dim")
 
 
-def _signal(signal: HealthSignal) -> Iterator[Text]:
+def signal_lines(signal: HealthSignal) -> Iterator[Text]:
     mark, style = SEVERITY_MARKS.get(signal.severity, ("·", ""))
     since = f" (for {words.duration(signal.since)})" if signal.since else ""
     yield Text.assemble((f"{mark} ", style), screen.styled(f"{signal.summary}{since}", style))

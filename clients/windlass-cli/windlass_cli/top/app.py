@@ -1,0 +1,299 @@
+"""The screen itself: where things stand, and what the keys do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from rich.text import Text
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, VerticalScroll
+from textual.widgets import Static
+from windlass_client import WindlassError
+
+from windlass_cli import screen, words
+from windlass_cli.harmless import one_line
+from windlass_cli.picture import drawn
+from windlass_cli.top import columns, feeds, summary
+from windlass_cli.top.board import Board
+from windlass_cli.top.dialogs import Ask, Leaf, Sure
+from windlass_cli.top.followed import Followed
+from windlass_cli.top.keys import HELP, LINE
+from windlass_cli.top.rows import Rows
+
+if TYPE_CHECKING:
+    from windlass_client import Client, Task
+
+T = TypeVar("T")
+
+SHOWN_EVERY_S = 0.2
+LOW = 32
+"""Lines; on a screen with fewer, the details of a task take the place of the overview."""
+
+
+class Top(App[None]):
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    Screen { overflow: hidden; }
+    #heading, #overview, #tabs, #keys { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
+    #rows { height: 1fr; min-height: 3; }
+    #rows Rows { height: 1fr; text-wrap: nowrap; text-overflow: clip; }
+    #details { height: 2fr; border-top: solid $primary; display: none; scrollbar-size-vertical: 1; }
+    #details Static { height: auto; }
+    #history { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)"),
+        Binding("down,j", "move(1)"),
+        Binding("pageup", "page(-1)"),
+        Binding("pagedown", "page(1)"),
+        Binding("home", "move(-1000000)"),
+        Binding("end", "move(1000000)"),
+        Binding("enter", "details"),
+        Binding("escape", "close_details"),
+        Binding("left_square_bracket,shift+up", "scroll_details(-1)"),
+        Binding("right_square_bracket,shift+down", "scroll_details(1)"),
+        Binding("tab,shift+tab", "switch", priority=True),
+        Binding("i", "interrupt"),
+        Binding("r", "retry"),
+        Binding("p", "priority"),
+        Binding("f,slash", "filter"),
+        Binding("o", "overview"),
+        Binding("question_mark", "keys"),
+        Binding("q", "quit"),
+        Binding("ctrl+c", "quit", priority=True),
+    ]
+
+    def __init__(self, client: Client, *, who: str = "") -> None:
+        super().__init__()
+        self.client = client
+        self.board = Board(client.address)
+        self.followed: Followed | None = None
+        self._who = one_line(who)
+        self.broke: Exception | None = None
+        """Why it has ended, when nobody foresaw that."""
+        board = self.board
+        self._queue = Rows(board.queue, columns.QUEUE, lambda: board.why_no_tasks, id="queue")
+        self._history = Rows(board.history, columns.HISTORY, lambda: board.why_no_cards, id="history")
+        self._showing = self._queue
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="heading")
+        yield Static(id="overview")
+        yield Static(id="tabs")
+        with Container(id="rows"):
+            yield self._queue
+            yield self._history
+        with VerticalScroll(id="details", can_focus=False):
+            yield Static()
+        yield Static(screen.styled(LINE, "dim"), id="keys")
+
+    def on_mount(self) -> None:
+        self._feed("overview", feeds.feed_overview(self.client, self.board))
+        self._feed_queue()
+        self._feed_history()
+        self.set_interval(1.0, lambda: self.board.sample(time.monotonic()))
+        self.set_interval(SHOWN_EVERY_S, self._show)
+
+    def on_resize(self) -> None:
+        self.board.is_stale = True
+
+    def _feed_queue(self) -> None:
+        self._feed("queue", feeds.feed_queue(self.client, self.board))
+
+    def _feed_history(self) -> None:
+        self._feed("history", feeds.feed_history(self.client, self.board))
+
+    def _feed(self, group: str, feed: Coroutine[Any, Any, None]) -> None:
+        """In place of the one of that group that runs."""
+
+        async def fed() -> None:
+            try:
+                await feed
+            except Exception as error:  # noqa: BLE001 - main tells it in one line, once the screen is gone
+                self.broke = error
+                self.exit()
+
+        self.run_worker(fed(), group=group, exclusive=True)
+
+    # --- what is seen
+
+    def _show(self) -> None:
+        """While a question is asked, the screen behind it goes on."""
+        if not self.board.is_stale or not self.is_running:
+            return
+        self.board.is_stale = False
+        main = self.screen_stack[0]
+        width, height = self.size
+        heading = summary.heading(self.board, self._who, width)
+        room = 0 if self.followed and height < LOW else max(2, height // 3 - 1)
+        picture = self.board.picture
+        overview = summary.details(picture, width, room) if picture else []
+        for id, lines in (("heading", heading), ("overview", overview), ("tabs", [self._tabs(width)])):
+            main.query_one(f"#{id}", Static).update(Text("\n").join(lines))
+        main.query_one("#overview").display = bool(overview)
+        self._showing.refresh()
+        if self.followed:
+            main.query_one("#details Static", Static).update(Text("\n").join(self.followed.lines()))
+
+    def _tabs(self, width: int) -> Text:
+        parts: list[Any] = []
+        for rows, name, filter in (
+            (self._queue, "Queue", self.board.queue_filter),
+            (self._history, "History", self.board.history_filter),
+        ):
+            many = f"{len(rows.listing.rows)}" + ("+" if len(rows.listing.rows) >= feeds.ROWS else "")
+            found = f" {name} {many}" + (f" ({filter})" if filter else "") + " "
+            parts += [screen.styled(found, "bold reverse" if rows is self._showing else "dim"), " "]
+        line = Text.assemble(*parts)
+        line.truncate(width, overflow="ellipsis")
+        return line
+
+    # --- moving about
+
+    def action_move(self, by: int) -> None:
+        self._showing.move(by)
+
+    def action_page(self, by: int) -> None:
+        self._showing.move(by * self._showing.page)
+
+    def action_switch(self) -> None:
+        self._showing.display = False
+        self._showing = self._history if self._showing is self._queue else self._queue
+        self._showing.display = True
+        self._now()
+
+    def action_details(self) -> None:
+        """Of the task under the cursor; again, and they close."""
+        chosen = self._showing.listing.selected
+        if chosen is None or (self.followed and self.followed.id == chosen.id):
+            self.action_close_details()
+        else:
+            self._follow(chosen.id)
+
+    def action_close_details(self) -> None:
+        self.followed = None
+        self.workers.cancel_group(self, "details")
+        self.query_one("#details").display = False
+        self._now()
+
+    @on(Rows.Moved)
+    def moved(self) -> None:
+        chosen = self._showing.listing.selected
+        if self.followed and chosen:
+            self._follow(chosen.id)
+
+    def _follow(self, id: int) -> None:
+        self.followed = Followed(id)
+        self._feed("details", feeds.feed_details(self.client, self.board, self.followed))
+        pane = self.query_one("#details", VerticalScroll)
+        pane.display = True
+        pane.scroll_home(animate=False)
+        self._now()
+
+    def action_scroll_details(self, by: int) -> None:
+        self.query_one("#details", VerticalScroll).scroll_relative(y=5 * by, animate=False)
+
+    def _now(self) -> None:
+        self.board.is_stale = True
+        self._show()
+
+    # --- acting
+
+    @property
+    def _target(self) -> Task | None:
+        """The task in the details; without them, the one under the cursor."""
+        if self.followed:
+            return self.followed.task
+        if self._showing is self._queue:
+            return self.board.queue.selected
+        card = self.board.history.selected
+        return card.task if card else None
+
+    @work
+    async def action_interrupt(self) -> None:
+        task = self._target
+        if task is None:
+            return
+        name = f"task {task.id} ({words.title(task)})"
+        reason = await self.push_screen_wait(Ask(f"Interrupt {name}: why?", "the reason, kept in the audit log"))
+        if reason is None:
+            return
+        because = f" Reason: {reason}" if reason else ""
+        if await self.push_screen_wait(Sure(f"Interrupt {name}?{because}")):
+            await self._do(
+                lambda: self.client.interrupt(task.id, reason),
+                lambda task: f"task {task.id}: {words.label(task.state)}",
+            )
+
+    @work
+    async def action_retry(self) -> None:
+        task = self._target
+        if task is None:
+            return
+        if await self.push_screen_wait(Sure(f"Ask again for what task {task.id} ({words.title(task)}) was asked?")):
+            await self._do(
+                lambda: self.client.retry(task.id), lambda handle: f"task {handle.id} does task {task.id} again"
+            )
+
+    @work
+    async def action_priority(self) -> None:
+        task = self._target
+        if task is None:
+            return
+        question = f"The priority of task {task.id} ({words.title(task)})"
+        said = await self.push_screen_wait(Ask(question, "0 to 100", value=str(task.priority), check=_no_priority))
+        if said is not None:
+            await self._do(
+                lambda: self.client.reprioritize(task.id, int(said)),
+                lambda task: f"task {task.id}: priority {task.priority} ({words.priority_label(task.priority)})",
+            )
+
+    async def _do(self, call: Callable[[], Awaitable[T]], said: Callable[[T], str]) -> None:
+        """The answer, or the refusal in the server's words, at the edge of the screen."""
+        try:
+            self.notify(one_line(said(await call())), markup=False)
+        except WindlassError as error:
+            self.notify(one_line(error.message), severity="error", markup=False)
+
+    @work
+    async def action_filter(self) -> None:
+        is_queue, board = self._showing is self._queue, self.board
+
+        async def problem(filter: str) -> str:
+            look = self.client.task_page if is_queue else self.client.card_page
+            try:
+                await look(filter=filter, page_size=1)
+            except WindlassError as error:
+                return error.message
+            return ""
+
+        name, before = ("queue", board.queue_filter) if is_queue else ("history", board.history_filter)
+        hint = "state = RUNNING AND priority >= 10; empty: everything"
+        said = await self.push_screen_wait(Ask(f"Show what of the {name}?", hint, value=before, check=problem))
+        if said is None:
+            return
+        if is_queue:
+            board.queue_filter = said
+            self._feed_queue()
+        else:
+            board.history_filter = said
+            self._feed_history()
+
+    def action_overview(self) -> None:
+        if self.board.picture:
+            console = self.console
+            width = max(20, int(self.size.width * 0.96) - 6)
+            rendered = console.render_lines(drawn(self.board.picture), console.options.update(width=width))
+            lines = [Text.assemble(*((each.text, each.style or "") for each in line)) for line in rendered]
+            self.push_screen(Leaf(lines))
+
+    def action_keys(self) -> None:
+        self.push_screen(Leaf([Text(line) for line in HELP.splitlines()]))
+
+
+async def _no_priority(text: str) -> str:
+    return "" if text.isascii() and text.isdigit() and int(text) <= 100 else "a whole number from 0 to 100"
