@@ -16,7 +16,7 @@ from tests.contract.facts import new_task
 
 
 def note(resource: str = "tasks/1", reason: str = "because") -> Note:
-    return Note("ada", "tokens/1", Role.OPERATOR, "windlass.v1.Tasks/Interrupt", resource, reason, '{"name":"x"}')
+    return Note("ada", "tokens/1", Role.OPERATOR, "windlass.v1.Tasks/Interrupt", resource, reason, '{"name": "x"}')
 
 
 async def resources(store: Any) -> list[str]:

@@ -2,7 +2,8 @@
 
 task (`enqueue`, `interrupt`, each of `active`): id, kind, title, priority, pool, trigger, origin, initiator, labels,
 payload, retry_attempts, retry_pause, created, state, next_try, started, ended, attempt, retries, node, stage, progress
-{current, total}, message, result, parent, retry_of, coalesce_key, trace (W3C traceparent; null when untraced).
+{current, total}, message, result, parent, retry_of, coalesce_key, trace
+{traceparent, tracestate}.
 
 card (each of `history`): id, state, task.
 
