@@ -115,7 +115,9 @@ async def test_the_cursor_stays_on_its_task_and_the_details_on_theirs(seen: Scre
     await seen.until(lambda text: not any("later 1" in line for line in text.splitlines()[:12]))
     assert "later 2" in seen.under_the_cursor()
     await seen.shows("2 later 1   Canceled")  # what one looked at stays until the cursor is moved
-    await seen.press("up")
+    await seen.press("r")
+    await seen.shows("Ask again for what task 2 (later 1) was asked?")
+    await seen.press("n", "up")
     await seen.shows("1 later 0   Pending")
     await seen.press("enter")
     await seen.until(lambda text: "What clears it" not in text)
@@ -194,14 +196,19 @@ async def test_an_unreachable_kernel_is_said_with_its_address_and_comes_back_by_
         await seen.press("enter")
         kernel.wait.tape.put_nowait(11)
         await seen.shows("word 11")
+        await eventually(lambda: seen.app.board.trend.rates)
         await server.stop(0)
         await seen.shows(f"Kernel unreachable at {address}", "(as of ", "before")
-        await eventually(lambda: len(seen.app.board.troubles) == 1 and seen.app.board.trend.rates is None)
+        await eventually(lambda: seen.app.board.trend.rates is None)
+        following = seen.app.followed
+        assert following is not None
+        await eventually(lambda: following.trouble or timeout > 1)
         await kernel.enqueue("Echo", {"meanwhile": 1})
         server = Server(kernel.kernel, TOKEN)
         await server.start(address)
         kernel.wait.tape.put_nowait(12)
         await seen.until(lambda text: "unreachable" not in text and "History 2" in text and "word 12" in text)
+        await eventually(lambda: not following.trouble)
         assert seen.text.count("word 11") == 1
     await server.stop(0)
 

@@ -82,7 +82,9 @@ async def _take_events(changed: asyncio.Event, client: Client, board: Board, fol
                         changed.set()
                     board.is_stale = True
             return
-        except Unavailable:
+        except Unavailable as error:
+            followed.trouble = error.message
+            changed.set()  # what has changed meanwhile is read once that is possible
             await asyncio.sleep(AFTER_TROUBLE_S)
         except WindlassError as error:
             followed.trouble = error.message
