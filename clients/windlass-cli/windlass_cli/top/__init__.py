@@ -1,7 +1,7 @@
 """`windlass top`: the whole on one screen, live, for whoever has to act on it.
 
 `board.py` `listing.py` `trend.py` `followed.py` know what is true, without a terminal; `feeds.py` asks the server;
-`columns.py` `summary.py` make lines of it; `app.py` `rows.py` `dialogs.py` show them and take keys.
+`columns.py` `summary.py` make lines of it; `app.py` `rows.py` `dialogs.py` show them; `acting.py` acts on tasks.
 """
 
 from __future__ import annotations

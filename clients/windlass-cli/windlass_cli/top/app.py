@@ -1,31 +1,31 @@
-"""The screen itself: where things stand, and what the keys do."""
+"""The screen itself: where things stand, and where the keys lead."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rich.text import Text
-from textual import on, work
-from textual.app import App, ComposeResult
+from textual import on
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
-from windlass_client import WindlassError
 
-from windlass_cli import screen, words
+from windlass_cli import screen
 from windlass_cli.harmless import one_line
 from windlass_cli.picture import drawn
 from windlass_cli.top import columns, feeds, summary
+from windlass_cli.top.acting import Acting
 from windlass_cli.top.board import Board
-from windlass_cli.top.dialogs import Ask, Leaf, Sure
+from windlass_cli.top.dialogs import Leaf
 from windlass_cli.top.followed import Followed
 from windlass_cli.top.keys import HELP, LINE
 from windlass_cli.top.rows import Rows
 
 if TYPE_CHECKING:
-    from windlass_client import Client, Task
+    from windlass_client import Client
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ LOW = 32
 """Lines; on a screen with fewer, the details of a task take the place of the overview."""
 
 
-class Top(App[None]):
+class Top(Acting):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     Screen { overflow: hidden; }
@@ -93,18 +93,18 @@ class Top(App[None]):
 
     def on_mount(self) -> None:
         self._feed("overview", feeds.feed_overview(self.client, self.board))
-        self._feed_queue()
-        self._feed_history()
+        self.feed_queue()
+        self.feed_history()
         self.set_interval(1.0, lambda: self.board.sample(time.monotonic()))
         self.set_interval(SHOWN_EVERY_S, self._show)
 
     def on_resize(self) -> None:
         self.board.is_stale = True
 
-    def _feed_queue(self) -> None:
+    def feed_queue(self) -> None:
         self._feed("queue", feeds.feed_queue(self.client, self.board))
 
-    def _feed_history(self) -> None:
+    def feed_history(self) -> None:
         self._feed("history", feeds.feed_history(self.client, self.board))
 
     def _feed(self, group: str, feed: Coroutine[Any, Any, None]) -> None:
@@ -154,6 +154,10 @@ class Top(App[None]):
 
     # --- moving about
 
+    @property
+    def shows_queue(self) -> bool:
+        return self._showing is self._queue
+
     def action_move(self, by: int) -> None:
         self._showing.move(by)
 
@@ -201,87 +205,7 @@ class Top(App[None]):
         self.board.is_stale = True
         self._show()
 
-    # --- acting
-
-    @property
-    def _target(self) -> Task | None:
-        """The task in the details; without them, the one under the cursor."""
-        if self.followed:
-            return self.followed.task
-        if self._showing is self._queue:
-            return self.board.queue.selected
-        card = self.board.history.selected
-        return card.task if card else None
-
-    @work
-    async def action_interrupt(self) -> None:
-        task = self._target
-        if task is None:
-            return
-        name = f"task {task.id} ({words.title(task)})"
-        reason = await self.push_screen_wait(Ask(f"Interrupt {name}: why?", "the reason, kept in the audit log"))
-        if reason is None:
-            return
-        because = f" Reason: {reason}" if reason else ""
-        if await self.push_screen_wait(Sure(f"Interrupt {name}?{because}")):
-            await self._do(
-                lambda: self.client.interrupt(task.id, reason),
-                lambda task: f"task {task.id}: {words.label(task.state)}",
-            )
-
-    @work
-    async def action_retry(self) -> None:
-        task = self._target
-        if task is None:
-            return
-        if await self.push_screen_wait(Sure(f"Ask again for what task {task.id} ({words.title(task)}) was asked?")):
-            await self._do(
-                lambda: self.client.retry(task.id), lambda handle: f"task {handle.id} does task {task.id} again"
-            )
-
-    @work
-    async def action_priority(self) -> None:
-        task = self._target
-        if task is None:
-            return
-        question = f"The priority of task {task.id} ({words.title(task)})"
-        said = await self.push_screen_wait(Ask(question, "0 to 100", value=str(task.priority), check=_no_priority))
-        if said is not None:
-            await self._do(
-                lambda: self.client.reprioritize(task.id, int(said)),
-                lambda task: f"task {task.id}: priority {task.priority} ({words.priority_label(task.priority)})",
-            )
-
-    async def _do(self, call: Callable[[], Awaitable[T]], said: Callable[[T], str]) -> None:
-        """The answer, or the refusal in the server's words, at the edge of the screen."""
-        try:
-            self.notify(one_line(said(await call())), markup=False)
-        except WindlassError as error:
-            self.notify(one_line(error.message), severity="error", markup=False)
-
-    @work
-    async def action_filter(self) -> None:
-        is_queue, board = self._showing is self._queue, self.board
-
-        async def problem(filter: str) -> str:
-            look = self.client.task_page if is_queue else self.client.card_page
-            try:
-                await look(filter=filter, page_size=1)
-            except WindlassError as error:
-                return error.message
-            return ""
-
-        name, before = ("queue", board.queue_filter) if is_queue else ("history", board.history_filter)
-        hint = "state = RUNNING AND priority >= 10; empty: everything"
-        said = await self.push_screen_wait(Ask(f"Show what of the {name}?", hint, value=before, check=problem))
-        if said is None:
-            return
-        if is_queue:
-            board.queue_filter = said
-            self._feed_queue()
-        else:
-            board.history_filter = said
-            self._feed_history()
+    # --- pages
 
     def action_overview(self) -> None:
         if self.board.picture:
@@ -293,7 +217,3 @@ class Top(App[None]):
 
     def action_keys(self) -> None:
         self.push_screen(Leaf([Text(line) for line in HELP.splitlines()]))
-
-
-async def _no_priority(text: str) -> str:
-    return "" if text.isascii() and text.isdigit() and int(text) <= 100 else "a whole number from 0 to 100"
