@@ -23,6 +23,7 @@ from windlass_proto.v1 import task_pb2, tasks_service_pb2, tasks_service_pb2_grp
 from bench.node import TOKEN
 
 PAD = "y" * 150
+PAUSED = ", pool paused"
 AUTHORIZATION = (("authorization", f"Bearer {TOKEN}"),)
 
 
@@ -48,25 +49,26 @@ def drain(dsn: str, tasks: int = 50_000) -> list[Row]:
 
 
 def enqueue_single(dsn: str, seconds: float = 4.0) -> list[Row]:
-    """Enqueue over gRPC with a request id, the node running what it is given."""
+    """Enqueue over gRPC with a request id: the node running what it is given meanwhile, or its pool paused."""
     rows = []
-    for in_flight in (1, 64):
-        with Serving(dsn) as server:
+    for in_flight, paused in ((1, False), (64, False), (64, True)):
+        with Serving(dsn, paused=paused) as server:
             count, delays = uvloop.run(_enqueue_for(server.address, seconds, in_flight))
         p50, p99 = percentiles(delays)
-        rows.append(
-            Row(f"enqueue over gRPC, {in_flight} in flight", count / seconds, "tasks/s", f"p50 {p50} ms, p99 {p99} ms")
-        )
+        what = f"enqueue over gRPC, {in_flight} in flight{PAUSED if paused else ''}"
+        rows.append(Row(what, count / seconds, "tasks/s", f"p50 {p50} ms, p99 {p99} ms"))
     return rows
 
 
 def enqueue_batch(dsn: str, batches: int = 60) -> list[Row]:
-    """Batches of 500 over gRPC, two in flight."""
-    with Serving(dsn) as server:
-        seconds = uvloop.run(_enqueue_batches(server.address, batches))
-    return [
-        Row("batch enqueue over gRPC, 500 a call, 2 in flight", batches * 500 / seconds, "tasks/s", "with request ids")
-    ]
+    """Batches of 500 over gRPC, two in flight: the node running what it is given meanwhile, or its pool paused."""
+    rows = []
+    for paused in (False, True):
+        with Serving(dsn, paused=paused) as server:
+            seconds = uvloop.run(_enqueue_batches(server.address, batches))
+        what = f"batch enqueue over gRPC, 500 a call, 2 in flight{PAUSED if paused else ''}"
+        rows.append(Row(what, batches * 500 / seconds, "tasks/s", "with request ids"))
+    return rows
 
 
 def enqueue_stream(dsn: str, batches: int = 60) -> list[Row]:
@@ -98,10 +100,10 @@ MEASURES: dict[str, Callable[[str], list[Row]]] = {
 
 
 class Serving:
-    """A node process with its gRPC server."""
+    """A node process with its gRPC server; `paused`: it runs nothing of what it is given."""
 
-    def __init__(self, dsn: str) -> None:
-        command = node_command(dsn, "serve")
+    def __init__(self, dsn: str, *, paused: bool = False) -> None:
+        command = node_command(dsn, "serve-paused" if paused else "serve")
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.address = self._process.stdout.readline().strip()

@@ -1,7 +1,7 @@
 """A node process for the measurements: `python -m bench.node DSN drain N` or `… serve`.
 
 drain: runs until N tasks are recorded as done, and prints one JSON line.  serve: prints its address, then the delays
-it saw when its standard input closes.
+it saw when its standard input closes; serve-paused: the same, but it runs nothing of what it is given.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ async def main(dsn: str, mode: str, tasks: int) -> None:
     kernel = Kernel(store, load_plugins({}, {"noop": plugin}, installed=False), NodeConfig())
     calm_collector()
     await kernel.start()
+    if mode == "serve-paused":
+        await kernel.valves.pause_pool("default", "bench")
     modes = {"drain": drain, "drain-shared": drain_shared}
     await (modes[mode](kernel, plugin, tasks) if mode in modes else serve(kernel, plugin))
     await kernel.drain()

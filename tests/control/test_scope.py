@@ -55,15 +55,17 @@ def attempts(half: Calling, running: str, ended: str) -> dict[str, Any]:
     steps = history.ListStepsRequest(parent=card(ended))
     output = history.ReadOutputRequest(parent=card(ended))
     return {
-        "Get": half.tasks.Get(tasks.GetTaskRequest(name=running), timeout=DEADLINE),
-        "Watch": half.tasks.Watch(tasks.WatchRequest(name=running), timeout=DEADLINE).read(),
-        "Explain": half.tasks.Explain(tasks.ExplainRequest(name=running), timeout=DEADLINE),
-        "Retry": half.tasks.Retry(tasks.RetryTaskRequest(name=ended), timeout=DEADLINE),
-        "Card": half.history.Get(shown, timeout=DEADLINE),
-        "Steps": half.history.ListSteps(steps, timeout=DEADLINE),
-        "Output": half.history.ReadOutput(output, timeout=DEADLINE),
-        "Reprioritize": half.tasks.Reprioritize(tasks.ReprioritizeRequest(name=running, priority=7), timeout=DEADLINE),
-        "Interrupt": half.tasks.Interrupt(tasks.InterruptRequest(name=running), timeout=DEADLINE),
+        "Get": lambda: half.tasks.Get(tasks.GetTaskRequest(name=running), timeout=DEADLINE),
+        "Watch": lambda: half.tasks.Watch(tasks.WatchRequest(name=running), timeout=DEADLINE).read(),
+        "Explain": lambda: half.tasks.Explain(tasks.ExplainRequest(name=running), timeout=DEADLINE),
+        "Retry": lambda: half.tasks.Retry(tasks.RetryTaskRequest(name=ended), timeout=DEADLINE),
+        "Card": lambda: half.history.Get(shown, timeout=DEADLINE),
+        "Steps": lambda: half.history.ListSteps(steps, timeout=DEADLINE),
+        "Output": lambda: half.history.ReadOutput(output, timeout=DEADLINE),
+        "Reprioritize": lambda: half.tasks.Reprioritize(
+            tasks.ReprioritizeRequest(name=running, priority=7), timeout=DEADLINE
+        ),
+        "Interrupt": lambda: half.tasks.Interrupt(tasks.InterruptRequest(name=running), timeout=DEADLINE),
     }
 
 
@@ -76,7 +78,7 @@ async def test_what_is_asked_of_a_task_of_another_pool_is_answered_as_if_it_neve
     never = attempts(halves.holder, "tasks/900", "tasks/900")
     assert list(asked) == EVERY_ASK
     for what, call in asked.items():
-        refusal, unknown = await refused(call), await refused(never[what])
+        refusal, unknown = await refused(call()), await refused(never[what]())
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "TASK_NOT_FOUND"), what
         assert (refusal.code, refusal.reason) == (unknown.code, unknown.reason), what
         number = refusal.facts["task"]
@@ -88,7 +90,7 @@ async def test_what_is_asked_of_a_task_of_another_pool_is_answered_as_if_it_neve
 
 async def test_what_is_asked_of_a_task_of_the_scope_is_answered(halves: Halves) -> None:
     for what, call in attempts(halves.holder, halves.mine, halves.my_end).items():
-        assert await call is not None, what
+        assert await call() is not None, what
 
 
 async def test_lists_leave_the_others_out(halves: Halves) -> None:

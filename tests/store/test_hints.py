@@ -63,6 +63,13 @@ async def test_a_connection_begins_with_an_empty_word(ear: Ear) -> None:
 
 async def test_a_task_that_another_node_stored_is_hinted_at(ear: Ear, other: Store) -> None:
     await stored(other)
+    await ear.hears("ready/default")
+
+
+async def test_tasks_of_several_pools_are_one_hint_for_all(ear: Ear, other: Store) -> None:
+    await other.queue.enqueue([new_task(), new_task(pool="feeds")])
+    await ear.hears("ready")
+    await stored(other, pool="two words")
     await ear.hears("ready")
 
 
@@ -73,9 +80,9 @@ async def test_a_task_that_will_be_due_is_hinted_at(ear: Ear, other: Store) -> N
 
 async def test_a_batch_is_one_hint(ear: Ear, other: Store) -> None:
     await other.queue.enqueue([new_task() for _ in range(500)])
-    await ear.hears("ready")
+    await ear.hears("ready/default")
     await other.queue.enqueue_each([new_task() for _ in range(500)])
-    await ear.hears("ready")
+    await ear.hears("ready/default")
 
 
 async def test_an_interrupt_of_a_running_task_is_hinted_at(ear: Ear, store: Store, other: Store) -> None:
@@ -100,7 +107,7 @@ async def test_what_another_leader_promoted_is_hinted_at(ear: Ear, other: Store)
 async def test_who_said_it_need_not_hear_it(ear: Ear, store: Store, other: Store) -> None:
     await stored(store)
     await stored(other)
-    await ear.hears("ready")
+    await ear.hears("ready/default")
 
 
 async def test_what_was_not_committed_is_not_heard(ear: Ear, other: Store) -> None:
@@ -124,7 +131,7 @@ async def test_after_a_lost_connection_the_empty_word_comes_again(
         return True
 
     await eventually(stored_again)
-    await ear.hears("ready")
+    await ear.hears("ready/default")
 
 
 async def test_a_listener_that_stops_leaves_no_connection_behind(ear: Ear, dsn: str) -> None:

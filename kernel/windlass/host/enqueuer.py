@@ -3,8 +3,9 @@
 Whoever comes while a commit is on its way joins the next one.  Each caller is answered after the COMMIT that holds
 its task.
 
-One commit at a time: with two, 64 callers made groups of 7 in place of 16, and each group costs a statement, a claim
-and an end.  One that takes long holds nobody up: the next starts beside it.
+Each group costs a statement, a claim and an end, whatever its size.  So there is one commit at a time (one that takes
+long holds nobody up: the next starts beside it), and right after a group of several the next one is gathered for as
+long as orders keep coming, some milliseconds at most: 64 callers made groups of 6 without that, of 30 with it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ LARGEST_COMMIT = 500
 COMMITS_AT_ONCE = 2
 PATIENCE = 0.02
 """Seconds that a commit may take before another starts beside it."""
+GAP = 0.001
+"""Seconds without another order, after which a group is whole."""
+LONGEST_GATHERING = 0.004
+RECENT = 0.01
+"""Seconds for which a group of several promises more."""
 Answer = Receipt | BaseException
 
 
@@ -38,6 +44,9 @@ class Enqueuer:
         """Commits of single orders that are on their way."""
         self._began = 0.0
         self._alarm: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._company_until = 0.0
+        """When the last group of several is forgotten."""
 
     async def enqueue(self, task: NewTask) -> Receipt:
         """Stores one task, together with those of other callers.  Raises what the store raised."""
@@ -72,19 +81,39 @@ class Enqueuer:
 
     async def finished(self) -> None:
         """Wait until every order taken is answered."""
-        while self._committing:
+        while self._committing or self._gathering is not None:
+            if self._gathering is not None:
+                self._gathering.cancel()
+                self._commit_now()
             await asyncio.wait(self._committing)
 
     def _start_commit(self) -> None:
-        if not self._orders or self._groups >= COMMITS_AT_ONCE:
+        if not self._orders or self._gathering is not None or self._groups >= COMMITS_AT_ONCE:
             return
         loop = asyncio.get_running_loop()
-        if self._groups and loop.time() < self._began + PATIENCE:
+        now = loop.time()
+        if self._groups and now < self._began + PATIENCE:
             if self._alarm is None:
                 self._alarm = loop.call_at(self._began + PATIENCE, self._lose_patience)
-            return
+        elif not self._groups and now < self._company_until:
+            self._gather(now + LONGEST_GATHERING)
+        else:
+            self._commit_now()
+
+    def _gather(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._gathering = loop.call_later(GAP, self._gathered, len(self._orders), until)
+
+    def _gathered(self, before: int, until: float) -> None:
+        if before < len(self._orders) < LARGEST_COMMIT and asyncio.get_running_loop().time() < until:
+            self._gather(until)
+        else:
+            self._commit_now()
+
+    def _commit_now(self) -> None:
+        self._gathering = None
         orders, self._orders = self._orders[:LARGEST_COMMIT], self._orders[LARGEST_COMMIT:]
-        self._groups, self._began = self._groups + 1, loop.time()
+        self._groups, self._began = self._groups + 1, asyncio.get_running_loop().time()
         commit = asyncio.create_task(self._commit(orders))
         self._committing.add(commit)
         commit.add_done_callback(self._committed)
@@ -107,6 +136,8 @@ class Enqueuer:
         for (_, future), answer in zip(orders, answers, strict=True):
             if not future.done():
                 future.set_result(answer)
+        if len(orders) > 1:
+            self._company_until = asyncio.get_running_loop().time() + RECENT
 
     async def _store(self, tasks: Sequence[NewTask]) -> Sequence[Answer]:
         try:

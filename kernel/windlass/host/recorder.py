@@ -24,7 +24,8 @@ from windlass.store.port import Queue
 log = structlog.get_logger()
 
 MARK_AFTER = 0.05
-FLUSH_EVERY = 0.1
+FLUSH_EVERY = 0.04
+"""Seconds.  With the poll of those who follow (watches.py) a word is on every node within 100 ms."""
 RETRY_PAUSE = 0.5
 MOST_AT_ONCE = 500
 

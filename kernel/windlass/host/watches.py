@@ -19,7 +19,7 @@ from windlass.host.service import Bell, Service
 from windlass.store.facts import EventFacts, Watched
 from windlass.store.port import Library
 
-POLL_SECONDS = 0.06
+POLL_SECONDS = 0.05
 EVENTS_AT_ONCE = 200
 PORTION = 256 * 1024
 """Bytes of text, data and output."""

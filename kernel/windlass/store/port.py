@@ -304,10 +304,10 @@ class Store(ABC):
     def hints(self) -> AsyncIterator[str]:
         """Words that something may have changed, said through another store than this one.
 
-        `ready`: something can be claimed; `later`: something will be due; `interrupt`: somebody asked for one;
-        `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares may change;
-        `gate`: something blocked may be free; `access`: a token was revoked; `node/7`: that node was drained or
-        resumed.  May miss some; the look is the truth.
+        `ready`: something can be claimed, `ready/feeds`: in that pool; `later`: something will be due; `interrupt`:
+        somebody asked for one; `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares
+        may change; `gate`: something blocked may be free; `access`: a token was revoked; `node/7`: that node was
+        drained or resumed.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

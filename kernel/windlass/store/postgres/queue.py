@@ -137,8 +137,11 @@ class PostgresQueue(Queue):
         return answers
 
     def _hint(self, tasks: Sequence[NewTask]) -> str:
-        due = any(task.delay <= 0 for task in tasks)
-        return self._db.hint("ready" if due else "later")
+        pools = {task.pool for task in tasks if task.delay <= 0}
+        if len(pools) != 1:
+            return self._db.hint("ready" if pools else "later")
+        [pool] = pools
+        return self._db.hint("ready" if " " in pool else f"ready/{pool}")
 
     async def release_if_blocked(self, tasks: Sequence[NewTask]) -> None:
         """Their gates may be open already: only after the commit of these tasks can that be seen."""
