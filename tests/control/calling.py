@@ -192,7 +192,11 @@ def said_by(error: grpc.aio.AioRpcError) -> Refusal:
         status = status_pb2.Status.FromString(raw)
         assert status.code == error.code().value[0]
         for detail in status.details:
-            assert detail.Unpack(info) or detail.Unpack(bad)
+            assert (
+                detail.Unpack(info)
+                or detail.Unpack(bad)
+                or detail.type_url.startswith("type.googleapis.com/google.rpc.")
+            )
         assert info.domain == "windlass"
     fields = [violation.field for violation in bad.field_violations]
     return Refusal(error.code(), info.reason, ",".join(fields), error.details() or "", dict(info.metadata))

@@ -11,19 +11,15 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, status_pb2
 
+from windlass.control.details import packed, short
 from windlass.errors import InvalidArgument, WindlassError
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-DOMAIN = "windlass"
-LONGEST_MESSAGE = 1_000
-"""Bytes.  What a request held may be in the words, and clients read no trailers over 8 KiB."""
-LONGEST_FACT = 200
 CODES = {
     "SCHEDULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "SCHEDULE_EXISTS": grpc.StatusCode.ALREADY_EXISTS,
@@ -71,31 +67,18 @@ def code_of(error: WindlassError) -> grpc.StatusCode:
 
 
 def details_of(error: WindlassError) -> bytes:
-    """A google.rpc.Status: one ErrorInfo, and BadRequest when a field is to blame."""
-    message, facts = _short(error.message), {key: _short(fact, LONGEST_FACT) for key, fact in error.facts.items()}
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)]
-    if isinstance(error, InvalidArgument) and error.field:
-        field = _short(error.field, LONGEST_FACT)
-        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
-        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
-    packed = []
-    for detail in details:
-        packed.append(any_pb2.Any())
-        packed[-1].Pack(detail)
-    number = code_pb2.Code.Value(code_of(error).name)
-    return bytes(status_pb2.Status(code=number, message=message, details=packed).SerializeToString())
+    """A google.rpc.Status: one ErrorInfo, and the detail that fits its code (control/details.py)."""
+    code = code_of(error)
+    number = code_pb2.Code.Value(code.name)
+    status = status_pb2.Status(code=number, message=short(error.message), details=packed(error, code))
+    return bytes(status.SerializeToString())
 
 
 async def refuse(context: Any, error: WindlassError) -> NoReturn:
     """End the call with this error.  Messages go out as one line."""
     trailer = (("grpc-status-details-bin", details_of(error)),)
-    await context.abort(code_of(error), _short(error.message.replace("\n", " ")), trailing_metadata=trailer)
+    await context.abort(code_of(error), short(error.message.replace("\n", " ")), trailing_metadata=trailer)
     raise AssertionError("abort raises")
-
-
-def _short(text: str, limit: int = LONGEST_MESSAGE) -> str:
-    encoded = text.encode("utf-8", "replace")
-    return text if len(encoded) <= limit else encoded[: limit - 3].decode("utf-8", "ignore") + "…"
 
 
 def answers(method: Callable[[Any, Any, Any], Awaitable[T]]) -> Callable[[Any, Any, Any], Awaitable[T]]:
