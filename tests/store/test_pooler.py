@@ -115,7 +115,7 @@ async def test_past_the_pooler_the_hints_of_others_are_heard(pooled: str, dsn: s
     while not listening.done():
         await stored(store)
         await asyncio.wait([listening], timeout=0.05)
-    assert await listening == ["", "ready"]
+    assert await listening == ["", "ready/default"]
     await behind.close()
 
 
