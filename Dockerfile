@@ -14,7 +14,7 @@ COPY clients ./clients
 # Without versions: the lock has pinned them, and there are no others among the wheels.
 # hadolint ignore=DL3013
 RUN pip install --no-cache-dir --no-index --find-links /wheels hatchling \
-    && pip wheel --no-cache-dir --no-deps --no-build-isolation --no-index --wheel-dir /wheels . ./proto ./kernel ./plugins/* ./clients/*
+    && pip wheel --no-cache-dir --no-deps --no-build-isolation --no-index --wheel-dir /wheels . ./proto ./kernel ./kernel/windlass-agent ./plugins/* ./clients/*
 
 # What runs: `windlass` and what it depends on, from those wheels and nowhere else; no linter, no test tool.
 FROM python:3.12-slim

@@ -7,16 +7,16 @@ PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 
 # Debian packages of programs that the tests use and Python packages cannot bring. `make ci` installs those that are missing;
 # tests name theirs with @pytest.mark.needs(program=…, package=…).
-SYSTEM_PACKAGES := pgbouncer nodejs openssl systemd
+SYSTEM_PACKAGES := bubblewrap pgbouncer nodejs openssl systemd
 
 # The oldest PostgreSQL that Windlass works with: `make test-pg15` holds the store against it. In CI its package is installed first.
 PG15 := /usr/lib/postgresql/15/bin
 PG15_PACKAGES := postgresql-15
 
 # Our parts: every folder that holds a distribution. `.` is the meta distribution, which names the others.
-PARTS := proto kernel $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml clients/*/pyproject.toml)) .
+PARTS := proto kernel $(patsubst %/pyproject.toml,%,$(wildcard kernel/*/pyproject.toml plugins/*/pyproject.toml clients/*/pyproject.toml)) .
 PYPROJECTS := $(PARTS:%=%/pyproject.toml)
-DISTRIBUTIONS := windlass windlass-proto windlass-kernel $(notdir $(filter plugins/% clients/%,$(PARTS)))
+DISTRIBUTIONS := windlass windlass-proto windlass-kernel $(notdir $(filter kernel/% plugins/% clients/%,$(PARTS)))
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check

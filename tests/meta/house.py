@@ -28,7 +28,8 @@ class Part:
 
 def parts(root: Path = ROOT) -> list[Part]:
     """Every distribution on disk, whether or not anything names it yet."""
-    folders = [root / "proto", root / "kernel", *sorted(root.glob("plugins/*")), *sorted(root.glob("clients/*"))]
+    below = [folder for family in PART_FOLDERS for folder in sorted(root.glob(f"{family}/windlass-*"))]
+    folders = [root / "proto", root / "kernel", *below]
     packages = [init.parent for folder in folders for init in sorted(folder.glob("*/__init__.py"))]
     return [Part(package.parent, _distribution(package.parent), package.name) for package in packages]
 

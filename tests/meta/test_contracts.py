@@ -60,6 +60,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("kernel-alone", "windlass/errors.py", "import windlass_scripts"),
         ("kernel-alone", "windlass/host/__init__.py", "import windlass_client"),
+        ("agent-apart", "windlass_agent/__init__.py", "import psycopg"),
+        ("agent-apart", "windlass_agent/__init__.py", "import windlass.control"),
         ("layers", "windlass/host/__init__.py", "import windlass.control"),
         ("layers", "windlass/store/__init__.py", "import windlass.host"),
         ("layers", "windlass/core/__init__.py", "import windlass.store"),
@@ -103,10 +105,11 @@ def test_every_contract_is_proved_able_to_fail():
 
 ENDS_OF_A_PLUGIN = {
     "source_modules": {"plugins-public-names", "plugins-apart", "protobuf-stops"},
-    "forbidden_modules": {"kernel-alone", "client-alone", "cli-alone", "proto-alone"},
+    "forbidden_modules": {"agent-apart", "kernel-alone", "client-alone", "cli-alone", "proto-alone"},
 }
+ENDS_OF_AN_AGENT = {"source_modules": {"agent-apart"}, "forbidden_modules": {"kernel-alone", "plugins-apart"}}
 ENDS_OF_A_CLIENT = {
-    "forbidden_modules": {"kernel-alone", "plugins-apart", "proto-alone"},
+    "forbidden_modules": {"agent-apart", "kernel-alone", "plugins-apart", "proto-alone"},
 }
 
 
@@ -115,6 +118,8 @@ def unnamed(found: list[Part]) -> list[str]:
     problems = []
     for part in found:
         expected = {"plugins": ENDS_OF_A_PLUGIN, "clients": ENDS_OF_A_CLIENT}.get(part.family, {})
+        if part.distribution == "windlass-agent":
+            expected = ENDS_OF_AN_AGENT
         if part.package not in CONFIGURATION["root_packages"]:
             problems.append(f"{part.package} is not in root_packages")
         problems += [

@@ -1,0 +1,1 @@
+"""Windlass plugin: backups of PostgreSQL databases and directory trees, kept, counted, and proved by restoring them."""
