@@ -9,6 +9,7 @@ import msgspec
 from windlass import Context
 
 from windlass_scripts.command import Command
+from windlass_scripts.confinement.levels import Level
 from windlass_scripts.ending import Ending
 from windlass_scripts.output import Pump
 from windlass_scripts.process import SLACK, Process, running
@@ -23,6 +24,7 @@ class Run(msgspec.Struct, frozen=True):
     stdout_bytes: int
     stderr_bytes: int
     last_error: str
+    confinement: Level = Level.BASIC
 
 
 class Attempt:
@@ -49,7 +51,7 @@ class Attempt:
                 # The kernel tells a superseded attempt from a bug by the exception itself, so it gets the first one.
                 raise errors.exceptions[0] from None
         out, err = pumps
-        return Run(ending, self._stopped, out.total, err.total, err.last_line())
+        return Run(ending, self._stopped, out.total, err.total, err.last_line(), self._command.level)
 
     async def _follow(self, process: Process, pumps: list[Pump], group: asyncio.TaskGroup) -> Ending:
         """The limits are kept by a task of their own: a store that lags behind our output must not delay a kill."""
@@ -58,12 +60,20 @@ class Attempt:
         for pump in pumps:
             group.create_task(pump.run())
         if pid:
-            await self._ctx.step(f"started {self._command.described} (pid {pid})", pid=pid)
+            level = self._command.level.value
+            await self._ctx.step(
+                f"started {self._command.described} (pid {pid}){self._held}", pid=pid, confinement=level
+            )
         ending = await process.ended()
         guard.cancel()
         for pump in pumps:
             pump.finish()
         return ending
+
+    @property
+    def _held(self) -> str:
+        command = self._command
+        return "" if command.level is Level.BASIC else f", {command.level.value}: {command.limits.described}"
 
     async def _keep_limits(self, process: Process, group: asyncio.TaskGroup) -> None:
         self._stopped = await self._reason_to_stop()

@@ -10,9 +10,6 @@ from windlass import Failed, Outcome, Retry, Success
 from windlass_scripts.attempt import Run
 from windlass_scripts.ending import Ending
 
-CONFINEMENT = "basic"
-"""Own session, subreaper, no new privileges, no core files, private umask and directory, closed descriptors."""
-
 
 def outcome_of(run: Run, about: dict[str, Any]) -> Outcome:
     """Exit 0 is a success, an interrupt is final, all else is tried again.  `about` joins the result."""
@@ -24,6 +21,8 @@ def outcome_of(run: Run, about: dict[str, Any]) -> Outcome:
             by = f"ended by {signal_name(ending.ended_by)}" if ending.ended_by else how_it_ended(ending)
             return Failed(by, result)
         return Retry(_with_reason(run.stopped, run), result=result)
+    if ending.disk_full:
+        return Retry("it wrote more to its private directory than limits.disk_max allows", result=result)
     if ending.code == 0:
         return Success(result)
     return Retry(_with_reason(how_it_ended(ending), run), result=result)
@@ -52,7 +51,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "killed_by": ending.ended_by and signal_name(ending.ended_by),
         "survivors_killed": ending.survivors,
         "survivors_left": ending.left,
-        "confinement": CONFINEMENT,
+        "confinement": run.confinement.value,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from windlass_scripts.confinement.levels import Level, LimitsAsked
 from windlass_scripts.names import check_variable
 
 MAX_TEXT = 1024 * 1024
@@ -38,6 +39,10 @@ class ExecuteScriptPayload(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="Seconds until the script is stopped; default: the node's."),
     ] = None
+    confinement: Annotated[
+        Level | None, Meta(description="How tightly it is held; a node that can't refuses it. Default: the node's.")
+    ] = None
+    limits: Annotated[LimitsAsked | None, Meta(description="Limits for it; default: the node's.")] = None
 
     def __post_init__(self) -> None:
         _check_what_to_run(self)
