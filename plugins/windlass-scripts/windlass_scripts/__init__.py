@@ -48,6 +48,12 @@ def windlass_startup(kernel: Door) -> None:
 
 
 @hookimpl
+def windlass_shutdown() -> None:
+    while _hosts:
+        _hosts.pop().close()
+
+
+@hookimpl
 async def windlass_health() -> HealthSection | None:
     return health_section(_hosts[-1]) if _hosts else None
 

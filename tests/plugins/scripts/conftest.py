@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from windlass_scripts import ExecuteScript, ExecuteScriptPayload, ScriptsSettings
 
+from tests.plugins.scripts.levels import Place
 from tests.plugins.scripts.recording import RecordingContext
 from tests.plugins.scripts.survivors import gone, marked
 
@@ -34,8 +35,8 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def settings(directory: Path) -> ScriptsSettings:
-    """The defaults, but for the Python: it need not lie where the system's programs do."""
-    interpreters = ScriptsSettings().interpreters | {"python3": [sys.executable, "-u"]}
+    """The defaults, but for the Python: it need not lie where the system's programs do, nor be hidden by a sandbox."""
+    interpreters = ScriptsSettings().interpreters | {"python3": [os.path.realpath(sys.executable), "-u"]}
     return ScriptsSettings(directory=str(directory), kill_grace=GRACE, interpreters=interpreters)
 
 
@@ -58,3 +59,11 @@ def asked(mark: str):
         return ExecuteScriptPayload(script=script, env=env, **fields)
 
     return make
+
+
+@pytest.fixture
+def place(settings: ScriptsSettings, mark: str) -> Iterator[Place]:
+    """Runs scripts at any level."""
+    found = Place(settings, mark)
+    yield found
+    found.host.close()

@@ -43,8 +43,9 @@ class Host:
     def __init__(self, settings: ScriptsSettings) -> None:
         self.settings = settings
         self._lock = threading.Lock()
-        self._rooms: list[Room] = []
+        self.rooms: list[Room] = []
         self._known: dict[Level, Capability] | None = None
+        self._is_closed = False
         self.swept = 0
 
     @property
@@ -57,11 +58,20 @@ class Host:
         return level is self.settings.confinement
 
     def capabilities(self, *, again: bool = False) -> dict[Level, Capability]:
-        """Find out, the first time or `again`.  Blocks for some 0.1 s."""
+        """Find out, the first time or `again`.  Blocks for some 0.1 s.  Empty once closed."""
         with self._lock:
+            if self._is_closed:
+                return {}
             if self._known is None or again:
                 self._known = self._find_out()
             return self._known
+
+    def close(self) -> None:
+        """Give back what finding out has taken, once nobody finds out any more."""
+        with self._lock:
+            self._is_closed = True
+            leave_rooms(self.rooms)
+            self.rooms.clear()
 
     async def require(self, level: Level) -> None:
         """Raises Rejected, with the reason, when this machine can't confine a script so."""
@@ -77,7 +87,7 @@ class Host:
         plan = Plan()
         plan.rlimits = self.settings.rlimits()
         if level is not Level.BASIC:
-            plan.groups = [room.group(name, _with_sandbox(limits, level)) for room in self._rooms]
+            plan.groups = [room.group(name, _with_sandbox(limits, level)) for room in self.rooms]
         if level is Level.CONFINED:
             self._hold_to_paths(plan, limits, root, working_directory)
         elif level is Level.STRICT:
@@ -122,9 +132,9 @@ class Host:
     def _take_rooms(self) -> list[Tree]:
         trees = find_trees(*this_process(), within=self.settings.cgroup)
         self.swept += sweep_rooms(trees)
-        if not self._rooms:
-            self._rooms = take_rooms(trees)
-            atexit.register(leave_rooms, self._rooms)
+        if not self.rooms:
+            self.rooms = take_rooms(trees)
+            atexit.register(leave_rooms, self.rooms)
         return trees
 
     def _try_confined(self, limits: str) -> Capability:

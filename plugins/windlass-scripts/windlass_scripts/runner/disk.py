@@ -53,7 +53,8 @@ class DiskMeter:
 
     def _is_worth_measuring(self, now: float) -> bool:
         free = self._free_space()
-        if now - self._measured < _LONGEST and self._free - free < self._limit // 8:
+        taken = max(before - after for before, after in zip(self._free, free, strict=True))
+        if now - self._measured < _LONGEST and taken < self._limit // 8:
             return False
         self._free, self._measured = free, now
         return True
@@ -63,10 +64,10 @@ class DiskMeter:
             self._sizes, self._sum = sizes(self._root), 0
         return self._sizes
 
-    def _free_space(self) -> int:
+    def _free_space(self) -> tuple[int, int]:
+        """Bytes, and the least that as many files as can be made would count."""
         found = os.statvfs(self._root)
-        # A file system that counts its inodes can run out of them too; one that does not says 0.
-        return min(found.f_bfree * found.f_frsize, found.f_ffree * _LEAST or 1 << 62)
+        return found.f_bfree * found.f_frsize, found.f_ffree * _LEAST
 
 
 def sizes(root: bytes) -> Iterator[int]:
