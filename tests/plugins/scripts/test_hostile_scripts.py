@@ -136,7 +136,7 @@ async def test_who_fills_the_disk_is_ended_when_confined(place, how):
 
 
 async def test_a_flood_of_empty_files_counts_as_filling_the_disk(place):
-    limits = {"disk_max": 32 * 1024 * 1024}
+    limits = {"disk_max": 4 * 1024 * 1024}
     outcome = await place.attack(EMPTY_FILES, "confined", interpreter="python3", limits=limits)
     assert outcome.message == "it wrote more to its private directory than limits.disk_max allows"
 

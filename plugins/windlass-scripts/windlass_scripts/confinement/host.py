@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import errno
 import os
 import tempfile
 import threading
@@ -16,6 +17,7 @@ from windlass_scripts.confinement.levels import Level, Limits
 from windlass_scripts.confinement.rooms import NoRoom, Room, leave_rooms, sweep_rooms, take_rooms
 from windlass_scripts.confinement.sandbox import View, find_bubblewrap, sandbox_command
 from windlass_scripts.confinement.trial import attempt
+from windlass_scripts.process import NotStarted
 from windlass_scripts.runner.landlock import LEAST_ABI, landlock_abi
 from windlass_scripts.runner.place import HOME
 from windlass_scripts.runner.plan import Plan
@@ -83,10 +85,15 @@ class Host:
             raise Rejected(f"confinement: {level.value!r} can't be had on this node: {found.reason}; {found.advice}")
 
     def plan(self, level: Level, limits: Limits, root: str, name: str, working_directory: str = "") -> Plan:
-        """How to confine the script whose private directory is `root`; `name` is unique, and names its cgroups."""
+        """How to confine the script whose private directory is `root`; `name` is unique, and names its cgroups.
+
+        Raises NotStarted after `close`: without groups the level would be another one.
+        """
         plan = Plan()
         plan.rlimits = self.settings.rlimits()
         if level is not Level.BASIC:
+            if not self.rooms:
+                raise NotStarted("cgroup", errno.ENOENT)
             plan.groups = [room.group(name, _with_sandbox(limits, level)) for room in self.rooms]
         if level is Level.CONFINED:
             self._hold_to_paths(plan, limits, root, working_directory)

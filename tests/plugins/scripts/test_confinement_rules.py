@@ -1,0 +1,220 @@
+"""What a confined and a strict script can reach, and that it is told of as ever: codes, signals, CPU time, memory."""
+
+import os
+import socket
+import stat
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from windlass import Rejected, Retry, Success
+from windlass_scripts.confinement.levels import Level
+
+from tests.plugins.scripts.levels import Place
+
+pytestmark = pytest.mark.needs(program="bwrap", package="bubblewrap")
+
+LEVELS = ["basic", "confined", "strict"]
+LIMITED = ["confined", "strict"]
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A file that is none of the script's business, in a place that a sandbox does not hide by chance."""
+    found = tmp_path / "outside"
+    found.mkdir()
+    (found / "file").write_text("before")
+    return found
+
+
+def with_settings(place: Place, mark: str, **changes) -> Place:
+    place.host.close()
+    place.__init__(msgspec.structs.replace(place.settings, **changes), mark)
+    return place
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_exit_codes_and_signals_are_the_scripts_own(place, level):
+    for script, code, number in (("exit 0", 0, None), ("exit 137", 137, None), ("kill -9 $$", None, "SIGKILL")):
+        outcome = await place.run(script, level)
+        assert (outcome.result["exit_code"], outcome.result["signal"]) == (code, number)
+    outcome = await place.run("kill -SEGV $$", level)
+    assert isinstance(outcome, Retry)
+    assert outcome.message == "killed by SIGSEGV"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_cpu_time_and_peak_memory_are_the_scripts_own(place, level):
+    script = "import time\nkept = bytearray(60_000_000)\nwhile time.process_time() < 0.3: pass"
+    outcome = await place.run(script, level, interpreter="python3")
+    assert 0.3 <= outcome.result["cpu_s"] < 1
+    assert 60_000_000 < outcome.result["peak_memory_bytes"] < 120_000_000
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_input_arguments_and_both_outputs_pass(place, level):
+    outcome = await place.run('cat; echo "$1" >&2; exit 3', level, stdin="through\n", args=["a b"])
+    assert place.ctx.text() == b"through\n"
+    assert place.ctx.text("stderr") == b"a b\n"
+    assert outcome.message == "exit code 3: a b"
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_no_descriptor_of_ours_gets_in(place, level):
+    await place.run("ls /proc/$$/fd", level)
+    # 10 is the shell's own, which reads the script there.
+    assert set(place.ctx.text().split()) <= {b"0", b"1", b"2", b"10"}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_a_program_that_does_not_start_is_named_as_ever(place, level, tmp_path):
+    with pytest.raises(Rejected, match="exec: Exec format error"):
+        await place.handler.run(
+            place.ctx,
+            msgspec.structs.replace(
+                place.asked("x", level), script=None, argv=["./text"], working_directory=str(_no_program(tmp_path))
+            ),
+        )
+    assert place.groups() == []
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_it_writes_in_its_own_directory_and_nowhere_else(place, level, outside):
+    script = f"echo 1 > file && mkdir -p a/b && mv file a/b/ && cat a/b/file; for path in {outside}/file {outside}/new "
+    script += (
+        "/etc/windlass-test /var/lib/windlass-test; do (echo spoilt > $path) 2>/dev/null && echo wrote $path; done"
+    )
+    await place.run(script, level)
+    assert place.ctx.text() == b"1\n"
+    assert (outside / "file").read_text() == "before"
+    assert os.listdir(outside) == ["file"]
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_nothing_outside_is_emptied_removed_or_moved_either(place, level, outside):
+    script = "import os\n"
+    for call in (f"truncate('{outside}/file', 0)", f"unlink('{outside}/file')", f"rename('{outside}/file', 'mine')"):
+        script += f"try: os.{call}; print('done: {call[:6]}')\nexcept OSError: pass\n"
+    await place.run(script, level, interpreter="python3")
+    assert place.ctx.text() == b""
+    assert (outside / "file").read_text() == "before"
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_what_the_operator_denies_is_not_read_and_the_rest_is(place, mark, level):
+    place = with_settings(place, mark, denied_paths=["/etc/shadow", "/usr/share/doc"])
+    outcome = await place.run(
+        "cat /etc/shadow; cat /usr/share/doc/*/copyright; find /usr/share/doc -type f | xargs cat; cat /etc/passwd",
+        level,
+    )
+    assert isinstance(outcome, Success)
+    assert place.ctx.text() == Path("/etc/passwd").read_bytes()
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_what_the_operator_adds_is_written(place, mark, level, outside):
+    place = with_settings(place, mark, writable_paths=[str(outside)])
+    assert isinstance(await place.run(f"echo after > {outside}/file", level), Success)
+    assert (outside / "file").read_text() == "after\n"
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_a_working_directory_is_read_and_not_written(place, level, outside):
+    await place.run("cat file; echo; echo x > file", level, working_directory=str(outside))
+    assert place.ctx.text() == b"before\n"
+    assert (outside / "file").read_text() == "before"
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_it_does_not_read_the_private_directory_of_another_task(place, level, directory):
+    other = directory / "windlass-script-other"
+    other.mkdir()
+    (other / "script").write_text("somebody's password")
+    await place.run(f"cat {other}/script; cat $(ls -d {directory}/*other)/script", level)
+    (other / "script").unlink()
+    other.rmdir()
+    assert place.ctx.text() == b""
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_no_disk_can_be_read_raw_and_harmless_devices_can_be_used(place, level):
+    disk = next(name for name in os.listdir("/dev") if stat.S_ISBLK(os.stat(f"/dev/{name}").st_mode))
+    await place.run(f"head -c 4 /dev/{disk} | wc -c; head -c 2 /dev/zero | wc -c; echo x > /dev/null && echo ok", level)
+    assert place.ctx.text() == b"0\n2\nok\n"
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_root_keeps_no_capability_that_would_lift_the_rules(place, level):
+    await place.run("grep CapEff /proc/self/status", level)
+    left = int(place.ctx.text().split()[1], 16)
+    assert left & (1 << 21 | 1 << 17 | 1 << 16 | 1 << 27) == 0
+    if level == "strict":
+        assert left == 0
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_it_can_neither_leave_nor_lift_its_groups(place, level):
+    script = f"for room in {' '.join(room.path for room in place.host.rooms) or '/sys/fs/cgroup'}; do\n"
+    script += (
+        "  echo 0 > $room/cgroup.procs && echo left; for file in $room/*/pids.max $room/*/memory.limit_in_bytes; do\n"
+    )
+    script += "  echo max > $file && echo lifted $file; done; done 2>/dev/null"
+    await place.host.require(Level.CONFINED)
+    await place.run(script, level)
+    assert place.ctx.text() == b""
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_it_cannot_signal_a_process_outside(place, level):
+    await place.run(f"kill -0 {os.getpid()} && echo reached", level)
+    assert place.ctx.text() == b""
+
+
+async def test_a_strict_script_has_no_network(place):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connect = (
+            f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2); print('reached')"
+        )
+        await place.run(connect, "strict", interpreter="python3")
+        assert place.ctx.text() == b""
+        await place.run(connect, "confined", interpreter="python3")
+        assert place.ctx.text() == b"reached\n"
+
+
+async def test_a_strict_script_sees_no_process_but_its_own(place):
+    await place.run("sleep 0.1 & ls -d /proc/[0-9]* | wc -l; readlink /proc/self/ns/pid", "strict")
+    count, namespace = place.ctx.text().split()
+    assert int(count) <= 6
+    assert namespace.decode() != os.readlink("/proc/self/ns/pid")
+
+
+async def test_a_strict_script_reaches_no_socket_of_the_system(place, mark):
+    await place.run("ls -A /run /tmp", "strict")
+    shown = place.ctx.text()
+    assert b"sock" not in shown
+    assert b"pytest-of" not in shown.split(b"/tmp:")[0]
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_cpu_time_is_bounded(place, level):
+    """Two that want a core each get half a core together: in a second of the clock at most 0.7 of CPU."""
+    began = time.monotonic()
+    script = "(while :; do :; done) & while :; do :; done"
+    outcome = await place.run(script, level, limits={"cpu_max": 0.5}, timeout=1)
+    assert outcome.result["cpu_s"] < 0.5 * (time.monotonic() - began) + 0.25
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_resource_limits_hold_at_every_level(place, mark, level):
+    place = with_settings(place, mark, open_files_max=200, file_size_max=5_000_000, cpu_seconds_max=7)
+    await place.run("ulimit -n; ulimit -f; ulimit -t; ulimit -c", level)
+    assert place.ctx.text().split() == [b"200", b"9765", b"7", b"0"]
+    outcome = await place.run("head -c 6000000 /dev/zero > file", level)
+    assert "File size limit exceeded" in str(outcome) or outcome.result["exit_code"] == 153
+
+
+def _no_program(directory: Path) -> Path:
+    (directory / "text").write_text("no program at all")
+    (directory / "text").chmod(0o700)
+    return directory
