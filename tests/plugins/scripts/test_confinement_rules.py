@@ -81,14 +81,14 @@ async def test_a_program_that_does_not_start_is_named_as_ever(place, level, tmp_
 
 @pytest.mark.parametrize("level", LIMITED)
 async def test_it_writes_in_its_own_directory_and_nowhere_else(place, level, outside):
-    script = f"echo 1 > file && mkdir -p a/b && mv file a/b/ && cat a/b/file; for path in {outside}/file {outside}/new "
-    script += (
-        "/etc/windlass-test /var/lib/windlass-test; do (echo spoilt > $path) 2>/dev/null && echo wrote $path; done"
-    )
+    script = "echo 1 > file && mkdir -p a/b && mv file a/b/ && cat a/b/file\n"
+    script += f"for path in {outside}/file {outside}/new /etc/windlass-test /var/lib/windlass-test\n"
+    script += "do (echo spoilt > $path) 2>/dev/null && cat $path; done"
     await place.run(script, level)
     assert place.ctx.text() == b"1\n"
     assert (outside / "file").read_text() == "before"
     assert os.listdir(outside) == ["file"]
+    assert not os.path.exists("/etc/windlass-test")
 
 
 @pytest.mark.parametrize("level", LIMITED)
@@ -104,12 +104,9 @@ async def test_nothing_outside_is_emptied_removed_or_moved_either(place, level, 
 @pytest.mark.parametrize("level", LIMITED)
 async def test_what_the_operator_denies_is_not_read_and_the_rest_is(place, mark, level):
     place = with_settings(place, mark, denied_paths=["/etc/shadow", "/usr/share/doc"])
-    outcome = await place.run(
-        "cat /etc/shadow; cat /usr/share/doc/*/copyright; find /usr/share/doc -type f | xargs cat; cat /etc/passwd",
-        level,
-    )
-    assert isinstance(outcome, Success)
-    assert place.ctx.text() == Path("/etc/passwd").read_bytes()
+    denied = "cat /etc/shadow; cat /usr/share/doc/*/copyright; find /usr/share/doc -type f | xargs cat"
+    assert isinstance(await place.run(f"{denied}; wc -l < /etc/passwd", level), Success)
+    assert int(place.ctx.text()) > 10
 
 
 @pytest.mark.parametrize("level", LIMITED)
@@ -155,14 +152,13 @@ async def test_root_keeps_no_capability_that_would_lift_the_rules(place, level):
 
 @pytest.mark.parametrize("level", LIMITED)
 async def test_it_can_neither_leave_nor_lift_its_groups(place, level):
-    script = f"for room in {' '.join(room.path for room in place.host.rooms) or '/sys/fs/cgroup'}; do\n"
-    script += (
-        "  echo 0 > $room/cgroup.procs && echo left; for file in $room/*/pids.max $room/*/memory.limit_in_bytes; do\n"
-    )
-    script += "  echo max > $file && echo lifted $file; done; done 2>/dev/null"
     await place.host.require(Level.CONFINED)
+    script = f"for room in {' '.join(room.path for room in place.host.rooms)}; do\n"
+    script += "(echo 0 > $room/../cgroup.procs) 2>/dev/null && echo left\n"
+    script += "for file in $room/*/pids.max $room/*/memory.limit_in_bytes; do\n"
+    script += "test -e $file && echo a limit && (echo 500000000 > $file) 2>/dev/null && echo lifted; done; done"
     await place.run(script, level)
-    assert place.ctx.text() == b""
+    assert place.ctx.text() == b"a limit\na limit\n"
 
 
 @pytest.mark.parametrize("level", LIMITED)
@@ -173,9 +169,8 @@ async def test_it_cannot_signal_a_process_outside(place, level):
 
 async def test_a_strict_script_has_no_network(place):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        connect = (
-            f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2); print('reached')"
-        )
+        address = ("127.0.0.1", server.getsockname()[1])
+        connect = f"import socket; socket.create_connection({address}, 2); print('reached')"
         await place.run(connect, "strict", interpreter="python3")
         assert place.ctx.text() == b""
         await place.run(connect, "confined", interpreter="python3")
