@@ -73,7 +73,7 @@ def test_limits_nobody_carries_are_named():
 
 
 def test_a_group_that_cannot_be_made_is_named():
-    with pytest.raises(NoRoom, match="no cgroup can be made: /nowhere/windlass-scripts-.*: No such file or directory"):
+    with pytest.raises(NoRoom, match=r"no cgroup can be made: /nowhere/windlass-scripts-.*: No such file or directory"):
         take_rooms([tree_of(1, "/nowhere", "pids", "memory", "cpu")])
 
 
