@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from windlass import Handler, Section, Settings, hookimpl
+from windlass import Handler, Operation, Section, Settings, hookimpl
 
 from windlass_scripts.handler import ExecuteScript
+from windlass_scripts.library import Script
+from windlass_scripts.operations import LibraryOperations
+from windlass_scripts.parameters import Parameter
 from windlass_scripts.payload import ExecuteScriptPayload
 from windlass_scripts.settings import ScriptsSettings
 
-__all__ = ["ExecuteScript", "ExecuteScriptPayload", "ScriptsSettings"]
+__all__ = ["ExecuteScript", "ExecuteScriptPayload", "Parameter", "Script", "ScriptsSettings"]
 
 
 @hookimpl
@@ -27,3 +30,8 @@ def windlass_register_settings() -> Section:
 @hookimpl
 def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
     return [ExecuteScript(settings.of(ScriptsSettings))]
+
+
+@hookimpl
+def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
+    return LibraryOperations(settings.of(ScriptsSettings)).all()
