@@ -12,6 +12,8 @@ SHORTEST = 4
 _LINE = 8
 """Bytes from which a line of a longer secret (a key file) counts by itself."""
 
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
 _WRAPPED = (64, 76)
 """Where openssl and base64 break their lines."""
 
@@ -36,14 +38,14 @@ def disguises(secret: bytes) -> set[bytes]:
 
 def _base64(secret: bytes) -> set[bytes]:
     """What of it shows whatever stands around it: three alignments, in the usual and the URL-safe alphabet."""
-    forms = set()
+    alone = {base64.b64encode(secret + end) for end in (b"", b"\n")}
+    forms = set(alone)
     for before, unsure in ((0, 0), (1, 2), (2, 3)):
         encoded = base64.b64encode(bytes(before) + secret)
         sure = encoded[unsure : (before + len(secret)) * 8 // 6]
-        forms |= {sure, sure.replace(b"+", b"-").replace(b"/", b"_")}
-        if before == 0:
-            forms |= {_wrapped(sure, width) for width in _WRAPPED}
-    return forms
+        forms.add(sure)
+    forms |= {_wrapped(form, width) for form in alone for width in _WRAPPED}
+    return forms | {form.translate(_TO_URL_SAFE) for form in forms}
 
 
 def _wrapped(text: bytes, width: int) -> bytes:

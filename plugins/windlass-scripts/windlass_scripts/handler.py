@@ -25,6 +25,7 @@ from windlass_scripts.workspace import Workspace, workspace
 _LINGER = 0.2
 """Seconds that processes a script leaves behind get to end by themselves, as `exec > >(tee log)` needs in bash."""
 
+_MEANT = {"success": "a success", "retry": "a reason to try again", "failed": "a failure"}
 _NEVER_BETTER = {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.ELOOP, errno.E2BIG, errno.EISDIR}
 
 
@@ -97,7 +98,7 @@ async def _tell_the_end(ctx: Context, run: Run, place: Workspace, codes: Mapping
         await ctx.step(f"could not remove all of {place.root}", directory=place.root)
     if run.dropped_bytes:
         await ctx.step(f"kept the head and the tail of its output, {run.dropped_bytes:,} bytes between are dropped")
-    meant = f", a {meaning_of(ending.code, codes)} by its exit_codes," if codes and ending.code else ""
+    meant = f", {_MEANT[meaning_of(ending.code, codes)]} by its exit_codes," if codes and ending.code else ""
     await ctx.step(f"{how_it_ended(ending)}{meant} after {ending.duration:.1f} s")
 
 

@@ -54,7 +54,7 @@ def test_the_smallest_payload_is_a_script():
         ({"library": "../y"}, "library: '../y' names no script"),
         ({"library": "y@newest"}, "library: 'y@newest' names no script"),
         ({"library": "y", "parameters": {"a": "\0"}}, "parameters: holds a NUL byte"),
-        ({"library": "y", "parameters": {"a": []}}, "Expected `str | int | float | bool`, got `array`"),
+        ({"library": "y", "parameters": {"a": []}}, "Expected `bool | int | float | str`, got `array`"),
         ({"script": "x", "parameters": {"a": 1}}, "parameters: belong to a script of the library"),
         ({"script": "x", "secrets": {"A-B": "c"}}, "secrets: 'A-B' is no name"),
         ({"script": "x", "secrets": {"A": "../b"}}, "secrets.A: '../b' names no secret"),
@@ -99,8 +99,8 @@ def test_the_schema_tells_clients_what_each_field_means():
     schema = msgspec.json.schema(ExecuteScriptPayload)
     properties = schema["$defs"]["ExecuteScriptPayload"]["properties"]
     assert set(properties) == {
-        "script", "library", "parameters", "interpreter", "args", "argv", "secrets", "env", "stdin", "working_directory",
-        "timeout", "exit_codes",
+        "script", "library", "parameters", "interpreter", "args", "argv", "secrets", "env", "stdin",
+        "working_directory", "timeout", "exit_codes",
     }  # fmt: skip
     assert all("description" in field for field in properties.values())
 
