@@ -320,7 +320,7 @@ async def test_a_plugin_whose_startup_fails_stops_the_boot(store: Store) -> None
 async def test_a_door_takes_no_name_and_knows_its_wishes(store: Store) -> None:
     starts = Starts(lambda door: door.enqueue("Check"))
     kernel = Kernel(store, load_plugins({}, {"s": starts}, installed=False), load_config(environ={"HOME": "/n"}).node)
-    door = kernel._door("startup")
+    door = kernel._doors("startup")("s")
     with pytest.raises(TypeError, match="only a child has a name"):
         await door.enqueue("Check", name="one")
     with pytest.raises(TypeError, match="can't be asked for colour"):
@@ -340,5 +340,5 @@ async def test_a_door_waits_while_the_store_is_away(store: Store, monkeypatch: p
         return answer
 
     monkeypatch.setattr(store.queue, "enqueue_each", forgets)
-    task = await kernel._door("startup").enqueue("Check")
+    task = await kernel._doors("startup")("s").enqueue("Check")
     assert [facts.id for facts in (await store.library.active(10, None)).items] == [task], "once"

@@ -30,9 +30,8 @@ from windlass.core.lifecycle import Verdict
 from windlass.errors import AttemptSuperseded
 from windlass.executor import PayloadMisfit
 from windlass.handler import Failed, Handler, Retry
-from windlass.host.context import LiveContext, Maker
+from windlass.host.context import LiveContext, Means
 from windlass.host.dispatcher import Dispatcher
-from windlass.host.lanes import Lanes
 from windlass.host.plugins import Kind, Unfolded
 from windlass.host.recorder import Recorder
 from windlass.host.verdicts import Decision, decide, outcome_of
@@ -87,8 +86,7 @@ class Execution:
         node: int,
         dispatcher: Dispatcher,
         recorder: Recorder,
-        lanes: Lanes,
-        children: Maker,
+        means: Means,
         on_end: Callable[[Execution, Ended | None], None],
     ) -> None:
         self.claimed = claimed
@@ -100,7 +98,7 @@ class Execution:
         self._on_end = on_end
         self._started = recorder.now()
         cap = self.handler.output_cap
-        self.ctx = LiveContext(claimed, node, self._started, recorder, lanes, children, cap)
+        self.ctx = LiveContext(claimed, node, self._started, recorder, means, cap, kind.plugin)
 
     @property
     def stored(self) -> bytes:

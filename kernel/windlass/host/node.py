@@ -24,8 +24,10 @@ from windlass.host.admission import Admission
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
 from windlass.host.completer import Completer
+from windlass.host.context import Means
 from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
+from windlass.host.documents import Archive
 from windlass.host.execution import Execution
 from windlass.host.lanes import Lanes
 from windlass.host.maintenance.keepers import keep, keepers
@@ -99,7 +101,9 @@ class Node(Service):
         self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
         self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here)
         self.admission = Admission(plugins.kinds, self.sharing.known)
-        self.children = Children(self.admission, store.queue, self.stored)
+        self.archive = Archive(store.documents)
+        children = Children(self.admission, store.queue, self.stored)
+        self._means = Means(self.lanes, children, self.archive)
         self.releaser = Releaser(store.queue, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
@@ -296,9 +300,7 @@ class Node(Service):
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
         kind = self._plugins.kinds[claimed.kind]
-        execution = Execution(
-            claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
-        )
+        execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self._means, self._attempt_ended)
         self._executions[claimed.id] = execution
         execution.start(dispatcher.context.copy())
         self.counters.started(claimed.id)

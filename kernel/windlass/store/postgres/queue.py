@@ -89,7 +89,7 @@ class PostgresQueue(Queue):
     async def enqueue_children(self, parent: Parent, children: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
             receipts = await self.enqueue_within(run, children)
-            flags = await run("fence_parent", msgspec.structs.asdict(parent))
+            flags = await run("fence_attempt", msgspec.structs.asdict(parent))
             if not flags:
                 raise AttemptSuperseded(f"attempt {parent.attempt} of task {parent.task} is superseded")
             if flags[0][0]:
