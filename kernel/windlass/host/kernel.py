@@ -22,6 +22,7 @@ from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.bulk import Bulk, Deeds
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.bulk_kinds import SLOTS, BulkHandler
+from windlass.host.documents import Archive
 from windlass.host.doors import LiveDoor
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.intake import Intake
@@ -95,6 +96,7 @@ class Kernel:
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
+        self._archive = Archive(store.documents)
         sections = Sections(plugins.health, self._doors("health"))
         self.overview = Overview(store.survey, store.statistics, sections, plugins.kinds)
         self.overview.thresholds = health or Thresholds()
@@ -157,13 +159,12 @@ class Kernel:
         return pools if MAINTENANCE in pools else pools | {MAINTENANCE: SLOTS}
 
     def _doors(self, trigger: str) -> Doors:
-        archive = self.node.archive
         return lambda plugin: LiveDoor(
-            self.admission, self.enqueuer.enqueue, trigger, SCHEDULER, archive.of_caller(plugin, SCHEDULER.name)
+            self.admission, self.enqueuer.enqueue, trigger, SCHEDULER, self._archive.of_caller(plugin, SCHEDULER.name)
         )
 
     def _call(self, plugin: str, caller: Caller, reason: str) -> OperationCall:
-        documents = self.node.archive.of_caller(plugin, caller.name)
+        documents = self._archive.of_caller(plugin, caller.name)
         return LiveCall(self.admission, self.enqueuer.enqueue, caller, reason, documents)
 
     async def interrupt(self, asked: Asked, note: Note | None = None) -> Interrupted:
