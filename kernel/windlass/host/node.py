@@ -78,6 +78,9 @@ class Node(Service):
         self.worn_out = asyncio.Event()
         """Set when too many abandoned handlers go on: only a new process is free of them."""
         self._all_ended = asyncio.Event()
+        self._at_once: set[int] = set()
+        """Tasks that are claimable again as soon as their end is stored."""
+        self._telling: asyncio.Task[None] | None = None
         self.lease_losses = 0
         self._bell = Bell()
         self._on_news = on_news
@@ -138,7 +141,11 @@ class Node(Service):
     def stored(self, tasks: Sequence[NewTask]) -> None:
         """These tasks have just been enqueued through this process."""
         self.counters.enqueued(tasks)
-        self._look_in({task.pool for task in tasks if task.delay <= 0})
+        if all(task.stands_alone for task in tasks):
+            self._look_in({task.pool for task in tasks if task.delay <= 0})
+        else:
+            # One that joins may have hastened a task of another pool.
+            self.look()
         if any(task.delay > 0 for task in tasks):
             self.promoter.look()
 
@@ -211,8 +218,9 @@ class Node(Service):
         self._return_waiting()
         if self._executions:
             log.info("draining", running=len(self._executions), grace=self._config.drain_grace)
-            grace = self._config.drain_grace
-            await asyncio.gather(self._wait_for_ends(grace), self._tell_of_drain(grace))
+            # Nobody waits for the word: a database that is silent must not hold up an end.
+            self._telling = asyncio.create_task(self._tell_of_drain())
+            await self._wait_for_ends(self._config.drain_grace)
         for execution in list(self._executions.values()):
             execution.shut_down()
         await self._wait_for_ends(RAISED_SECONDS)
@@ -225,12 +233,11 @@ class Node(Service):
         except TimeoutError:
             log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
 
-    async def _tell_of_drain(self, seconds: float) -> None:
+    async def _tell_of_drain(self) -> None:
         """For people only, so it may fail: they will see it leave."""
         if self._epoch is not None:
-            with suppress(TimeoutError, StoreUnavailable, NodeGone, NodeNotFound):
-                async with asyncio.timeout(seconds):
-                    await self._store.cluster.drain(self._epoch, draining=True)
+            with suppress(StoreUnavailable, NodeGone, NodeNotFound):
+                await self._store.cluster.drain(self._epoch, draining=True)
 
     async def _abandon_all(self) -> None:
         returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
@@ -312,6 +319,8 @@ class Node(Service):
             del self._executions[task]
         self._tell(execution, ended)
         if ended is not None:
+            if ended.verdict is Verdict.RETRY and not ended.pause:
+                self._at_once.add(task)
             self.completer.add(execution.node, ended, execution.span)
         if not self._executions:
             self._all_ended.set()
@@ -341,8 +350,11 @@ class Node(Service):
     def _settled(self, settled: Sequence[Settled]) -> None:
         self._on_news(one.task for one in settled)
         self.counters.settled(settled)
-        if any(one.verdict is Verdict.RETRY for one in settled):
+        if again := {one.task for one in settled if one.verdict is Verdict.RETRY}:
             self.promoter.look()
+            if not again.isdisjoint(self._at_once):
+                self._at_once -= again
+                self.look()
         if any(one.opens for one in settled):
             self.releaser.look()
 
@@ -393,6 +405,7 @@ class Node(Service):
         if lost is not None:
             lost.cease()
         self.counters.forget_held()
+        self._at_once.clear()
         for dispatcher in self.dispatchers:
             dispatcher.hold(0)
             dispatcher.give_up()
