@@ -177,7 +177,7 @@ async def test_a_pool_that_a_handler_names_falls_back_to_its_usual_slots(scene: 
     [
         ("[node\n", "can't be read"),
         ("[node]\ndrain_grase = 3\n", "did you mean 'drain_grace'?"),
-        ("[node]\npools = { default = 0 }\n", "node.pools.default must be at least 1"),
+        ("[node]\npools = { default = 0 }\n", "node.pools.default must be from 1 to"),
         ('[log]\nlevel = "loud"\n', "log.level must be debug, info, warning or error, not 'loud'"),
         ("[plugins.nobody]\na = 1\n", "belongs to no installed plugin"),
         ("[plugins.checks]\nmost = true\n", "plugins.checks.most"),
@@ -257,6 +257,18 @@ async def test_what_is_wrong_at_a_signal_is_logged(scene: Scene) -> None:
         await scene.reloader.reload_by_signal()
     assert [line["event"] for line in logged] == ["the configuration stays as it was"]
     assert "can't be read" in logged[0]["error"]
+
+
+async def test_an_error_nobody_foresaw_does_not_end_the_hearing_of_signals(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(scene.kernel._store.pools, "register", breaks)
+    with structlog.testing.capture_logs() as logged:
+        await scene.reloader.reload_by_signal()
+    assert [line["event"] for line in logged] == ["the configuration could not be read again"]
 
 
 async def test_a_reload_goes_on_when_its_caller_goes_away(scene: Scene) -> None:

@@ -40,6 +40,7 @@ from windlass.host.secret_names import secret_names
 from windlass.host.sections import Sections
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
+from windlass.host.to_its_end import all_at_their_end
 from windlass.host.valves import Valves
 from windlass.host.watches import Watches
 from windlass.operation import OperationCall
@@ -50,6 +51,8 @@ from windlass.store.port import ALL_POOLS, Scope, Store
 log = structlog.get_logger()
 
 USUAL_SLOTS = 40
+LAST_CALLS_SECONDS = 2.0
+"""For operations and reloads that are under way at a shutdown."""
 MOST_CHILDREN = 1_000
 """Read at once."""
 
@@ -254,6 +257,7 @@ class Kernel:
         self.intake.close()
         await self.node.drain()
         await self.enqueuer.finished()
+        await all_at_their_end(LAST_CALLS_SECONDS)
         self.watches.close()
 
     async def stop(self) -> None:

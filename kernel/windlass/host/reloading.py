@@ -15,7 +15,7 @@ import structlog
 
 from windlass.config import Config, LogConfig, NodeConfig
 from windlass.door import Doors
-from windlass.errors import ConfigError, StoreUnavailable
+from windlass.errors import WindlassError
 from windlass.host.plugins import Plugins
 from windlass.host.to_its_end import to_its_end
 from windlass.store.audit import Audit
@@ -77,8 +77,10 @@ class Reloader:
         """The same without a caller: what is wrong is logged."""
         try:
             await self.reload()
-        except (ConfigError, StoreUnavailable) as error:
+        except WindlassError as error:
             log.error("the configuration stays as it was", error=error.message)
+        except Exception:
+            log.exception("the configuration could not be read again")
 
     async def _reload(self, note: Note | None) -> Reloaded:
         async with self._one_at_a_time:
