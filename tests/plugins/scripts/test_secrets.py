@@ -168,7 +168,7 @@ def test_a_link_is_never_followed_wherever_it_stands(vault, tmp_path):
 
 def test_a_pipe_or_device_by_that_name_is_refused_and_does_not_hold_us_up(vault):
     os.mkfifo(vault / "pipe", 0o600)
-    with pytest.raises(Rejected, match="secrets.X: pipe is no file"):
+    with pytest.raises(Rejected, match=r"secrets\.X: pipe is no file"):
         read_secrets(str(vault), {"X": "pipe"})
 
 
