@@ -32,6 +32,9 @@ class Pace(NamedTuple):
 FAST = Pace(8 * CHUNK, 0.004)
 """A script that floods gets 100 MB/s and 5 % of our loop, instead of 40 %."""
 
+MASKED = Pace(CHUNK, 0.008)
+"""For what secrets are looked for in, at about 1 ms for each 64 KiB: 7 MB/s for the same share."""
+
 SLOW = Pace(16 * 1024, 0.05)
 """For what is read line by line: 300 kB/s at most, for the same 5 %."""
 
@@ -43,13 +46,13 @@ class Pump:
     """
 
     def __init__(
-        self, fd: int, forward: Callable[[bytes], Awaitable[None]], mask: Stream | None = None, pace: Pace = FAST
+        self, fd: int, forward: Callable[[bytes], Awaitable[None]], mask: Stream | None = None, pace: Pace | None = None
     ) -> None:
         self.total = self.forwarded = 0
         self._pipe = Wakeable(fd)
         self._forward = forward
         self._mask = mask
-        self._pace = pace
+        self._pace = pace or (MASKED if mask else FAST)
         self._tail = b""
         self._stop_at: int | None = None
 

@@ -6,23 +6,17 @@ accidents: `set -x`, a stack trace, a URL in an error message, a configuration t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from windlass_scripts.disguises import disguises
+from windlass_scripts.disguises import SHORTEST, disguises
 
 
 class Redaction:
     """Knows the forms of some secrets, by name; without any, everything passes as it is."""
 
     def __init__(self, secrets: Mapping[str, bytes]) -> None:
-        forms = {form: name for name in sorted(secrets) for form in sorted(disguises(secrets[name]))}
-        self._names = forms
-        self._longest = max(map(len, forms), default=0)
-        firsts = sorted({form[:1] for form in forms})
-        self._starts = re.compile(b"[" + b"".join(map(re.escape, firsts)) + b"]") if forms else None
-        self._by_first = {first[0]: [form for form in forms if form[:1] == first] for first in firsts}
+        self._names = {form: name for name in sorted(secrets) for form in sorted(disguises(secrets[name]))}
 
     def stream(self) -> Stream | None:
         """For one stream; None when nothing needs to be taken out."""
@@ -61,16 +55,17 @@ class Redaction:
 
     def open_end(self, data: bytes) -> int:
         """From where on `data` may be the beginning of a secret that goes on in what comes next; else its length."""
-        assert self._starts
-        for match in self._starts.finditer(data, max(0, len(data) - self._longest + 1)):
-            start = match.start()
-            left = len(data) - start
-            if any(
-                left < len(form) and data[start : start + 8] == form[:left][:8] and data[start:] == form[:left]
-                for form in self._by_first[data[start]]
-            ):
+        end = len(data)
+        for form in self._names:
+            start = data.find(form[:SHORTEST], max(0, len(data) - len(form) + 1))
+            while 0 <= start < end:
+                if form.startswith(data[start:]):
+                    end = start
+                start = data.find(form[:SHORTEST], start + 1)
+        for start in range(max(0, len(data) - SHORTEST + 1), end):
+            if any(form.startswith(data[start:]) for form in self._names):
                 return start
-        return len(data)
+        return end
 
 
 class Stream:

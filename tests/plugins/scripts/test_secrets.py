@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import stat
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -196,3 +197,22 @@ def test_no_descriptor_is_left_open(vault):
         read_secrets(str(vault), DB)
     assert os.listdir("/proc/self/fd") == before
     assert stat.S_IMODE((vault / "prod/db").stat().st_mode) == 0o644
+
+
+async def test_a_flood_is_searched_for_secrets_and_leaves_the_event_loop_to_others(handler, ctx, asked):
+    seen = 0
+
+    async def forget(data: bytes) -> None:
+        nonlocal seen
+        seen += len(data)
+        ctx.chunks.clear()
+
+    ctx.pace = forget
+    running = asyncio.create_task(handler.run(ctx, asked("yes", secrets=DB)))
+    await ctx.until(lambda: seen > 200_000)
+    began = time.process_time()
+    await asyncio.sleep(0.5)
+    used = time.process_time() - began
+    ctx.cancelled.set()
+    await running
+    assert used < 0.2, f"{used:.2f} s of CPU in half a second"
