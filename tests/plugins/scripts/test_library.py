@@ -46,7 +46,8 @@ def run(harness, mark):
 
 
 async def save(harness, **changes) -> int:
-    return (await harness.call("save", CLEANUP | changes))["version"]
+    saved = await harness.call("save", CLEANUP | changes)
+    return int(saved["version"])
 
 
 async def test_a_script_is_saved_and_run_by_its_name(harness, run):

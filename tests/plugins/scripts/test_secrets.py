@@ -18,7 +18,7 @@ SECRET = "tr0ub4dor & co/3"
 
 
 @pytest.fixture
-def vault(tmp_path) -> Path:
+def vault(tmp_path: Path) -> Path:
     """The operator's directory, with the secret `prod/db`."""
     place = tmp_path / "vault"
     (place / "prod").mkdir(parents=True)
