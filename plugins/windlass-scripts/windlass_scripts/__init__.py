@@ -16,10 +16,13 @@ from windlass import Door, Handler, HealthSection, Operation, Section, Settings,
 from windlass_scripts.confinement.host import Host
 from windlass_scripts.confinement.reporting import capabilities_operation, health_section
 from windlass_scripts.handler import ExecuteScript
+from windlass_scripts.library import Script
+from windlass_scripts.operations import LibraryOperations
+from windlass_scripts.parameters import Parameter
 from windlass_scripts.payload import ExecuteScriptPayload
 from windlass_scripts.settings import ScriptsSettings
 
-__all__ = ["ExecuteScript", "ExecuteScriptPayload", "ScriptsSettings"]
+__all__ = ["ExecuteScript", "ExecuteScriptPayload", "Parameter", "Script", "ScriptsSettings"]
 
 
 @hookimpl
@@ -38,7 +41,7 @@ def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
 
 @hookimpl
 def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
-    return [capabilities_operation(_host(settings))]
+    return [*LibraryOperations(settings.of(ScriptsSettings)).all(), capabilities_operation(_host(settings))]
 
 
 @hookimpl
@@ -54,7 +57,7 @@ def windlass_shutdown() -> None:
 
 
 @hookimpl
-async def windlass_health() -> HealthSection | None:
+async def windlass_health(kernel: Door) -> HealthSection | None:
     return health_section(_hosts[-1]) if _hosts else None
 
 

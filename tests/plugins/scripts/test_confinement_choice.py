@@ -1,17 +1,20 @@
 """Which level a task gets: what it asks for, what the operator demands, and what the machine can; never less."""
 
 import os
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 import windlass_scripts
-from windlass import Rejected, Success
+from windlass import Document, Rejected, Success
 from windlass.testing import Harness, PayloadInvalid
 from windlass_scripts import ExecuteScriptPayload, ScriptsSettings
 from windlass_scripts.confinement import host as host_module
 from windlass_scripts.confinement.host import Host
-from windlass_scripts.confinement.levels import Level
+from windlass_scripts.confinement.levels import Level, LimitsAsked
 from windlass_scripts.confinement.reporting import health_section
+from windlass_scripts.library import Script, Version
+from windlass_scripts.preparation import inlined_payload
 
 MIB = 1024 * 1024
 
@@ -41,6 +44,16 @@ async def test_a_task_cannot_go_below_the_operators_least(place):
     with pytest.raises(Rejected, match="confinement: 'basic' is less than 'confined', the least that is allowed here"):
         await place.handler.run(place.ctx, asking(confinement="basic"))
     assert place.ctx.steps == []
+
+
+async def test_a_script_of_the_library_brings_its_level_and_a_task_may_only_tighten_it():
+    saved = {"name": "a", "text": "true", "confinement": "confined", "limits": {"pids_max": 9}}
+    script = msgspec.convert(saved, Script)
+    found = Version(script, Document(name="a", version=1, value=saved, stored_at=datetime.now(UTC), by="me"))
+    for asked, given in (("basic", "confined"), (None, "confined"), ("strict", "strict")):
+        payload = msgspec.convert({"library": "a", "confinement": asked}, ExecuteScriptPayload)
+        inlined = inlined_payload(payload, found, {})
+        assert (inlined.confinement, inlined.limits) == (Level(given), LimitsAsked(pids_max=9))
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,22 @@ async def test_input_arguments_and_both_outputs_pass(place, level):
 @pytest.mark.parametrize("level", LEVELS)
 async def test_no_descriptor_of_ours_gets_in(place, level):
     await place.run("ls /proc/$$/fd", level)
-    # 10 is the shell's own, which reads the script there.
-    assert set(place.ctx.text().split()) <= {b"0", b"1", b"2", b"10"}
+    # 3 is its own end of the status pipe; 10 is the shell's, which reads the script there.
+    assert set(place.ctx.text().split()) <= {b"0", b"1", b"2", b"3", b"10"}
+
+
+@pytest.mark.parametrize("level", LEVELS)
+async def test_what_the_script_is_handed_by_descriptor_gets_in(place, mark, level, tmp_path):
+    vault = tmp_path / "vault"
+    vault.mkdir(mode=0o700)
+    (vault / "door").write_text("open sesame")
+    (vault / "door").chmod(0o600)
+    place = with_settings(place, mark, secrets_directory=str(vault))
+    script = 'tr a-z b-za < /dev/fd/7; echo; echo \'{"step": "it said so"}\' >&$WINDLASS_STATUS_FD; '
+    script += f"cat {vault}/door 2>/dev/null | tr a-z b-za"
+    await place.run(script, level, secrets={"DOOR": "door"})
+    assert place.ctx.text() == (b"pqfo tftbnf\npqfo tftbnf" if level == "basic" else b"pqfo tftbnf\n")
+    assert "it said so" in place.ctx.steps
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -29,7 +29,10 @@ def test_the_ladder_waits_for_the_kill_grace_before_its_next_rung():
         ({"kill_grace": 61}, "at most 60 s"),
         ({"interpreters": {"sh": []}}, "interpreters.sh must name a program"),
         ({"interpreters": {"sh": [""]}}, "interpreters.sh must name a program"),
-        ({"inherit_environment": ["LD_PRELOAD"]}, "inherit_environment: LD_PRELOAD changes how"),
+        ({"inherit_environment": ["LD_PRELOAD"]}, "inherit_environment: LD_PRELOAD is among forbidden_environment"),
+        ({"secrets_directory": "secrets"}, "secrets_directory must be an absolute path"),
+        ({"library_versions": 0}, "library_versions must be from 1 to 100"),
+        ({"output_cap": 10}, "output_cap must be from 1024"),
         ({"interpreter": {}}, "unknown field `interpreter`"),
     ],
 )

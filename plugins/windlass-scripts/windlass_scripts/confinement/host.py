@@ -122,7 +122,8 @@ class Host:
         plan.sandbox = sandbox_command(bubblewrap, view)
 
     def _denied(self) -> list[str]:
-        return [os.path.realpath(path) for path in self.settings.denied_paths]
+        secrets = filter(None, [self.settings.secrets_directory])
+        return [os.path.realpath(path) for path in [*self.settings.denied_paths, *secrets]]
 
     def _find_out(self) -> dict[Level, Capability]:
         basic = Capability(Level.BASIC, True, by="session, subreaper, resource limits, no new privileges")

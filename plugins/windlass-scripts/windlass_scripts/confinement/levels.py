@@ -68,6 +68,11 @@ def level_of(asked: Level | None, usual: Level, least: Level) -> Level:
     return level
 
 
+def tighter(one: Level | None, other: Level | None) -> Level | None:
+    """The tighter of two that may have been left out."""
+    return max(filter(None, (one, other)), key=lambda level: level.rank, default=None)
+
+
 def limits_of(asked: LimitsAsked | None, level: Level, usual: Limits, most: Limits) -> Limits:
     """The limits a task runs under.  Raises Rejected for more than allowed, and for any where none would hold."""
     wanted: dict[str, Any] = {} if asked is None else msgspec.to_builtins(asked)

@@ -39,7 +39,7 @@ def attempt(parent: str, plan_for: Callable[[str], Plan]) -> str:
     finally:
         launched.popen.kill()
         launched.popen.wait()
-        for fd in (launched.control, launched.stdout, launched.stderr):
+        for fd in (launched.control, launched.stdout, launched.stderr, launched.status):
             os.close(fd)
 
 
