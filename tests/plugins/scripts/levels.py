@@ -25,10 +25,20 @@ class Place:
     def __init__(self, settings: ScriptsSettings, mark: str) -> None:
         self.settings = settings
         self.host = Host(settings)
-        self.handler = ExecuteScript(settings, self.host)
         self._mark = mark
         self._id = uuid.uuid4().int
         self.ctx = RecordingContext(task_id=self._id)
+
+    @property
+    def handler(self) -> ExecuteScript:
+        return ExecuteScript(self.settings, self.host)
+
+    def changed(self, **changes) -> "Place":
+        """The same place under other settings."""
+        self.host.close()
+        self.settings = msgspec.structs.replace(self.settings, **changes)
+        self.host = Host(self.settings)
+        return self
 
     def asked(self, script: str, level: str, **fields) -> ExecuteScriptPayload:
         env = {"MARK": self._mark} | fields.pop("env", {})

@@ -44,6 +44,7 @@ def test_a_group_that_the_operator_names_is_used_instead(unified):
 
 def test_version_1_carries_what_version_2_beside_it_does_not(tmp_path):
     (tmp_path / "cgroup.controllers").write_text("")
+    (tmp_path / "cgroup.procs").write_text("")
     mounts = [
         mounted("cgroup", "/cg/cpu,cpuacct", "cpu,cpuacct"),
         mounted("cgroup", "/cg/memory", "memory"),
@@ -59,6 +60,11 @@ def test_version_1_carries_what_version_2_beside_it_does_not(tmp_path):
         tree_of(1, "/cg/memory/here", "memory"),
         tree_of(1, "/cg/pids", "pids"),
     ]
+
+
+def test_a_version_2_that_could_only_kill_is_left_out_where_we_may_move_no_process(tmp_path):
+    mounts = mounted("cgroup2", tmp_path, "x") + "\n" + mounted("cgroup", "/cg/pids", "pids")
+    assert find_trees(mounts, "2:pids:/\n0::/\n") == [tree_of(1, "/cg/pids", "pids")]
 
 
 def test_a_containers_mount_that_begins_at_its_own_group_is_understood():

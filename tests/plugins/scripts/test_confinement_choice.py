@@ -21,18 +21,13 @@ MIB = 1024 * 1024
 pytestmark = pytest.mark.needs(program="bwrap", package="bubblewrap")
 
 
-def changed(place, **changes):
-    place.__init__(msgspec.structs.replace(place.settings, **changes), "no mark")
-    return place
-
-
 def asking(**fields) -> ExecuteScriptPayload:
     return msgspec.convert({"script": "true"} | fields, ExecuteScriptPayload)
 
 
 @pytest.mark.parametrize("level", ["confined", "strict"])
 async def test_a_task_that_names_no_level_gets_the_operators(place, level):
-    place = changed(place, confinement=Level(level))
+    place = place.changed(confinement=Level(level))
     outcome = await place.handler.run(place.ctx, asking())
     assert isinstance(outcome, Success)
     assert outcome.result["confinement"] == level
@@ -40,7 +35,7 @@ async def test_a_task_that_names_no_level_gets_the_operators(place, level):
 
 
 async def test_a_task_cannot_go_below_the_operators_least(place):
-    place = changed(place, confinement=Level.STRICT, confinement_least=Level.CONFINED)
+    place = place.changed(confinement=Level.STRICT, confinement_least=Level.CONFINED)
     with pytest.raises(Rejected, match="confinement: 'basic' is less than 'confined', the least that is allowed here"):
         await place.handler.run(place.ctx, asking(confinement="basic"))
     assert place.ctx.steps == []
@@ -95,7 +90,7 @@ def test_a_mistake_in_the_settings_is_told(section, message):
 
 @pytest.mark.parametrize("level", ["confined", "strict"])
 async def test_a_host_without_cgroups_refuses_and_says_what_helps(place, level):
-    place = changed(place, cgroup="/no-such-group")
+    place = place.changed(cgroup="/no-such-group")
     with pytest.raises(
         Rejected, match=r"'(confined|strict)' can't be had on this node: no cgroup.*Delegate=pids memory cpu"
     ):

@@ -11,8 +11,6 @@ import pytest
 from windlass import Rejected, Retry, Success
 from windlass_scripts.confinement.levels import Level
 
-from tests.plugins.scripts.levels import Place
-
 pytestmark = pytest.mark.needs(program="bwrap", package="bubblewrap")
 
 LEVELS = ["basic", "confined", "strict"]
@@ -26,12 +24,6 @@ def outside(tmp_path: Path) -> Path:
     found.mkdir()
     (found / "file").write_text("before")
     return found
-
-
-def with_settings(place: Place, mark: str, **changes) -> Place:
-    place.host.close()
-    place.__init__(msgspec.structs.replace(place.settings, **changes), mark)
-    return place
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -73,7 +65,7 @@ async def test_what_the_script_is_handed_by_descriptor_gets_in(place, mark, leve
     vault.mkdir(mode=0o700)
     (vault / "door").write_text("open sesame")
     (vault / "door").chmod(0o600)
-    place = with_settings(place, mark, secrets_directory=str(vault))
+    place = place.changed(secrets_directory=str(vault))
     script = 'tr a-z b-za < /dev/fd/7; echo; echo \'{"step": "it said so"}\' >&$WINDLASS_STATUS_FD; '
     script += f"cat {vault}/door 2>/dev/null | tr a-z b-za"
     await place.run(script, level, secrets={"DOOR": "door"})
@@ -117,7 +109,7 @@ async def test_nothing_outside_is_emptied_removed_or_moved_either(place, level, 
 
 @pytest.mark.parametrize("level", LIMITED)
 async def test_what_the_operator_denies_is_not_read_and_the_rest_is(place, mark, level):
-    place = with_settings(place, mark, denied_paths=["/etc/shadow", "/usr/share/doc"])
+    place = place.changed(denied_paths=["/etc/shadow", "/usr/share/doc"])
     denied = "cat /etc/shadow; cat /usr/share/doc/*/copyright; find /usr/share/doc -type f | xargs cat"
     assert isinstance(await place.run(f"{denied}; wc -l < /etc/passwd", level), Success)
     assert int(place.ctx.text()) > 10
@@ -125,7 +117,7 @@ async def test_what_the_operator_denies_is_not_read_and_the_rest_is(place, mark,
 
 @pytest.mark.parametrize("level", LIMITED)
 async def test_what_the_operator_adds_is_written(place, mark, level, outside):
-    place = with_settings(place, mark, writable_paths=[str(outside)])
+    place = place.changed(writable_paths=[str(outside)])
     assert isinstance(await place.run(f"echo after > {outside}/file", level), Success)
     assert (outside / "file").read_text() == "after\n"
 
@@ -216,7 +208,7 @@ async def test_cpu_time_is_bounded(place, level):
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_resource_limits_hold_at_every_level(place, mark, level):
-    place = with_settings(place, mark, open_files_max=200, file_size_max=5_000_000, cpu_seconds_max=7)
+    place = place.changed(open_files_max=200, file_size_max=5_000_000, cpu_seconds_max=7)
     await place.run("ulimit -n; ulimit -f; ulimit -t; ulimit -c", level)
     assert place.ctx.text().split() == [b"200", b"9765", b"7", b"0"]
     outcome = await place.run("head -c 6000000 /dev/zero > file", level)

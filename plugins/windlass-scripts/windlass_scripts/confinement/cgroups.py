@@ -40,8 +40,11 @@ def find_trees(mounts: str, membership: str, within: str = "") -> list[Tree]:
         key = "" if version == 2 else next((name for name in options if name in ours and name in missing), None)
         if key is None or (version == 2 and any(tree.version == 2 for tree in trees)):
             continue
-        base = point + within if within else _place(point, root, ours.get(key, "/"))
+        own = _place(point, root, ours.get(key, "/"))
+        base = point + within if within else own
         carried = _controllers(base) if version == 2 else options
+        if version == 2 and not missing.intersection(carried) and not _may_enter(own, base):
+            continue  # it would only kill, which goes without it
         trees.append(Tree(version, base.rstrip("/") or "/", frozenset(carried) & missing))
         missing -= trees[-1].controllers
     return trees
@@ -79,6 +82,11 @@ def _place(point: str, root: str, path: str) -> str:
         inside = ""
     own = (point + inside).rstrip("/")
     return os.path.dirname(own) if os.path.basename(own) == LEAF else own
+
+
+def _may_enter(own: str, base: str) -> bool:
+    """Version 2 asks whoever moves a process for the right to do so where the two groups' ways part."""
+    return os.access(os.path.join(os.path.commonpath([own, base]), "cgroup.procs"), os.W_OK)
 
 
 def _controllers(base: str) -> list[str]:

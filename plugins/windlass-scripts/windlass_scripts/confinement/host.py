@@ -173,5 +173,9 @@ def _with_sandbox(limits: Limits, level: Level) -> Limits:
 
 
 def _described(trees: list[Tree]) -> str:
-    kinds = [f"cgroup v{tree.version} ({', '.join(sorted(tree.controllers)) or 'kill'})" for tree in trees]
-    return " and ".join(kinds)
+    """ "cgroup v1 (cpu, memory, pids) and v2 (kill)"."""
+    carried = {tree.version: "kill" for tree in trees}
+    for version in carried:
+        names = sorted(name for tree in trees if tree.version == version for name in tree.controllers)
+        carried[version] = ", ".join(names) or "kill"
+    return "cgroup " + " and ".join(f"v{version} ({carried[version]})" for version in sorted(carried))
