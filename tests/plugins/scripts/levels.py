@@ -22,9 +22,9 @@ NEIGHBOURS_TIME = 4.0
 class Place:
     """A host and its handler; `groups` lists what is left of cgroups."""
 
-    def __init__(self, settings: ScriptsSettings, mark: str) -> None:
+    def __init__(self, settings: ScriptsSettings, mark: str, host: Host) -> None:
         self.settings = settings
-        self.host = Host(settings)
+        self.host = host
         self._mark = mark
         self._id = uuid.uuid4().int
         self.ctx = RecordingContext(task_id=self._id)
@@ -34,8 +34,7 @@ class Place:
         return ExecuteScript(self.settings, self.host)
 
     def changed(self, **changes) -> "Place":
-        """The same place under other settings."""
-        self.host.close()
+        """The same place under other settings, with a host of its own."""
         self.settings = msgspec.structs.replace(self.settings, **changes)
         self.host = Host(self.settings)
         return self

@@ -99,6 +99,7 @@ async def test_a_host_without_cgroups_refuses_and_says_what_helps(place, level):
 
 
 async def test_a_host_without_bubblewrap_refuses_strict_alone(place, monkeypatch):
+    place = place.changed()
     monkeypatch.setattr(host_module, "find_bubblewrap", lambda: None)
     with pytest.raises(Rejected, match="'strict' can't be had on this node: bubblewrap is not installed; install it"):
         await place.handler.run(place.ctx, asking(confinement="strict"))
@@ -106,6 +107,7 @@ async def test_a_host_without_bubblewrap_refuses_strict_alone(place, monkeypatch
 
 
 async def test_a_host_with_an_old_landlock_refuses_confined_alone(place, monkeypatch):
+    place = place.changed()
     monkeypatch.setattr(host_module, "landlock_abi", lambda: 2)
     with pytest.raises(Rejected, match=r"need version 3 of Landlock, and this system has version 2; use Linux 6\.2"):
         await place.handler.run(place.ctx, asking(confinement="confined"))
@@ -114,12 +116,14 @@ async def test_a_host_with_an_old_landlock_refuses_confined_alone(place, monkeyp
 
 @pytest.mark.parametrize("program", ["/bin/false", "/bin/true"])
 async def test_a_sandbox_that_does_not_work_is_found_out_by_trying(place, monkeypatch, program):
+    place = place.changed()
     monkeypatch.setattr(host_module, "find_bubblewrap", lambda: program)
     with pytest.raises(Rejected, match="can't be had on this node: sandbox: bubblewrap ended without a word"):
         await place.handler.run(place.ctx, asking(confinement="strict"))
 
 
 async def test_what_fails_at_the_start_is_tried_again_and_never_run_at_a_lower_level(place, monkeypatch):
+    place = place.changed()
     await place.host.require(Level.STRICT)
     monkeypatch.setattr(host_module, "find_bubblewrap", lambda: "/no/such/bwrap")
     outcome = await place.handler.run(place.ctx, asking(confinement="strict", script="echo ran"))
