@@ -35,6 +35,18 @@ while True:
         time.sleep(0.001)
 """
 
+HOP = """
+import os, time
+for _ in range(20):
+    if os.fork() == 0:
+        os.setsid()
+        while True:
+            if os.fork():
+                os._exit(0)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
 HOG = """
 kept = []
 while True:
@@ -118,6 +130,14 @@ async def test_a_fork_bomb_meets_its_limit_and_is_ended(place, level):
 
 
 @pytest.mark.parametrize("level", LIMITED)
+async def test_processes_that_hop_faster_than_they_can_be_looked_up_are_killed(place, level):
+    outcome = await place.attack(HOP, level, place.said(b"ready"), interpreter="python3", limits={"pids_max": 60})
+    assert isinstance(outcome, Failed)
+    assert outcome.result["survivors_left"] == 0
+    assert outcome.result["duration_s"] < 3
+
+
+@pytest.mark.parametrize("level", LIMITED)
 async def test_a_memory_hog_is_killed_for_it_alone(place, level):
     outcome = await place.attack(HOG, level, interpreter="python3", limits={"memory_max": 64 * 1024 * 1024})
     assert isinstance(outcome, Retry)
@@ -139,6 +159,7 @@ async def test_a_flood_of_empty_files_counts_as_filling_the_disk(place):
     limits = {"disk_max": 4 * 1024 * 1024}
     outcome = await place.attack(EMPTY_FILES, "confined", interpreter="python3", limits=limits)
     assert outcome.message == "it wrote more to its private directory than limits.disk_max allows"
+    assert outcome.result["duration_s"] < 15, "found by the directory's own size, a hundred times later"
 
 
 @pytest.mark.parametrize("how", FILLS)

@@ -15,7 +15,7 @@ from windlass import Rejected
 from windlass_scripts.confinement.cgroups import Tree, find_trees, this_process
 from windlass_scripts.confinement.levels import Level, Limits
 from windlass_scripts.confinement.rooms import NoRoom, Room, leave_rooms, sweep_rooms, take_rooms
-from windlass_scripts.confinement.sandbox import View, find_bubblewrap, sandbox_command
+from windlass_scripts.confinement.sandbox import View, find_bubblewrap, hides, sandbox_command
 from windlass_scripts.confinement.trial import attempt
 from windlass_scripts.process import NotStarted
 from windlass_scripts.runner.landlock import LEAST_ABI, landlock_abi
@@ -87,7 +87,8 @@ class Host:
     def plan(self, level: Level, limits: Limits, root: str, name: str, working_directory: str = "") -> Plan:
         """How to confine the script whose private directory is `root`; `name` is unique, and names its cgroups.
 
-        Raises NotStarted after `close`: without groups the level would be another one.
+        Raises NotStarted after `close`: without groups the level would be another one.  Raises Rejected for a
+        `working_directory` that the script could not see.
         """
         plan = Plan()
         plan.rlimits = self.settings.rlimits()
@@ -96,17 +97,17 @@ class Host:
                 raise NotStarted("cgroup", errno.ENOENT)
             plan.groups = [room.group(name, _with_sandbox(limits, level)) for room in self.rooms]
         if level is Level.CONFINED:
-            self._hold_to_paths(plan, limits, root, working_directory)
+            self._hold_to_paths(plan, limits, root)
         elif level is Level.STRICT:
             self._put_into_sandbox(plan, limits, root, working_directory)
         return plan
 
-    def _hold_to_paths(self, plan: Plan, limits: Limits, root: str, working_directory: str) -> None:
+    def _hold_to_paths(self, plan: Plan, limits: Limits, root: str) -> None:
         plan.disk = limits.disk_max
         plan.writable = [os.path.join(root, HOME.decode()), *self.settings.writable_paths]
-        plan.readable = [path for path in (root, working_directory) if path]
+        plan.readable = [root]
         # The place where scripts have their private directories: none reads another's.
-        plan.denied = [*self._denied(), os.path.realpath(os.path.dirname(root))]
+        plan.denied = [*self._denied(), os.path.dirname(root)]
 
     def _put_into_sandbox(self, plan: Plan, limits: Limits, root: str, working_directory: str) -> None:
         bubblewrap = find_bubblewrap()
@@ -115,10 +116,13 @@ class Host:
             place=os.path.dirname(root),
             home=os.path.join(root, HOME.decode()),
             size=limits.disk_max,
-            readable=[path for path in (root, working_directory) if path],
+            readable=[root],
             writable=self.settings.writable_paths,
             denied=self._denied(),
         )
+        # Nothing is shown for a task's asking: whoever names /run would be given every socket in it.
+        if working_directory and hides(view, os.path.realpath(working_directory)):
+            raise Rejected(f"working_directory: {working_directory!r} can't be seen by a strict script; use another")
         plan.sandbox = sandbox_command(bubblewrap, view)
 
     def _denied(self) -> list[str]:
@@ -160,7 +164,7 @@ class Host:
         return self._tried(Level.STRICT, f"{limits}; sandbox by bubblewrap", _SANDBOX_ADVICE)
 
     def _tried(self, level: Level, by: str, advice: str) -> Capability:
-        parent = self.settings.directory or tempfile.gettempdir()
+        parent = os.path.realpath(self.settings.directory or tempfile.gettempdir())
         reason = attempt(parent, lambda root: self.plan(level, self.settings.limits, root, os.path.basename(root)))
         if reason:
             return Capability(level, False, reason=reason, advice=advice)

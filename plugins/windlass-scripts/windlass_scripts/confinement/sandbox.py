@@ -39,7 +39,7 @@ def find_bubblewrap() -> str | None:
 
 def sandbox_command(bubblewrap: str, view: View) -> list[str]:
     """The command; what is appended to it are the arguments of the runner inside."""
-    hidden = ["/run", *filter(os.path.isdir, _EMPTIED), view.place]
+    hidden = _hidden(view)
     return [
         bubblewrap,
         *NAMESPACES,
@@ -54,11 +54,20 @@ def sandbox_command(bubblewrap: str, view: View) -> list[str]:
         *(word for path in _EMPTIED if path in hidden for word in _memory(path, view.size)),
         *(_hide(view.place) if not _is_below(view.place, _EMPTIED) else ()),
         *(word for path in view.denied if not _is_below(path, hidden) for word in _deny(path)),
-        *(word for path in _needed(view, hidden) for word in ("--ro-bind", path, path)),
+        *(word for path in _needed(view) for word in ("--ro-bind", path, path)),
         *_memory(view.home, view.size),
         *(word for path in view.writable for word in ("--bind", path, path)),
         *("--", os.path.realpath(sys.executable), "-I", "-S", _MAIN),
     ]
+
+
+def hides(view: View, path: str) -> bool:
+    """Whether a script sees something else there, or nothing."""
+    return _is_below(path, [*_hidden(view), *view.denied])
+
+
+def _hidden(view: View) -> list[str]:
+    return ["/run", *filter(os.path.isdir, _EMPTIED), view.place]
 
 
 def _memory(path: str, size: int) -> tuple[str, ...]:
@@ -77,10 +86,10 @@ def _deny(path: str) -> tuple[str, ...]:
     return ("--ro-bind", "/dev/null", path) if os.path.exists(path) else ()
 
 
-def _needed(view: View, hidden: Sequence[str]) -> list[str]:
+def _needed(view: View) -> list[str]:
     """What has to be seen although it lies below something hidden: Python and ourselves often do when developing."""
     ourselves = [os.path.realpath(sys.base_prefix), os.path.dirname(_MAIN)]
-    return [path for path in [*ourselves, *view.readable] if _is_below(path, [*hidden, *view.denied])]
+    return [path for path in [*ourselves, *view.readable] if hides(view, path)]
 
 
 def _is_below(path: str, places: Sequence[str]) -> bool:

@@ -46,6 +46,8 @@ class Plan:
         for word in ("readable", "writable", "denied", "sandbox"):
             lines += [f"{word} {value}" for value in getattr(self, word)]
         lines += [f"disk {self.disk}", f"stderr {self.stderr}"]
+        if any("\n" in line for line in lines):
+            raise ValueError("a line break in a plan would be a line of its own")
         return "\n".join(lines).encode(errors="surrogateescape")
 
     @classmethod
