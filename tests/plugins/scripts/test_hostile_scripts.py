@@ -131,7 +131,9 @@ async def test_a_fork_bomb_meets_its_limit_and_is_ended(place, level):
 
 @pytest.mark.parametrize("level", LIMITED)
 async def test_processes_that_hop_faster_than_they_can_be_looked_up_are_killed(place, level):
-    outcome = await place.attack(HOP, level, place.said(b"ready"), interpreter="python3", limits={"pids_max": 60})
+    outcome = await place.attack(
+        HOP, level, place.said(b"ready"), interpreter="python3", limits={"pids_max": 250, "cpu_max": 2}
+    )
     assert isinstance(outcome, Failed)
     assert outcome.result["survivors_left"] == 0
     assert outcome.result["duration_s"] < 3
