@@ -15,6 +15,7 @@ from windlass_scripts.confinement.levels import Level, LimitsAsked
 from windlass_scripts.confinement.reporting import health_section
 from windlass_scripts.library import Script, Version
 from windlass_scripts.preparation import inlined_payload
+from windlass_scripts.runner.plan import Plan
 
 MIB = 1024 * 1024
 
@@ -136,6 +137,13 @@ async def test_what_fails_at_the_start_is_tried_again_and_never_run_at_a_lower_l
     outcome = await place.handler.run(place.ctx, asking(confinement="confined", script="echo ran"))
     assert outcome.message == "sh could not be started: cgroup: No such file or directory"
     assert place.ctx.text() == b""
+
+
+def test_a_line_break_makes_no_line_of_a_plan():
+    plan = Plan()
+    plan.writable = ["/srv/a\nwritable /etc"]
+    with pytest.raises(ValueError, match="line break"):
+        plan.encode()
 
 
 async def test_the_levels_are_told_to_people_and_programs(directory):

@@ -62,9 +62,10 @@ with open("file", "wb") as file:
 """
 
 EMPTY_FILES = """
-import os
-for number in range(1_000_000):
+import os, time
+for number in range(5_000):
     os.close(os.open(str(number), os.O_CREAT | os.O_WRONLY))
+time.sleep(600)
 """
 
 DEAF = 'trap "" TERM; echo ready; while :; do sleep 1; done'
@@ -159,9 +160,8 @@ async def test_who_fills_the_disk_is_ended_when_confined(place, how):
 
 async def test_a_flood_of_empty_files_counts_as_filling_the_disk(place):
     limits = {"disk_max": 4 * 1024 * 1024}
-    outcome = await place.attack(EMPTY_FILES, "confined", interpreter="python3", limits=limits)
+    outcome = await place.attack(EMPTY_FILES, "confined", interpreter="python3", limits=limits, timeout=6)
     assert outcome.message == "it wrote more to its private directory than limits.disk_max allows"
-    assert outcome.result["duration_s"] < 15, "found by the directory's own size, a hundred times later"
 
 
 @pytest.mark.parametrize("how", FILLS)
