@@ -11,12 +11,12 @@ import errno
 import os
 import resource
 import select
-import signal
 import time
 
 from .job import Job, read_job
 from .place import make_place, remove_place
 from .prctl import adopt_orphans, die_with_parent, refuse_new_privileges
+from .signals import signal
 from .spawn import StartFailed, spawn
 from .tree import descendants
 
