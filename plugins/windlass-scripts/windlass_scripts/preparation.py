@@ -65,7 +65,7 @@ def _check_only_library(payload: ExecuteScriptPayload) -> None:
     """By its variables, or the directory it runs in, a script could be made to do something else."""
     if payload.library is None:
         raise Rejected(
-            "script, argv: only scripts of the library run here (library_only in [plugins.scripts]); save it there first"
+            "script, argv: only scripts of the library run here (library_only in [plugins.scripts]); save it there"
         )
     for field in ("env", "working_directory"):
         if getattr(payload, field):
