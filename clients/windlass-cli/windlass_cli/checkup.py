@@ -162,6 +162,8 @@ CHECKS: tuple[tuple[Callable[[Client], Awaitable[Any]], Callable[[Any], Iterator
 ADVICE = {
     "SERVER_NOT_FOUND": 'start one with "windlass serve", or name one: windlass profiles add, or WINDLASS_ADDRESS',
     "SERVER_NOT_REACHABLE": "is it running there, and is the address right? windlass profiles list, WINDLASS_ADDRESS",
+    "CERTIFICATE_NOT_TRUSTED": "name the authority that signed it: WINDLASS_TLS_CA, or windlass profiles add --tls-ca",
+    "TLS_NOT_SPOKEN": "call it as grpc://HOST:PORT, or unset WINDLASS_TLS_CA: windlass profiles list, WINDLASS_ADDRESS",
     "UNAUTHENTICATED": "the token is missing or wrong: WINDLASS_TOKEN_FILE, or ask for one (windlass tokens create)",
     "PERMISSION_DENIED": "the token's role is too small for this: ask for another (windlass tokens create)",
     "UNAVAILABLE": "the server answers, but not to this: its database may be away; look at its log",
