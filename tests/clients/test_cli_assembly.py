@@ -80,6 +80,8 @@ async def test_a_word_nobody_knows_is_a_usage_error_with_a_guess(lonely: Command
         (["active", "--nonsense"], "No such option"),
         (["history", "--origin", "nobody"], "is not one of"),
         (["enqueue", "Noop", "--priority", "101"], "less than or equal to 100"),
+        (["active", "--watch", "--limit", "0"], "--watch takes a --limit from 1 to 200; choose by --filter"),
+        (["tasks", "list", "-w", "-n", "201"], "--watch takes a --limit from 1 to 200"),
     ],
 )
 async def test_a_wrong_command_line_is_one_line_and_exit_2(lonely: CommandLine, arguments: list[str], says: str):

@@ -96,7 +96,8 @@ def find_server(
     place = _place(address, profile, environ)
     own = _wire(token, "the token") if token else _read_token(place.token_file) if profile else ""
     found = own or _environment_token(environ) or _read_token(place.token_file)
-    return _checked(Server(_whole(place.address.removeprefix(SECURE).removeprefix(PLAIN)), found, _tls(place, tls, environ)))
+    bare = _whole(place.address.removeprefix(SECURE).removeprefix(PLAIN))
+    return _checked(Server(bare, found, _tls(place, tls, environ)))
 
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
