@@ -32,9 +32,7 @@ def active(
     windlass active --order-by 'create_time desc' -n 5
     """
     if watch and not 1 <= limit <= LARGEST_WATCHED:
-        raise Failure(
-            USAGE, f"--watch takes a --limit from 1 to {LARGEST_WATCHED}; choose by --filter"
-        )
+        raise Failure(USAGE, f"--watch takes a --limit from 1 to {LARGEST_WATCHED}; choose by --filter")
 
     async def work(client: Client) -> None:
         if watch:
