@@ -30,7 +30,7 @@ class HostsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     directories: list[str] = []
     """Directories below which PushFile may write: real ones, no symbolic links anywhere on the way."""
 
-    ping_networks: list[str] = list(EVERYWHERE)
+    ping_networks: list[str] = msgspec.field(default_factory=lambda: list(EVERYWHERE))
     """Networks that Ping may reach, such as `["10.0.0.0/8"]`; never multicast, broadcast or the unspecified address."""
 
     def __post_init__(self) -> None:
