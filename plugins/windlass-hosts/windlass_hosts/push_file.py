@@ -23,7 +23,7 @@ from windlass_hosts.settings import HostsSettings
 
 LARGEST_CONTENT = 512 * 1024
 SECRET = {"writeOnly": True}
-"""The audit log keeps who put which file where, and its digest: not what stands in it."""
+"""The audit log keeps who put which file where: not what stands in it."""
 OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}(:[A-Za-z0-9_][A-Za-z0-9._-]{0,63})?")
 MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EAGAIN, errno.EINTR, errno.ENFILE, errno.EMFILE}
 
