@@ -26,6 +26,7 @@ COLUMNS: tuple[Column[Kind], ...] = (
     Column("Executor", lambda kind: kind.executor),
     Column("Plugin", lambda kind: kind.plugin),
     Column("Nodes", lambda kind: kind.nodes, number=True),
+    Column("Role", lambda kind: kind.role),
     Column("State", lambda kind: standing(kind.pause)),
     Column("Paused", lambda kind: words.because(kind.pause), gives_way=True),
     Column("Tries", lambda kind: kind.retry.attempts, wide=True, number=True),
