@@ -51,12 +51,9 @@ async def test_from_a_file_to_the_library_to_a_run_and_out_again(operator: Comma
         (("show", "absent"), 7, "there is no script 'absent'"),
         (("show", "greet@new"), 6, "a version is a number, as in greet@3"),
         (("run", "greet", "who"), 2, "a parameter takes NAME=VALUE"),
-        (("run", "gr eet"), 6, "library: 'gr eet' names no script"),
         (("delete", "greet"), 2, "add --yes"),
-        (("save", "/no/such/file"), 6, "cannot read /no/such/file"),
         (("save", "FILE", "--more", "[]"), 6, "--more takes a JSON object"),
         (("save", "FILE", "--interpreter", "cobol"), 7, "interpreter: 'cobol' is not allowed here"),
-        (("save", "FILE", "--name", "a b"), 6, "name: 'a b' can't be the name of a script"),
     ],
 )
 async def test_what_goes_wrong_is_one_line_and_an_exit_code(

@@ -1,8 +1,10 @@
 """Windlass plugin that runs scripts: the kind ExecuteScript, configured in `[plugins.scripts]`.
 
-The way of an attempt: `payload` (what was asked) → `command` (may it, can it) → `workspace` (a private directory) →
-`attempt` (start, forward, limits) → `process`/`launch` (talks to) → `runner/` (a program of its own that holds the
-process tree) → `ending` → `outcome`.  Linux only: it rests on /proc, prctl and pidfd.
+The way of an attempt: `payload` (what was asked) → `preparation` (what that means here: the script from the `library`,
+its `parameters`, its secrets from `secret_files`) → `command` (may it, can it) → `workspace` (a private directory) →
+`attempt` (start, forward `output` and `status`, both through the `redaction`, limits) → `process`/`launch` (talks to) →
+`runner/` (a program of its own that holds the process tree) → `ending` → `outcome`.  `operations` are for the library.
+Linux only: it rests on /proc, prctl and pidfd.
 """
 
 from __future__ import annotations

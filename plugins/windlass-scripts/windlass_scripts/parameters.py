@@ -113,8 +113,6 @@ def _read(parameter: Parameter, value: Value) -> Value | None:
         return as_text(value) if as_text(value) in parameter.choices else None
     if parameter.type == "boolean":
         return value if isinstance(value, bool) else _WORDS.get(as_text(value).lower())
-    if isinstance(value, bool):
-        return None
     wanted = int if parameter.type == "integer" else float
     try:
         number: int | float = msgspec.convert(value, wanted, strict=False)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import msgspec
-from windlass import Context
+from windlass import Context, Rejected
 
 from windlass_scripts.command import Command, plan
 from windlass_scripts.confinement.levels import tighter
@@ -39,6 +39,8 @@ class Prepared(msgspec.Struct, frozen=True):
 
 async def prepare(ctx: Context, payload: ExecuteScriptPayload, settings: ScriptsSettings) -> Prepared:
     """Raises Rejected, naming the field, for what this node can't run."""
+    if settings.library_only:
+        _check_only_library(payload)
     found = None
     values: dict[str, Value] = {}
     if payload.library is not None:
@@ -58,6 +60,17 @@ async def prepare(ctx: Context, payload: ExecuteScriptPayload, settings: Scripts
         await ctx.step(f"secrets handed over: {names}")
     variables, gifts = _handed_over(found, values, secrets)
     return Prepared(payload, command, _about(payload, found), variables, gifts, Redaction(secrets))
+
+
+def _check_only_library(payload: ExecuteScriptPayload) -> None:
+    """By its variables, or the directory it runs in, a script could be made to do something else."""
+    if payload.library is None:
+        raise Rejected(
+            "script, argv: only scripts of the library run here (library_only in [plugins.scripts]); save it there"
+        )
+    for field in ("env", "working_directory"):
+        if getattr(payload, field):
+            raise Rejected(f"{field}: tasks may not choose it here (library_only in [plugins.scripts]); leave it out")
 
 
 def inlined_payload(payload: ExecuteScriptPayload, found: Version, values: dict[str, Value]) -> ExecuteScriptPayload:

@@ -42,6 +42,9 @@ class ScriptsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     secrets_directory: str = ""
     """Where the secrets are that tasks name (`prod/db`): a directory of ours with mode 0700, its files 0600."""
 
+    library_only: bool = False
+    """Tasks run scripts of the library and nothing else, and give them parameters, not variables or directories."""
+
     library_versions: int = 20
     """How many versions of each script in the library are kept."""
 

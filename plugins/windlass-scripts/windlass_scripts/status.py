@@ -118,7 +118,7 @@ class Listener:
             data = self._redaction.value(said.data or {})
             # They would be taken for the parameters of the call.
             data = {"data": data} if data.keys() & {"self", "text"} else data
-            await self._ctx.step(self._redaction.text(said.step), **data)
+            await self._ctx.step(one_line(self._redaction.text(said.step), 1000), **data)
 
     def _may_speak(self) -> bool:
         now = asyncio.get_running_loop().time()

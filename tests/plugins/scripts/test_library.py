@@ -150,6 +150,21 @@ async def test_a_script_gets_its_secrets_and_those_that_a_task_names_in_paramete
     (await run("cleanup", parameters={"login": "../db"})).assert_failed("parameters.login: '../db' names no secret")
 
 
+async def test_where_only_the_library_runs_nothing_else_does(directory):
+    settings = {"scripts": {"directory": str(directory), "library_only": True}}
+    async with Harness(windlass_scripts, settings=settings) as harness:
+        await save(harness, text="echo $1; cat", parameters=[])
+        run = await harness.run("ExecuteScript", {"library": "cleanup", "args": ["a"], "stdin": "b"}, within=30)
+        assert run.output["stdout"] == b"a\nb"
+        for payload, message in (
+            ({"script": "true"}, "script, argv: only scripts of the library run here"),
+            ({"argv": ["true"]}, "script, argv: only scripts of the library run here"),
+            ({"library": "cleanup", "env": {"PATH": "/evil"}}, "env: tasks may not choose it here"),
+            ({"library": "cleanup", "working_directory": "/"}, "working_directory: tasks may not choose it here"),
+        ):
+            (await harness.run("ExecuteScript", payload, within=30)).assert_failed(message)
+
+
 async def test_the_list_has_the_newest_of_each_by_name_and_in_pages(harness):
     for name in ("b", "a", "c", "cleanup-more"):
         await save(harness, name=name)
@@ -233,6 +248,7 @@ async def test_what_could_never_run_is_not_saved(harness, changes, message):
     ("changes", "message"),
     [
         ({"interpreter": "cobol"}, "interpreter: 'cobol' is not allowed here; allowed: awk, bash"),
+        ({"text": "#" + "\n" * 150_000}, "text: too much for one script: "),
         ({"timeout": 1e6}, "timeout: 1e+06 s is more than the 86400 s allowed"),
     ],
 )

@@ -20,7 +20,7 @@ FORMS = {
     "base64 in the middle": base64.b64encode(b"user:" + SECRET + b"@host"),
     "base64 one off": base64.b64encode(b"x" + SECRET + b"yz"),
     "base64 two off": base64.b64encode(b"xx" + SECRET + b"z"),
-    "base64 url-safe": base64.urlsafe_b64encode(b"user:" + SECRET),
+    "base64 url-safe": base64.urlsafe_b64encode(b"x" + SECRET + b"yz"),
     "url": quote(TEXT).encode(),
     "url, nothing safe": quote(TEXT, safe="").encode(),
     "url, lower case": quote(TEXT, safe="")
@@ -42,7 +42,7 @@ KEPT = {
     "base64 in the middle": (b"dXNlcjp", b"QGhvc3Q="),
     "base64 one off": (b"eH", b"F5eg=="),
     "base64 two off": (b"eHh", b"eg=="),
-    "base64 url-safe": (b"dXNlcjp", b""),
+    "base64 url-safe": (b"eH", b"F5eg=="),
     "JSON": (b'"', b'"'),
     "JSON, not ASCII": (b'"', b'"'),
 }
@@ -104,7 +104,8 @@ def test_secrets_that_overlap_or_repeat_leave_nothing_between():
     redaction = Redaction({"A": b"abcdef", "B": b"defghi"})
     for cut in range(9):
         assert through(redaction, split(b"<abcdefghi>", cut)) == b"<[secret A]>"
-    assert through(Redaction({"A": b"aaaa"}), [b"a"] * 1001 + [b"b"]) == b"[secret A]b"
+    for pieces in ([b"a"] * 1001 + [b"b"], [b"a" * 1001 + b"b"]):
+        assert through(Redaction({"A": b"aaaa"}), pieces) == b"[secret A]b"
 
 
 def test_random_streams_cut_at_random_never_leak_and_keep_the_rest():

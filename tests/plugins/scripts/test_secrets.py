@@ -4,6 +4,8 @@ import asyncio
 import base64
 import os
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -216,3 +218,41 @@ async def test_a_flood_is_searched_for_secrets_and_leaves_the_event_loop_to_othe
     ctx.cancelled.set()
     await running
     assert used < 0.2, f"{used:.2f} s of CPU in half a second"
+
+
+async def test_what_only_began_like_a_secret_is_passed_on_at_the_end(handler, ctx, asked):
+    await handler.run(ctx, asked(f"printf 'ends with {SECRET[:5]}'; printf '{SECRET[:7]}' >&2", secrets=DB))
+    assert ctx.text() == b"ends with tr0ub"
+    assert ctx.text("stderr") == b"tr0ub4d"
+
+
+async def test_a_secret_that_a_task_spells_out_is_redacted_in_its_result(handler, ctx, asked):
+    outcome = await handler.run(ctx, asked(argv=["echo", SECRET], secrets=DB))
+    assert outcome.result["argv"] == ["echo", "[secret DB_PASSWORD]"]
+
+
+async def test_the_process_above_the_script_keeps_nothing_of_what_it_handed_over(handler, ctx, asked):
+    """The script could read it there a second time."""
+    script = "for fd in 3 7; do readlink /proc/$$/fd/$fd; done; echo above:; readlink /proc/$PPID/fd/*"
+    await handler.run(ctx, asked(script, secrets=DB))
+    mine, _, above = ctx.text().decode().partition("above:\n")
+    assert len(mine.split()) == 2
+    assert not set(mine.split()) & set(above.split())
+
+
+PLACES = """
+import os, sys
+from windlass_scripts.runner.spawn import _place
+for number, name in ((40, "a"), (41, "b"), (42, "failure")):
+    fd = os.memfd_create(name)
+    os.write(fd, name.encode())
+    os.dup2(fd, number)
+os.dup2(40, 7), os.dup2(41, 8), os.dup2(42, 9)
+failure = _place([(7, 8), (8, 9), (8, 7)], 9)
+print(*(os.pread(fd, 99, 0).decode() for fd in (7, 8, 9, failure)), os.get_inheritable(7), os.get_inheritable(failure))
+"""
+
+
+def test_descriptors_change_places_without_losing_one_another():
+    done = subprocess.run([sys.executable, "-c", PLACES], capture_output=True, text=True)
+    assert done.stdout == "b a b failure True False\n", done.stderr

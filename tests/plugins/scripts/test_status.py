@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 
 import pytest
 from windlass import Failed, Success
@@ -94,7 +95,7 @@ async def test_a_grandchild_that_holds_it_does_not_hold_the_end(handler, ctx, as
 
 
 async def test_a_flood_is_thinned_and_ends_promptly(handler, ctx, asked):
-    flood = """while :; do echo '{"step": "again", "progress": 1}'; done >&3"""
+    flood = """yes '{"step": "again", "progress": 1}' >&3"""
     running = asyncio.create_task(handler.run(ctx, asked(flood)))
     await ctx.until(lambda: ctx.steps.count("again") >= AT_ONCE)
     began = time.process_time()
@@ -124,6 +125,17 @@ async def test_pieces_of_any_size_make_the_same_lines(ctx, size):
     assert ctx.stages == ["two"]
     assert ctx.progresses == [(1, 2)]
     assert [step[:20] for step in ctx.steps] == ["one", "1 status line not un"]
+
+
+async def test_a_line_that_never_ends_takes_no_more_memory_than_a_long_one(ctx):
+    listener = Listener(ctx, Redaction({}))
+    tracemalloc.start()
+    for _ in range(200):
+        await listener.feed(b"x" * 16_384)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    await listener.close()
+    assert peak < 1_000_000
 
 
 async def test_data_may_have_any_names_but_not_any_size(ctx):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
 
 from .tree import descendants
+
+TYPE_CHECKING = False  # collections is milliseconds that the script would pay
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PERIOD = 0.1
 """Seconds between two looks at the file system's free space, one cheap call."""

@@ -6,10 +6,10 @@ The runner stays outside: a limit that ends the script must not end who reports 
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from .plan import Group
+from .signals import signal
 
 _PATIENCE = 1.0
 """Seconds for a group to become empty: a killed process leaves it a moment after it was reaped."""

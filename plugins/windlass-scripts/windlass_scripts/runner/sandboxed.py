@@ -13,12 +13,12 @@ from __future__ import annotations
 import _socket
 import os
 import select
-import signal
 import sys
 import time
 
 from .job import Job
 from .plan import Plan
+from .signals import signal
 from .spawn import StartFailed, spawn
 from .supervise import Supervisor, receive
 

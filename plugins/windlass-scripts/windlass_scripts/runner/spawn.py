@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 
 from .groups import enter_groups
 from .job import Job
 from .plan import Plan
 from .prctl import die_with_parent
+from .signals import signal
 
 _OUT_OF_THE_WAY = 64
 """Far above what the runner has open: descriptors wait there until all of them can take their numbers."""

@@ -11,7 +11,6 @@ import errno
 import os
 import resource
 import select
-import signal
 import time
 
 from .groups import complaints, kill_groups, make_groups, remove_groups
@@ -19,6 +18,7 @@ from .job import Job, read_job
 from .place import make_place, remove_place
 from .plan import Plan
 from .prctl import adopt_orphans, die_with_parent, refuse_new_privileges
+from .signals import signal
 from .spawn import StartFailed, spawn
 from .tree import descendants
 
