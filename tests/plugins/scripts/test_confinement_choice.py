@@ -7,7 +7,7 @@ import msgspec
 import pytest
 import windlass_scripts
 from windlass import Document, Rejected, Success
-from windlass.testing import Harness, PayloadInvalid
+from windlass.testing import Harness, OperationRejected, PayloadInvalid
 from windlass_scripts import ExecuteScriptPayload, ScriptsSettings
 from windlass_scripts.confinement import host as host_module
 from windlass_scripts.confinement.host import Host
@@ -144,6 +144,16 @@ def test_a_line_break_makes_no_line_of_a_plan():
     plan.writable = ["/srv/a\nwritable /etc"]
     with pytest.raises(ValueError, match="line break"):
         plan.encode()
+
+
+async def test_a_script_is_not_saved_with_limits_that_cannot_hold(directory):
+    async with Harness(windlass_scripts, settings={"scripts": {"directory": str(directory)}}) as harness:
+        saved = {"name": "a", "text": "true", "limits": {"pids_max": 9}}
+        with pytest.raises(OperationRejected, match="pids_max need confinement"):
+            await harness.call("subject 0.save", saved)
+        await harness.call("subject 0.save", saved | {"confinement": "confined"})
+        shown = msgspec.to_builtins(await harness.call("subject 0.show", {"name": "a"}))
+    assert (shown["confinement"], shown["limits"]) == ("confined", {"pids_max": 9})
 
 
 async def test_the_levels_are_told_to_people_and_programs(directory):

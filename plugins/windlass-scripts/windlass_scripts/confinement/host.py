@@ -48,7 +48,6 @@ class Host:
         self.rooms: list[Room] = []
         self._known: dict[Level, Capability] | None = None
         self._is_closed = False
-        self.swept = 0
 
     @property
     def known(self) -> dict[Level, Capability] | None:
@@ -87,8 +86,8 @@ class Host:
     def plan(self, level: Level, limits: Limits, root: str, name: str, working_directory: str = "") -> Plan:
         """How to confine the script whose private directory is `root`; `name` is unique, and names its cgroups.
 
-        Raises NotStarted after `close`: without groups the level would be another one.  Raises Rejected for a
-        `working_directory` that the script could not see.
+        Raises NotStarted when a piece of it is no longer there, for without it the level would be another one, and
+        Rejected for a `working_directory` that the script could not see.
         """
         plan = Plan()
         plan.rlimits = self.settings.rlimits()
@@ -111,7 +110,8 @@ class Host:
 
     def _put_into_sandbox(self, plan: Plan, limits: Limits, root: str, working_directory: str) -> None:
         bubblewrap = find_bubblewrap()
-        assert bubblewrap, "nothing is planned at a level that can't be had"
+        if bubblewrap is None:  # it was there when we looked
+            raise NotStarted("sandbox", errno.ENOENT)
         view = View(
             place=os.path.dirname(root),
             home=os.path.join(root, HOME.decode()),
@@ -143,7 +143,7 @@ class Host:
 
     def _take_rooms(self) -> list[Tree]:
         trees = find_trees(*this_process(), within=self.settings.cgroup)
-        self.swept += sweep_rooms(trees)
+        sweep_rooms(trees)
         if not self.rooms:
             self.rooms = take_rooms(trees)
             atexit.register(leave_rooms, self.rooms)
