@@ -1,7 +1,9 @@
 """What badly behaved scripts do, at every level: nothing of them is left, and who runs beside them ends in time."""
 
+import asyncio
 import time
 
+import psutil
 import pytest
 from windlass import Failed, Retry, Success
 
@@ -107,6 +109,21 @@ async def test_a_grandchild_that_holds_the_pipe_holds_nobody(place, level):
     assert isinstance(outcome, Retry)
     assert outcome.result["exit_code"] == 4
     assert outcome.result["survivors_killed"] >= 1
+
+
+@pytest.mark.parametrize("level", LIMITED)
+async def test_whoever_kills_the_runner_frees_nobody(place, level):
+    """Not even a process that changed its session and dropped its environment: it can't leave its group."""
+    script = "env -i setsid sh -c 'while :; do sleep 1; done' $MARK & echo ready; wait"
+    running = asyncio.create_task(place.run(script, level))
+    await place.ctx.until(place.said(b"ready"))
+    started = int(place.ctx.steps[0].split("pid ")[1].split(")")[0])
+    runner = psutil.Process(started).parent()
+    assert runner is not None
+    runner.kill()
+    assert (await running).message == "its runner process died"
+    assert place.marked() == []
+    assert place.groups() == []
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -82,6 +82,18 @@ def test_a_kernel_that_dies_while_scripts_start_and_end_leaves_nothing(directory
     assert empty(directory, within=0)
 
 
+@pytest.mark.needs(program="bwrap", package="bubblewrap")
+@pytest.mark.parametrize("level", ["confined", "strict"])
+def test_a_kernel_that_dies_while_confined_scripts_start_and_end_leaves_nothing(directory, mark, level):
+    task_id = uuid.uuid4().int
+    with node_running("echo ready", directory, mark, what="stream", task_id=task_id, level=level) as node:
+        time.sleep(0.1)
+        os.kill(node.pid, signal.SIGKILL)
+    assert gone(mark, f"tasks/{task_id}/", within=5)
+    assert empty(directory, within=1)
+    assert groups_of(task_id) == []
+
+
 def test_a_script_dies_with_its_runner_although_nobody_looks_after_it(directory, mark):
     with node_running("echo ready; exec sleep 600", directory, mark) as node:
         (pid,) = scripts_of(node, mark)

@@ -14,7 +14,7 @@ from windlass import Rejected
 
 from windlass_scripts.confinement.cgroups import Tree, find_trees, this_process
 from windlass_scripts.confinement.levels import Level, Limits
-from windlass_scripts.confinement.rooms import NoRoom, Room, leave_rooms, sweep_rooms, take_rooms
+from windlass_scripts.confinement.rooms import CGROUP_ADVICE, NoRoom, Room, leave_rooms, sweep_rooms, take_rooms
 from windlass_scripts.confinement.sandbox import View, find_bubblewrap, hides, sandbox_command
 from windlass_scripts.confinement.trial import attempt
 from windlass_scripts.process import NotStarted
@@ -155,7 +155,7 @@ class Host:
             has = f"has version {abi}" if abi else "has none, or it is switched off"
             reason = f"file rules need version {LEAST_ABI} of Landlock, and this system {has}"
             return Capability(Level.CONFINED, False, reason=reason, advice="use Linux 6.2 or newer, or 'strict'")
-        return self._tried(Level.CONFINED, f"{limits}; file rules by Landlock {abi}", "see the node's log")
+        return self._tried(Level.CONFINED, f"{limits}; file rules by Landlock {abi}", "use 'strict'")
 
     def _try_strict(self, limits: str) -> Capability:
         if find_bubblewrap() is None:
@@ -167,6 +167,7 @@ class Host:
         parent = os.path.realpath(self.settings.directory or tempfile.gettempdir())
         reason = attempt(parent, lambda root: self.plan(level, self.settings.limits, root, os.path.basename(root)))
         if reason:
+            advice = CGROUP_ADVICE if reason.startswith("cgroup: ") else advice
             return Capability(level, False, reason=reason, advice=advice)
         return Capability(level, True, by=by)
 

@@ -24,7 +24,7 @@ PREFIX = "windlass-scripts-"
 _PERIOD = 100_000
 """Microseconds over which CPU is counted: the system's own default."""
 
-_ADVICE = (
+CGROUP_ADVICE = (
     "under systemd set Delegate=pids memory cpu and ProtectControlGroups=no for the service; "
     "elsewhere give its user a cgroup and name it in [plugins.scripts] cgroup"
 )
@@ -33,7 +33,7 @@ _ADVICE = (
 class NoRoom(Exception):
     """No cgroups can be made: why, and what would help."""
 
-    def __init__(self, reason: str, advice: str = _ADVICE) -> None:
+    def __init__(self, reason: str, advice: str = CGROUP_ADVICE) -> None:
         super().__init__(reason)
         self.reason = reason
         self.advice = advice
