@@ -1,12 +1,14 @@
 """Groups as the runner makes, kills and removes them, where version 2 can kill and where it can't."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from windlass_scripts.confinement.cgroups import find_trees, this_process
 from windlass_scripts.confinement.levels import Limits
-from windlass_scripts.confinement.rooms import leave_rooms, take_rooms
+from windlass_scripts.confinement.rooms import leave_rooms, step_aside, take_rooms
 from windlass_scripts.runner.groups import complaints, kill_groups, make_groups, remove_groups
+from windlass_scripts.runner.plan import Group
 
 from tests.waiting import eventually
 
@@ -44,3 +46,18 @@ def test_a_group_whose_limit_is_refused_leaves_no_group(rooms):
         make_groups(groups)
     make_groups([room.group("wrong", Limits()) for room in rooms])
     assert remove_groups(groups)
+
+
+def test_processes_step_aside_where_version_2_wants_it(rooms):
+    """Into a group below, which a kernel that starts later in there knows for what it is."""
+    room = next(room for room in rooms if room.tree.version == 2)
+    enter = f"echo 0 > {room.path}/cgroup.procs; echo in; exec sleep 600"
+    with subprocess.Popen(["sh", "-c", enter], stdout=subprocess.PIPE) as sleeper:
+        assert sleeper.stdout
+        assert sleeper.stdout.readline() == b"in\n"
+        step_aside(room.path)
+        own = Path(f"/proc/{sleeper.pid}/cgroup").read_text()
+        assert f"/{Path(room.path).name}/windlass-kernel\n" in own
+        assert find_trees(this_process()[0], own)[0].base == room.path
+        sleeper.kill()
+    assert remove_groups([Group(f"{room.path}/windlass-kernel", [])])

@@ -87,6 +87,17 @@ def sweep_rooms(trees: Sequence[Tree]) -> int:
     return swept
 
 
+def step_aside(base: str) -> None:
+    """Move every process of the group into its `LEAF`: version 2 gives no limits below a group that has processes."""
+    os.makedirs(f"{base}/{LEAF}", exist_ok=True)
+    with open(f"{base}/cgroup.procs", encoding="ascii") as file:
+        for pid in file.read().split():
+            try:
+                _write(f"{base}/{LEAF}/cgroup.procs", pid)
+            except ProcessLookupError:
+                continue
+
+
 def _take(tree: Tree) -> Room:
     for _ in range(5):
         path = f"{tree.base}/{PREFIX}{uuid.uuid4().hex[:12]}"
@@ -111,7 +122,7 @@ def _hand_down(room: Room) -> None:
     except OSError as error:
         if error.errno != errno.EBUSY or not _is_ours(base):
             raise
-        _step_aside(base)
+        step_aside(base)
         _write(f"{base}/cgroup.subtree_control", wanted)
     _write(f"{room.path}/cgroup.subtree_control", wanted)
 
@@ -121,16 +132,6 @@ def _is_ours(base: str) -> bool:
     if os.geteuid() != 0 and os.stat(base).st_uid == os.geteuid():
         return True
     return any(name.endswith(".delegate") for name in os.listxattr(base))
-
-
-def _step_aside(base: str) -> None:
-    os.makedirs(f"{base}/{LEAF}", exist_ok=True)
-    with open(f"{base}/cgroup.procs", encoding="ascii") as file:
-        for pid in file.read().split():
-            try:
-                _write(f"{base}/{LEAF}/cgroup.procs", pid)
-            except ProcessLookupError:
-                continue
 
 
 def _sweep(room: str) -> int:
