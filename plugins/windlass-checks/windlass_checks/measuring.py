@@ -1,0 +1,70 @@
+"""Makes one look within its time, and ends it at once when the task is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from windlass import Context, Rejected
+
+from windlass_checks import aside
+from windlass_checks.guard import Guard, Refused
+from windlass_checks.look import Finding, Look
+from windlass_checks.probes import AnyProbe, Disk, Dns, Http, Ping, Postgres, Process, Redis, Tcp
+from windlass_checks.secrets import Secrets
+from windlass_checks.settings import ChecksSettings
+from windlass_checks.sorts import disk, dns, http, ping, postgres, process, redis, tcp
+from windlass_checks.text import one_line
+from windlass_checks.way import Resolve, Way, by_system
+
+SORTS: dict[type[AnyProbe], Callable[[Look, Any], Awaitable[Finding]]] = {
+    Http: http.look,
+    Tcp: tcp.look,
+    Dns: dns.look,
+    Ping: ping.look,
+    Disk: disk.look,
+    Process: process.look,
+    Postgres: postgres.look,
+    Redis: redis.look,
+}
+
+
+class Measuring:
+    """`resolve` turns names into addresses; tests bring their own."""
+
+    def __init__(self, settings: ChecksSettings, resolve: Resolve = by_system) -> None:
+        self._guard = Guard(settings.allow, settings.deny, settings.ports)
+        self._secrets = Secrets(settings.secrets_directory)
+        self._resolve = resolve
+
+    async def measure(self, ctx: Context, probe: AnyProbe, *, is_ours: bool) -> Finding | None:
+        """What was found, or None when the task was interrupted meanwhile.
+
+        `is_ours`: the operator named what is looked at.  Raises `Rejected` when the look can't be made.
+        """
+        way = Way(None if is_ours else self._guard, self._guard, self._resolve)
+        look = Look(way, self._secrets, probe.timeout)
+        looking = asyncio.ensure_future(self._within_time(look, probe))
+        interrupted = asyncio.ensure_future(ctx.cancelled.wait())
+        try:
+            await asyncio.wait({looking, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+            if not looking.done():
+                return None
+            return looking.result()
+        finally:
+            for task in (looking, interrupted):
+                task.cancel()
+            await asyncio.gather(looking, interrupted, return_exceptions=True)
+
+    async def _within_time(self, look: Look, probe: AnyProbe) -> Finding:
+        try:
+            async with asyncio.timeout(probe.timeout):
+                found = await SORTS[type(probe)](look, probe)
+        except TimeoutError:
+            return look.down(f"nothing within {probe.timeout:g} s while {one_line(look.doing)}")
+        except aside.StillHangs as error:
+            return look.down(str(error))
+        except Refused as refused:
+            raise Rejected(f"{probe.target}: {refused}") from None
+        return Finding(found.ok, one_line(found.verdict, 300), found.response_ms, found.warning)
