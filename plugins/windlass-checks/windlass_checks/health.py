@@ -15,6 +15,8 @@ from windlass_checks.records import Stored
 
 MOST = 500
 """Checks that are looked through: the overview has half a second for it."""
+SUMMED = ("up", "down", "flapping", "overdue", "unknown")
+MOST_NAMED = 200
 ORDER = {"down": 0, "flapping": 1, "overdue": 2, "warning": 3}
 
 
@@ -28,14 +30,11 @@ def section(checks: Mapping[str, Stored], now: datetime) -> HealthSection | None
         return None
     states = {name: _state(stored, now) for name, stored in checks.items()}
     counts = Counter("up" if state == "warning" else state for state in states.values())
-    summary = ", ".join(
-        f"{counts[state]} {state}" for state in ("up", "down", "flapping", "overdue", "unknown") if counts[state]
-    )
+    summary = ", ".join(f"{counts[state]} {state}" for state in SUMMED if counts[state])
     wrong = sorted((ORDER[state], name) for name, state in states.items() if state in ORDER)
     lines = [_line(name, states[name], checks[name], now) for _, name in wrong]
-    return HealthSection(
-        "Checks", summary, lines, {"counts": dict(counts), "wrong": {name: states[name] for _, name in wrong[:200]}}
-    )
+    data = {"counts": dict(counts), "wrong": {name: states[name] for _, name in wrong[:MOST_NAMED]}}
+    return HealthSection("Checks", summary, lines, data)
 
 
 def _state(stored: Stored, now: datetime) -> str:
