@@ -22,6 +22,11 @@ METADATA = {
     ip_address("100.100.100.200"),  # Alibaba
     ip_address("168.63.129.16"),  # Azure's, which is a public address
 }
+NEVER = {
+    "is_multicast": "a multicast address",
+    "is_unspecified": "an unspecified address",
+    "is_link_local": "a link-local address",
+}
 NAT64 = IPv6Network("64:ff9b::/96")
 IPV4_COMPATIBLE = IPv6Network("::/96")
 GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -59,9 +64,9 @@ class Guard:
             return "an address of a cloud's metadata service may never be checked"
         if _holds(self._deny, address):
             return "the operator denies its network (plugins.checks.deny)"
-        for name in ("multicast", "unspecified", "link_local"):
-            if getattr(address, f"is_{name}"):
-                return f"a {name.replace('_', '-')} address may never be checked"
+        for name, words in NEVER.items():
+            if getattr(address, name):
+                return f"{words} may never be checked"
         if address.is_loopback:
             # A wide network in `allow` was not written with this machine in mind; one of loopback alone was.
             if _holds([network for network in self._allow if network.is_loopback], address):
