@@ -82,6 +82,10 @@ class Admission:
         self._kinds = kinds
         self._pools = pools
 
+    def knows(self, pool: str) -> bool:
+        """Whether there is such a pool."""
+        return self._pools is None or pool in self._pools
+
     def admit(self, request: Request, caller: Caller, *, reserved: bool = False) -> NewTask:
         """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`.
 
@@ -129,7 +133,7 @@ class Admission:
 
     def _gates(self, kind: Kind, request: Request, payload: object) -> tuple[str | None, Concurrency | None]:
         """What it must wait for, by its handler and its caller: its coalesce key, and the slots it takes."""
-        if request.pool and self._pools is not None and request.pool not in self._pools:
+        if request.pool and self._pools is not None and not self.knows(request.pool):
             near = difflib.get_close_matches(request.pool, self._pools, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known pools: {', '.join(sorted(self._pools))}"
             raise InvalidArgument(f"there is no pool {request.pool!r}; {hint}", field="task.pool")
