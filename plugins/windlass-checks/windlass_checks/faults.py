@@ -36,5 +36,6 @@ def _chain(error: BaseException) -> list[BaseException]:
         if isinstance(following, BaseExceptionGroup):
             following = following.exceptions[0]
         else:
-            following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
+            # httpcore raises anew "from None", which hides the context and keeps it.
+            following = following.__cause__ or following.__context__
     return chain

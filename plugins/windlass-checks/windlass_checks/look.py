@@ -26,8 +26,8 @@ class Look:
     def __init__(self, way: Way, secrets: Secrets, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.way = way
         self.secrets = secrets
-        self.seconds = seconds
-        """The probe's timeout."""
+        self.patience = seconds + 1.0
+        """Seconds, for libraries that want a limit of their own: whoever calls us is quicker."""
         self.doing = "beginning"
         self._clock = clock
         self._began = clock()

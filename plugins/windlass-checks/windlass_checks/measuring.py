@@ -30,6 +30,10 @@ SORTS: dict[type[AnyProbe], Callable[[Look, Any], Awaitable[Finding]]] = {
 }
 
 
+AGAIN = 0.1
+"""Seconds between two cancellations."""
+
+
 class Measuring:
     """`resolve` turns names into addresses; tests bring their own."""
 
@@ -45,26 +49,34 @@ class Measuring:
         """
         way = Way(None if is_ours else self._guard, self._guard, self._resolve)
         look = Look(way, self._secrets, probe.timeout)
-        looking = asyncio.ensure_future(self._within_time(look, probe))
+        looking = asyncio.ensure_future(_find_out(look, probe))
         interrupted = asyncio.ensure_future(ctx.cancelled.wait())
         try:
-            await asyncio.wait({looking, interrupted}, return_when=asyncio.FIRST_COMPLETED)
-            if not looking.done():
+            await asyncio.wait({looking, interrupted}, timeout=probe.timeout, return_when=asyncio.FIRST_COMPLETED)
+            if looking.done():
+                return looking.result()
+            if interrupted.done():
                 return None
-            return looking.result()
-        finally:
-            for task in (looking, interrupted):
-                task.cancel()
-            await asyncio.gather(looking, interrupted, return_exceptions=True)
-
-    async def _within_time(self, look: Look, probe: AnyProbe) -> Finding:
-        try:
-            async with asyncio.timeout(probe.timeout):
-                found = await SORTS[type(probe)](look, probe)
-        except TimeoutError:
             return look.down(f"nothing within {probe.timeout:g} s while {one_line(look.doing)}")
-        except aside.StillHangs as error:
-            return look.down(str(error))
-        except Refused as refused:
-            raise Rejected(f"{probe.target}: {refused}") from None
-        return Finding(found.ok, one_line(found.verdict, 300), found.response_ms, found.warning)
+        finally:
+            interrupted.cancel()
+            await _end(looking)
+
+
+async def _find_out(look: Look, probe: AnyProbe) -> Finding:
+    try:
+        found = await SORTS[type(probe)](look, probe)
+    except aside.StillHangs as error:
+        return look.down(str(error))
+    except Refused as refused:
+        raise Rejected(f"{probe.target}: {refused}") from None
+    return Finding(found.ok, one_line(found.verdict, 300), found.response_ms, found.warning)
+
+
+async def _end(looking: asyncio.Future[Finding]) -> None:
+    """Cancel it until it has ended: `asyncio.wait_for` of Python 3.11, which libraries use, can lose a cancellation."""
+    while not looking.done():
+        looking.cancel()
+        await asyncio.wait({looking}, timeout=AGAIN)
+    if not looking.cancelled():
+        looking.exception()  # looked at, so that the loop does not report it as forgotten

@@ -31,11 +31,13 @@ class Secrets:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             raise Rejected(f"{field}: secret {name!r} can't be read on this node: {in_words(error)}") from None
-        with os.fdopen(descriptor, "rb") as file:
-            facts = os.fstat(file.fileno())
+        try:
+            facts = os.fstat(descriptor)
             if not stat.S_ISREG(facts.st_mode) or facts.st_mode & OTHERS:
                 raise Rejected(f"{field}: secret {name!r} must be a file that only its owner may read (chmod 600)")
-            data = file.read(LARGEST + 1)
+            data = os.read(descriptor, LARGEST + 1)
+        finally:
+            os.close(descriptor)
         if not data or len(data) > LARGEST:
             raise Rejected(f"{field}: secret {name!r} must hold 1 to {LARGEST} bytes")
         try:

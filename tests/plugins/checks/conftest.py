@@ -26,9 +26,7 @@ def certified(authority: trustme.CA) -> Callable[..., ssl.SSLContext]:
 
     def make(name: str = "shop.example", days: float = 30.5) -> ssl.SSLContext:
         now = datetime.now(UTC)
-        leaf = authority.issue_cert(
-            name, not_before=now - timedelta(days=100), not_after=now + timedelta(days=days)
-        )
+        leaf = authority.issue_cert(name, not_before=now - timedelta(days=100), not_after=now + timedelta(days=days))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf.configure_cert(context)
         return context

@@ -90,9 +90,7 @@ async def serving(talk: Talk, trust: ssl.SSLContext | None = None) -> AsyncItera
 
 
 @asynccontextmanager
-async def http(
-    *answers: bytes, then: Talk | None = None, trust: ssl.SSLContext | None = None
-) -> AsyncIterator[Served]:
+async def http(*answers: bytes, then: Talk | None = None, trust: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
     """Answers the first request with the first answer, and so on; the last one stays.  `then` goes on after it."""
     seen: list[str] = []
 

@@ -7,9 +7,11 @@ import time
 
 import pytest
 from windlass import Rejected
+from windlass_checks.measuring import Measuring
 from windlass_checks.probes import Http
+from windlass_checks.settings import ChecksSettings
 
-from tests.plugins.checks.servers import LOOPBACK, Asked, http, interrupted, look, page, serving, silence, to_loopback
+from tests.plugins.checks.servers import LOOPBACK, Asked, http, interrupted, look, page, serving, silence
 
 
 def at(served, path: str = "/", host: str = "shop.example", scheme: str = "http", **fields) -> Http:
@@ -37,8 +39,18 @@ async def test_a_page_that_answers_is_up_and_says_how_fast():
         (page(body=b"all is well"), {"body_contains": "is well"}, True, "200 OK in "),
         (page(body=b"all is well"), {"body_contains": "ill"}, False, "200 OK, and the body does not contain 'ill'"),
         (page(body=b"queue: 17"), {"body_matches": r"queue: \d+$"}, True, "200 OK in "),
-        (page(body=b"queue: x"), {"body_matches": r"queue: \d+"}, False, r"200 OK, and the body does not match 'queue:"),
-        (page("302 Found", location="https://login.example/"), {}, False, "302 Found, to https://login.example/; expected"),
+        (
+            page(body=b"queue: x"),
+            {"body_matches": r"queue: \d+"},
+            False,
+            r"200 OK, and the body does not match 'queue:",
+        ),
+        (
+            page("302 Found", location="https://login.example/"),
+            {},
+            False,
+            "302 Found, to https://login.example/; expected",
+        ),
         (b"SSH-2.0-OpenSSH_9\r\n", {}, False, "speaks no HTTP: "),
         (b"", {}, False, "speaks no HTTP: Server disconnected"),
     ],
@@ -127,7 +139,9 @@ async def test_a_redirect_is_followed_only_when_asked_and_so_often():
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
-@pytest.mark.parametrize("where", ["http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://10.0.0.1/"])
+@pytest.mark.parametrize(
+    "where", ["http://169.254.169.254/latest/meta-data/", "http://[fd00:ec2::254]/", "http://10.0.0.1/"]
+)
 async def test_a_redirect_to_where_nobody_may_go_is_not_followed(is_ours, where):
     async with http(page("302 Found", location=where)) as served:
         found = await look(at(served, redirects=3), is_ours=is_ours, allow=LOOPBACK)
@@ -225,7 +239,13 @@ async def test_a_certificate_is_checked_for_the_name_although_the_address_is_pin
 
 @pytest.mark.parametrize(
     ("days", "fields", "warns"),
-    [(5.5, {}, True), (5.5, {"certificate_days": 5}, False), (13.5, {}, True), (14.5, {}, False), (5, {"certificate_days": 0}, False)],
+    [
+        (5.5, {}, True),
+        (5.5, {"certificate_days": 5}, False),
+        (13.5, {}, True),
+        (14.5, {}, False),
+        (5, {"certificate_days": 0}, False),
+    ],
 )
 async def test_a_certificate_that_ends_soon_is_a_warning(certified, ca, days, fields, warns):
     async with http(page(), trust=certified(days=days)) as served:
@@ -241,7 +261,9 @@ async def test_an_expired_certificate_is_down_and_says_since_when(certified, ca)
         found = await look(at(served, scheme="https", ca=ca))
         unverified = await look(at(served, scheme="https", verify=False))
     assert not found.ok
-    assert found.verdict.startswith("the certificate is not valid: certificate has expired; certificate ended 3 d ago (")
+    assert found.verdict.startswith(
+        "the certificate is not valid: certificate has expired; certificate ended 3 d ago ("
+    )
     assert unverified.ok
     assert unverified.warning.startswith("certificate ended 3 d ago")
 
@@ -260,7 +282,7 @@ async def test_the_authority_may_be_a_file_of_the_operators(certified, ca, tmp_p
     file.write_text(ca)
     async with http(page(), trust=certified()) as served:
         assert (await look(at(served, scheme="https", ca_file=str(file)))).ok
-        with pytest.raises(Rejected, match="ca_file: .* can't be read on this node: no such file"):
+        with pytest.raises(Rejected, match=r"ca_file: .* can't be read on this node: no such file"):
             await look(at(served, scheme="https", ca_file=str(tmp_path / "none")))
         with pytest.raises(Rejected, match="ca: this is no certificate in PEM form"):
             await look(at(served, scheme="https", ca="nonsense"))
@@ -270,7 +292,13 @@ async def test_plain_http_at_a_tls_port_and_the_other_way_round_are_down(certifi
     async with http(page(), trust=certified()) as served:
         found = await look(at(served))
     assert not found.ok
-    async with http(page()) as served:
+
+    async def plain(reader, writer):
+        await reader.read(1)
+        writer.write(page("400 Bad Request"))
+        await reader.read()
+
+    async with serving(plain) as served:
         found = await look(at(served, scheme="https", ca=ca))
     assert found.verdict.startswith("TLS: ")
 
@@ -292,9 +320,6 @@ async def test_an_interrupt_ends_a_name_that_is_looked_up():
         asked.set()
         await asyncio.Event().wait()
 
-    from windlass_checks.measuring import Measuring
-    from windlass_checks.settings import ChecksSettings
-
     ctx = Asked()
     work = asyncio.ensure_future(
         Measuring(ChecksSettings(), hangs).measure(ctx, Http(url="http://shop.example/", timeout=60), is_ours=True)
@@ -303,4 +328,3 @@ async def test_an_interrupt_ends_a_name_that_is_looked_up():
     ctx.cancelled.set()
     async with asyncio.timeout(1):
         assert await work is None
-    assert await to_loopback("", 0) == ["127.0.0.1"]

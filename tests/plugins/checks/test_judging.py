@@ -15,9 +15,12 @@ def result(ok: bool, minute: float, task: int = 1) -> Result:
     return Result(at=NOON + timedelta(minutes=minute), ok=ok, verdict=verdict, response_ms=34.0, task=task)
 
 
-def play(marks: str, rules: Rules = Rules(), start: State = State()) -> tuple[State, list[str], list[str]]:
+USUAL = Rules()
+
+
+def play(marks: str, rules: Rules = USUAL) -> tuple[State, list[str], list[str]]:
     """A result a minute, "+" or "-": the last state, what was shown after each, and what was told."""
-    state, shown, told = start, [], []
+    state, shown, told = State(), [], []
     for minute, mark in enumerate(marks):
         folded = fold(state, result(mark == "+", minute, minute), rules)
         state = folded.state
@@ -61,9 +64,10 @@ def test_too_many_changes_in_a_window_are_flapping_which_stays_until_it_is_calm(
     rules = Rules(fail_after=1, flap_changes=3, flap_window=600)
     state, shown, told = play("+-+-+-+" + "+" * 9, rules)
     assert shown[:4] == ["up", "down", "up", "flapping"]
-    assert set(shown[4:15]) == {"flapping"}, "it changes on, and nobody is told"
-    assert shown[15:] == [], "calm needs a whole window"
-    assert told[3:] == ["flapping since 12:03 UTC: 3 changes between up and down; nothing more is told until it is calm"]
+    assert set(shown[4:]) == {"flapping"}, "it changes on, nobody is told, and calm needs a whole window"
+    assert told[3:] == [
+        "flapping since 12:03 UTC: 3 changes between up and down; nothing more is told until it is calm"
+    ]
     calm = fold(state, result(True, 16), rules)
     assert calm.state.shown == "up"
     assert calm.transition is not None
@@ -80,8 +84,9 @@ def test_flapping_that_ends_with_a_long_failure_ends_down():
 
 def test_only_changes_within_one_window_are_flapping():
     """A change a minute: four minutes hold four of them."""
-    enough, too_few = Rules(fail_after=1, flap_changes=4, flap_window=240), Rules(
-        fail_after=1, flap_changes=5, flap_window=240
+    enough, too_few = (
+        Rules(fail_after=1, flap_changes=4, flap_window=240),
+        Rules(fail_after=1, flap_changes=5, flap_window=240),
     )
     assert "flapping" in play("+-" * 20, enough)[1]
     assert "flapping" not in play("+-" * 20, too_few)[1]

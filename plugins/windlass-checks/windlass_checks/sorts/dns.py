@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dns.asyncresolver import Resolver
-from dns.exception import DNSException, Timeout
+from dns.exception import DNSException
 from dns.rcode import to_text
 from dns.rdata import Rdata
 from dns.resolver import NXDOMAIN, NoAnswer, NoNameservers
@@ -25,15 +25,13 @@ async def look(look: Look, probe: Dns) -> Finding:
         return look.down(str(error))
     look.doing = f"waiting for {probe.server or 'the name servers of this node'}"
     try:
-        answer = await resolver.resolve(probe.name, probe.record, search=False, lifetime=look.seconds)
+        answer = await resolver.resolve(probe.name, probe.record, search=False, lifetime=look.patience)
     except NXDOMAIN:
         return look.down(f"there is no name {probe.name} (NXDOMAIN)")
     except NoAnswer:
         return look.down(f"{probe.name} has no {probe.record} records")
     except NoNameservers as error:
         return look.down(f"no name server answers: {_refusals(error)}")
-    except Timeout:
-        return look.down(f"no answer within {look.seconds:g} s")
     except (DNSException, OSError) as error:
         return look.down(faults.in_words(error))
     return _judge(look, probe, [_value(record) for record in answer])

@@ -28,7 +28,7 @@ async def look(look: Look, probe: Ping) -> Finding:
     address = target.addresses[0]
     look.doing = f"pinging {address}"
     try:
-        host = await _ping(address, probe.count, look.seconds)
+        host = await _ping(address, probe.count, probe.timeout)
     except (ICMPLibError, OSError) as error:
         return look.down(faults.in_words(error))
     lost = round(host.packet_loss * 100)

@@ -80,7 +80,7 @@ async def _connect(**parameters: Any) -> Connection:
 async def _asked(look: Look, probe: Postgres, connection: Connection) -> Finding:
     look.doing = "waiting for the query's answer"
     await connection.set_read_only(True)
-    cursor = await connection.execute(f"set local statement_timeout = {int(look.seconds * 1000)}".encode())
+    cursor = await connection.execute(f"set local statement_timeout = {int(look.patience * 1000)}".encode())
     await cursor.execute(probe.query.encode())
     version = connection.info.server_version
     said = f"PostgreSQL {version // 10_000}.{version % 100} answered in {milliseconds(look.ms())}"

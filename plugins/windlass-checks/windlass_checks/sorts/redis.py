@@ -54,7 +54,7 @@ async def _connected(look: Look, probe: Redis) -> AbstractConnection:
     options: dict[str, Any] = {
         "username": probe.user or None,
         "password": look.secrets.read("password_secret", probe.password_secret) if probe.password_secret else None,
-        "socket_timeout": look.seconds,
+        "socket_timeout": look.patience,
         "driver_info": None,  # it would have the server keep a name of ours
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,
