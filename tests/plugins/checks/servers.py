@@ -55,6 +55,10 @@ class Served:
         self.heads: list[str] = []
         self.names: list[str | None] = []
         self.connections = 0
+        self.sent = bytearray()
+        """What clients sent through it, when it forwards."""
+        self.is_frozen = False
+        """It forwards nothing more, either way."""
 
 
 @asynccontextmanager
@@ -123,25 +127,27 @@ async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 async def forwarding(path: str, trust: ssl.SSLContext | None = None) -> AsyncIterator[Served]:
     """A TCP port before a Unix socket."""
 
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: bytearray | None = None) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                if seen is not None:
+                    seen += data
+                if not served.is_frozen:
+                    writer.write(data)
+                    await writer.drain()
+            writer.close()
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner_reader, inner_writer = await asyncio.open_unix_connection(path)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pump(reader, inner_writer))
-                group.create_task(_pump(inner_reader, writer))
+                group.create_task(pump(reader, inner_writer, served.sent))
+                group.create_task(pump(inner_reader, writer))
         finally:
             inner_writer.transport.abort()
 
     async with serving(talk, trust) as served:
         yield served
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-        writer.close()
 
 
 class NameServer(asyncio.DatagramProtocol):
