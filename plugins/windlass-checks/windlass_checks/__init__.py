@@ -35,7 +35,13 @@ def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
 @hookimpl
 def windlass_register_schedules(settings: Settings) -> Iterable[Schedule]:
     return [
-        Schedule(f"check.{check.name}", CheckHandler.kind, interval=check.interval, payload={"check": check.name})
+        Schedule(
+            f"check.{check.name}",
+            CheckHandler.kind,
+            interval=check.interval,
+            payload={"check": check.name},
+            pool=check.pool,
+        )
         for check in settings.of(ChecksSettings).check
     ]
 

@@ -119,9 +119,11 @@ class CheckOperations:
         return Known(standing, await records.history(call.documents, which.name))
 
     async def run(self, call: OperationCall, which: Which) -> Answer:
-        if which.name not in self._configured:
+        check = self._configured.get(which.name)
+        if check is None:
             raise Rejected(f"there is no {which.name!r} in this node's configuration; {self._hint(which.name)}")
-        return Answer(which.name, await call.enqueue(CheckHandler.kind, {"check": which.name}))
+        task = await call.enqueue(CheckHandler.kind, {"check": which.name}, pool=check.pool)
+        return Answer(which.name, task)
 
     async def forget(self, call: OperationCall, which: Which) -> Answer:
         if not await records.forget(call.documents, which.name):

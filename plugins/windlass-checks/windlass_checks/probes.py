@@ -261,6 +261,8 @@ def check_url(url: str) -> httpx.URL:
         raise ValueError(f"url: {url!r} is no URL: {error}") from None
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ValueError(f'url: {url!r} must begin with "http://" or "https://" and name a host')
+    if parsed.port is not None and not 0 < parsed.port < 65_536:
+        raise ValueError(f"url: {url!r} is no URL: ports end at 65535")
     if parsed.userinfo:
         raise ValueError("url: a user and a password don't belong into it; use headers")
     return parsed

@@ -33,6 +33,8 @@ class ConfiguredCheck(Rules, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name: Name
     probe: AnyProbe
     every: str | float = 60.0
+    pool: str = ""
+    """Where it is looked from: "agent:web-01" for a host's own disks and processes; empty: any node."""
     on_transition: TransitionTask | None = None
     """Instead of the one for all."""
 

@@ -33,7 +33,6 @@ class Target(msgspec.Struct, frozen=True):
     """A host and its judged addresses."""
 
     host: str
-    port: int
     addresses: tuple[str, ...]
 
     async def first(self, attempt: Callable[[str], Awaitable[T]]) -> T:
@@ -60,13 +59,16 @@ class Way:
         """The way for a host that somebody else than the operator named, such as a server that redirects."""
         return Way(self._strangers, self._strangers, self._resolve)
 
-    async def find(self, host: str, port: int) -> Target:
-        """Raises `guard.Refused` when one of its addresses may not be reached, `NoSuchHost` when there is none."""
-        found = [host] if _is_address(host) else await self._addresses(host, port)
+    async def find(self, host: str, port: int | None) -> Target:
+        """Raises `guard.Refused` when one of its addresses may not be reached, `NoSuchHost` when there is none.
+
+        `port` None: it has none, as for a ping.
+        """
+        found = [host] if _is_address(host) else await self._addresses(host, port or 0)
         for address in found:
             if self._guard is not None:
                 self._guard.check(host, address, port)
-        return Target(host, port, tuple(found[:MOST_ADDRESSES]))
+        return Target(host, tuple(found[:MOST_ADDRESSES]))
 
     async def _addresses(self, host: str, port: int) -> list[str]:
         try:

@@ -275,6 +275,21 @@ async def test_what_is_no_redis_or_not_there_is_down_and_a_payload_may_not_reach
     assert (answers, port.connections) == (["127.0.0.2"], came)
 
 
+@pytest.mark.parametrize("answer", [b"$999999999\r\n", b"*999999999\r\n"])
+async def test_an_answer_that_never_ends_is_read_no_further_than_to_its_limit(answer):
+    async def endless(reader, writer):
+        await reader.read(1)
+        writer.write(answer)
+        while True:
+            writer.write(b"$5\r\nhello\r\n" * 1_000)
+            await writer.drain()
+
+    async with serving(endless) as served:
+        found = await look(Redis(host="cache.example", port=served.port, timeout=20))
+    assert found.verdict == "answers with more than 262,144 bytes"
+    assert found.response_ms < 10_000
+
+
 async def test_an_interrupt_ends_a_look_at_a_silent_server_at_once():
     async with serving(silence) as served:
         probe = Redis(host="cache.example", port=served.port, timeout=60)

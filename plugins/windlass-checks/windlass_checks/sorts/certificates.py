@@ -13,10 +13,10 @@ from windlass_checks.durations import said
 
 
 @lru_cache(maxsize=64)
-def context(ca: str, *, verify: bool) -> ssl.SSLContext:
+def context(ca: str, *, verify: bool, protocol: str = "") -> ssl.SSLContext:
     """What a connection trusts: `ca` as PEM, else the system's authorities.  Read once: the system's take 20 ms.
 
-    Raises `Rejected` for a PEM that is none.
+    `protocol` is what is asked for by ALPN; a server may hang up on one it does not speak.  Raises `Rejected` for a PEM that is none.
     """
     try:
         made = ssl.create_default_context(cadata=ca or None)
@@ -25,7 +25,8 @@ def context(ca: str, *, verify: bool) -> ssl.SSLContext:
     if not verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
-    made.set_alpn_protocols(["http/1.1"])
+    if protocol:
+        made.set_alpn_protocols([protocol])
     return made
 
 

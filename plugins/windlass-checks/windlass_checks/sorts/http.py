@@ -120,7 +120,9 @@ async def _request(
 ) -> AsyncIterator[httpcore.Response]:
     asked = {"host": url.netloc.decode(), "user-agent": AGENT, "accept": "*/*", "accept-encoding": "identity"}
     asked |= {name.lower(): value for name, value in headers.items()}
-    trusted = certificates.context(_authority(probe), verify=verify) if url.scheme == "https" else None
+    trusted = None
+    if url.scheme == "https":
+        trusted = certificates.context(_authority(probe), verify=verify, protocol="http/1.1")
     where = httpcore.URL(
         scheme=url.raw_scheme, host=url.raw_host, port=url.port or PORTS[url.scheme], target=url.raw_path
     )

@@ -22,7 +22,7 @@ NOT_ALLOWED = (
 async def look(look: Look, probe: Ping) -> Finding:
     look.doing = f"looking up {probe.host}"
     try:
-        target = await look.way.find(probe.host, 0)
+        target = await look.way.find(probe.host, None)
     except NoSuchHost as error:
         return look.down(str(error))
     address = target.addresses[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,41 @@ from windlass_checks.sorts import certificates
 from windlass_checks.text import one_line
 from windlass_checks.way import NoSuchHost
 
+LARGEST = 256 * 1024
+"""Bytes of all answers."""
+
+
+class Bounded:
+    """A reader that gives up on a server which never ends: what we ask for is answered in a few thousand bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._left = LARGEST
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    async def readline(self) -> bytes:
+        return self._counted(await self._reader.readline())
+
+    async def readexactly(self, size: int) -> bytes:
+        if size > self._left:
+            raise TooMuch
+        return self._counted(await self._reader.readexactly(size))
+
+    def _counted(self, data: bytes) -> bytes:
+        self._left -= len(data)
+        if self._left < 0:
+            raise TooMuch
+        return data
+
+
+class TooMuch(RedisError):
+    """The answer is longer than any that fits."""
+
+    def __str__(self) -> str:
+        return f"answers with more than {LARGEST:,} bytes"
+
 
 class Pinned(Connection):
     """Connects to a judged address; with TLS, as the host whose name was asked for."""
@@ -28,6 +64,10 @@ class Pinned(Connection):
 
     def _connection_arguments(self) -> Mapping[str, Any]:
         return {**super()._connection_arguments(), **self._tls}
+
+    async def _connect(self) -> None:
+        await super()._connect()  # type: ignore[no-untyped-call]
+        self._reader = Bounded(self._reader)
 
 
 async def look(look: Look, probe: Redis) -> Finding:
