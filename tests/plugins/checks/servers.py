@@ -47,6 +47,12 @@ async def look(
     return found
 
 
+def took(found: Finding) -> float:
+    """Its response time in milliseconds."""
+    assert found.response_ms is not None
+    return found.response_ms
+
+
 class Served:
     """`heads` are the requests that came, as text; `names` the hosts that TLS asked for."""
 
@@ -69,6 +75,7 @@ async def serving(talk: Talk, trust: ssl.SSLContext | None = None) -> AsyncItera
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.connections += 1
         task = asyncio.current_task()
+        assert task is not None
         talks.add(task)
         try:
             await talk(reader, writer)

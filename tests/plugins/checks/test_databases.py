@@ -24,6 +24,7 @@ from tests.plugins.checks.servers import (
     look,
     serving,
     silence,
+    took,
 )
 from tests.waiting import eventually
 
@@ -108,7 +109,8 @@ async def test_a_payload_reaches_the_address_that_was_judged_and_no_other(postgr
     with pytest.raises(Rejected, match=r"leads to 127\.0\.0\.1"):
         await look(probe, is_ours=False)
     assert (await look(probe, is_ours=False, allow=LOOPBACK)).ok
-    came, answers = served.connections, []
+    came = served.connections
+    answers: list[str] = []
 
     async def rebinding(host, port):
         answers.append("127.0.0.2" if not answers else "127.0.0.1")
@@ -264,7 +266,7 @@ async def test_what_is_no_redis_or_not_there_is_down_and_a_payload_may_not_reach
     with pytest.raises(Rejected, match=r"leads to 127\.0\.0\.1"):
         await look(probe, is_ours=False)
     assert (await look(probe, is_ours=False, allow=LOOPBACK)).ok
-    answers = []
+    answers: list[str] = []
 
     async def rebinding(host, port):
         answers.append("127.0.0.2" if not answers else "127.0.0.1")
@@ -287,7 +289,7 @@ async def test_an_answer_that_never_ends_is_read_no_further_than_to_its_limit(an
     async with serving(endless) as served:
         found = await look(Redis(host="cache.example", port=served.port, timeout=20))
     assert found.verdict == "answers with more than 262,144 bytes"
-    assert found.response_ms < 10_000
+    assert took(found) < 10_000
 
 
 async def test_an_interrupt_ends_a_look_at_a_silent_server_at_once():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 import windlass_checks
+from windlass import Concurrency, HealthSection
 from windlass.testing import Harness, OperationRejected, Rung, check_handler_keeps_contract
 from windlass_checks import CheckHandler, ChecksSettings, records
 from windlass_checks.handler import Check
 from windlass_checks.health import section
-from windlass_checks.judging import Result, Rules
+from windlass_checks.judging import Result, Rules, Shown, fold
 from windlass_checks.probes import Tcp
 from windlass_checks.records import About, Stored
 from windlass_checks.settings import TransitionTask
@@ -21,6 +23,17 @@ from tests.plugins.checks.servers import http, page, serving, silence
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ABOUT = About("tcp", "db.example:5432", "look at its log", 60.0, 10.0)
+
+
+def said(found: HealthSection | None) -> HealthSection:
+    assert found is not None
+    return found
+
+
+async def known(harness: Harness) -> Stored:
+    stored = await records.read(harness.documents, "db")
+    assert stored is not None
+    return stored
 
 
 def site(served, **fields) -> dict:
@@ -91,7 +104,7 @@ async def test_a_name_of_the_configuration_is_not_for_others():
 
 async def test_a_warning_is_told_and_kept():
     stored = Stored(shown="up", last=Result(at=NOON, ok=True, verdict="200 OK", warning="certificate ends in 3 days"))
-    lines = section({"site": stored}, NOON).lines
+    lines = said(section({"site": stored}, NOON)).lines
     assert [(line.name, line.value, line.is_alarming) for line in lines] == [
         ("site", "certificate ends in 3 days", True)
     ]
@@ -115,10 +128,10 @@ async def test_an_attempt_after_a_crash_records_its_task_once():
     }
     async with Harness(windlass_checks, settings=settings) as harness:
         first = await harness.run("Check", {"check": "db"})
-        stored = await records.read(harness.documents, "db")
+        stored = await known(harness)
         again = Again(first.task, harness.documents)
         handler = harness.kinds["Check"]
-        outcome = await handler.run(again, handler.payload_type(check="db"))
+        outcome: Any = await cast("Any", handler.run(again, handler.payload_type(check="db")))
         assert (await records.read(harness.documents, "db")) == stored
     assert outcome.result["state"] == "down"
     assert again.made == [("Notify", "transition")]
@@ -162,7 +175,7 @@ async def test_results_at_once_are_all_kept_and_the_newest_one_counts():
         folded = await asyncio.gather(
             *(records.record(harness.documents, "db", one, rules, ABOUT) for one in reversed(results))
         )
-        stored = await records.read(harness.documents, "db")
+        stored = await known(harness)
         kept = await records.history(harness.documents, "db")
     assert [one.task for one in kept] == list(range(1, 31))
     assert stored.last == results[-1]
@@ -176,7 +189,7 @@ async def test_the_history_ends_after_a_hundred():
             await records.record(harness.documents, "db", result(True, number, number), Rules(), ABOUT)
         kept = await records.history(harness.documents, "db")
         assert [one.task for one in kept] == list(range(5, 105))
-        stored = await records.read(harness.documents, "db")
+        stored = await known(harness)
         assert len(stored.recent) == 24
 
 
@@ -236,7 +249,7 @@ async def test_a_check_is_run_and_forgotten_by_its_name():
 
 
 async def test_the_overview_counts_them_and_names_those_that_need_a_look():
-    def stored(shown: str, seconds: float, **fields) -> Stored:
+    def stored(shown: Shown, seconds: float, **fields) -> Stored:
         last = Result(at=NOON - timedelta(seconds=seconds), ok=shown == "up", verdict="connection refused")
         since = NOON - timedelta(minutes=12)
         return Stored(shown=shown, since=since, last=last, advice="look at its log", every=60.0, timeout=10.0, **fields)
@@ -247,7 +260,7 @@ async def test_the_overview_counts_them_and_names_those_that_need_a_look():
         "shop": stored("flapping", 5),
         "site": stored("up", 5),
     }
-    found = section(checks, NOON)
+    found = said(section(checks, NOON))
     assert found.summary == "1 up, 1 down, 1 flapping, 1 overdue"
     assert [(line.name, line.value) for line in found.lines] == [
         ("db", "down for 12 min: connection refused; look at its log"),
@@ -265,16 +278,19 @@ async def test_the_overview_reads_what_is_kept():
         for number in range(150):
             found = Result(at=now, ok=True, verdict="fine", task=number)
             await records.record(harness.documents, f"check-{number}", found, Rules(), ABOUT)
-        assert (await harness.health()).summary == "150 up"
+        assert said(await harness.health()).summary == "150 up"
 
 
 def test_the_first_time_that_something_is_up_makes_no_task():
-    state = records.fold(Stored(), result(True, 0, 1), Rules())
+    state = fold(Stored(), result(True, 0, 1), Rules())
     assert state.transition is not None
     assert child_of("db", TransitionTask(kind="Notify"), state.transition) is None
     assert child_of("db", None, state.transition) is None
-    down = records.fold(Stored(), result(False, 0, 1), Rules(fail_after=1)).transition
-    assert child_of("db", TransitionTask(kind="Notify"), down).kind == "Notify"
+    down = fold(Stored(), result(False, 0, 1), Rules(fail_after=1)).transition
+    assert down is not None
+    child = child_of("db", TransitionTask(kind="Notify"), down)
+    assert child is not None
+    assert child.kind == "Notify"
 
 
 def test_check_keeps_the_contract_of_handlers():
@@ -292,6 +308,6 @@ def test_what_is_asked_twice_is_looked_at_once():
     assert handler.concurrency(asked(check="site")) is None
     probe = Tcp(host="a", port=1)
     assert handler.coalesce_key(asked(probe=probe, name="x")) is None
-    assert handler.concurrency(asked(probe=probe, name="x")).key == "check x"
+    assert handler.concurrency(asked(probe=probe, name="x")) == Concurrency("check x")
     assert handler.concurrency(asked(probe=probe)) is None
     assert Check("x", probe, Rules(), is_ours=False).about.target == "a:1"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from windlass_checks.judging import LATE, POINTS, Result, Rules, State, fold, in_words, is_overdue
+from windlass_checks.judging import LATE, POINTS, Result, Rules, Shown, State, fold, in_words, is_overdue
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ def result(ok: bool, minute: float, task: int = 1) -> Result:
 USUAL = Rules()
 
 
-def play(marks: str, rules: Rules = USUAL) -> tuple[State, list[str], list[str]]:
+def play(marks: str, rules: Rules = USUAL) -> tuple[State, list[Shown], list[str]]:
     """A result a minute, "+" or "-": the last state, what was shown after each, and what was told."""
     state, shown, told = State(), [], []
     for minute, mark in enumerate(marks):
@@ -110,6 +110,7 @@ def test_a_clock_that_was_far_ahead_does_not_silence_the_others():
 
 def test_what_was_not_heard_of_for_three_intervals_is_overdue():
     state = play("+")[0]
+    assert state.last is not None
     at = state.last.at
     assert not is_overdue(state, 60, 10, at + timedelta(seconds=240))
     assert is_overdue(state, 60, 10, at + timedelta(seconds=251))

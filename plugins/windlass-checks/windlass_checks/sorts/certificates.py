@@ -16,7 +16,9 @@ from windlass_checks.durations import said
 def context(ca: str, *, verify: bool, protocol: str = "") -> ssl.SSLContext:
     """What a connection trusts: `ca` as PEM, else the system's authorities.  Read once: the system's take 20 ms.
 
-    `protocol` is what is asked for by ALPN; a server may hang up on one it does not speak.  Raises `Rejected` for a PEM that is none.
+    `protocol` is what is asked for by ALPN; a server may hang up on one it does not speak.
+
+    Raises `Rejected` for a PEM that is none.
     """
     try:
         made = ssl.create_default_context(cadata=ca or None)

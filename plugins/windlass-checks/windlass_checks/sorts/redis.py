@@ -67,7 +67,7 @@ class Pinned(Connection):
 
     async def _connect(self) -> None:
         await super()._connect()  # type: ignore[no-untyped-call]
-        self._reader = Bounded(self._reader)
+        self._reader = Bounded(self._reader)  # type: ignore[assignment, arg-type]
 
 
 async def look(look: Look, probe: Redis) -> Finding:
