@@ -74,7 +74,11 @@ async def _find_out(look: Look, probe: AnyProbe) -> Finding:
 
 
 async def _end(looking: asyncio.Future[Finding]) -> None:
-    """Cancel it until it has ended: `asyncio.wait_for` of Python 3.11, which libraries use, can lose a cancellation."""
+    """Cancel it until it has ended.
+
+    Once is not enough: `asyncio.wait_for` of Python 3.11, which libraries use, can lose a cancellation, and psycopg takes
+    the first one to ask the server for an end of the query, for which it would wait ten seconds.
+    """
     while not looking.done():
         looking.cancel()
         await asyncio.wait({looking}, timeout=AGAIN)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import socket
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -18,7 +14,6 @@ from windlass_checks.probes import Postgres
 from windlass_checks.text import one_line
 from windlass_checks.way import NoSuchHost
 
-T = TypeVar("T")
 Connection = psycopg.AsyncConnection[Any]
 
 NOWHERE = os.path.join(os.devnull, "none")
@@ -45,7 +40,7 @@ async def look(look: Look, probe: Postgres) -> Finding:
     except (NoSuchHost, psycopg.Error) as error:
         return look.down(_in_words(error))
     try:
-        return await _at_once(connection, _asked(look, probe, connection))
+        return await _asked(look, probe, connection)
     except psycopg.Error as error:
         return look.down(_in_words(error))
     finally:
@@ -108,23 +103,6 @@ def _first(cursor: psycopg.AsyncCursor[Any]) -> str | None:
         return None
     value = result.get_value(0, 0)
     return None if value is None else value.decode(errors="replace")
-
-
-async def _at_once(connection: Connection, work: Coroutine[Any, Any, T]) -> T:
-    """As `await work`, but a cancellation ends it at once.
-
-    psycopg asks the server to cancel the query first, and gives it ten seconds to answer: one that is down needs them
-    all.  So it sees a connection that breaks instead.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin:
-            twin.shutdown(socket.SHUT_RDWR)
-        await asyncio.wait({task})
-        task.cancelled() or task.exception()  # looked at, so that the loop does not report it as forgotten
-        raise
 
 
 def _in_words(error: Exception) -> str:
