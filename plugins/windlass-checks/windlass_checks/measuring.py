@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
 from windlass import Context, Rejected
@@ -14,21 +15,22 @@ from windlass_checks.look import Finding, Look
 from windlass_checks.probes import AnyProbe, Disk, Dns, Http, Ping, Postgres, Process, Redis, Tcp
 from windlass_checks.secrets import Secrets
 from windlass_checks.settings import ChecksSettings
-from windlass_checks.sorts import disk, dns, http, ping, postgres, process, redis, tcp
 from windlass_checks.text import one_line
 from windlass_checks.way import Resolve, Way, by_system
 
-SORTS: dict[type[AnyProbe], Callable[[Look, Any], Awaitable[Finding]]] = {
-    Http: http.look,
-    Tcp: tcp.look,
-    Dns: dns.look,
-    Ping: ping.look,
-    Disk: disk.look,
-    Process: process.look,
-    Postgres: postgres.look,
-    Redis: redis.look,
-}
+LookFor = Callable[[Look, Any], Awaitable[Finding]]
 
+SORTS: dict[type[AnyProbe], str] = {
+    Http: "http",
+    Tcp: "tcp",
+    Dns: "dns",
+    Ping: "ping",
+    Disk: "disk",
+    Process: "process",
+    Postgres: "postgres",
+    Redis: "redis",
+}
+_imported: dict[str, LookFor] = {}
 
 AGAIN = 0.1
 """Seconds between two cancellations."""
@@ -48,8 +50,9 @@ class Measuring:
         `is_ours`: the operator named what is looked at.  Raises `Rejected` when the look can't be made.
         """
         way = Way(None if is_ours else self._guard, self._guard, self._resolve)
+        look_for = await _sort_of(probe)
         look = Look(way, self._secrets, probe.timeout)
-        looking = asyncio.ensure_future(_find_out(look, probe))
+        looking = asyncio.ensure_future(_find_out(look_for, look, probe))
         interrupted = asyncio.ensure_future(ctx.cancelled.wait())
         try:
             await asyncio.wait({looking, interrupted}, timeout=probe.timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -63,9 +66,20 @@ class Measuring:
             await _end(looking)
 
 
-async def _find_out(look: Look, probe: AnyProbe) -> Finding:
+async def _sort_of(probe: AnyProbe) -> LookFor:
+    """Its module, imported when it is first needed and beside the loop: their libraries together take a second.
+
+    Every worker process of a node imports this plugin, and none of them ever looks.
+    """
+    name = f"windlass_checks.sorts.{SORTS[type(probe)]}"
+    if name not in _imported:
+        _imported[name] = (await asyncio.to_thread(import_module, name)).look
+    return _imported[name]
+
+
+async def _find_out(look_for: LookFor, look: Look, probe: AnyProbe) -> Finding:
     try:
-        found = await SORTS[type(probe)](look, probe)
+        found = await look_for(look, probe)
     except aside.StillHangs as error:
         return look.down(str(error))
     except Refused as refused:
@@ -76,8 +90,8 @@ async def _find_out(look: Look, probe: AnyProbe) -> Finding:
 async def _end(looking: asyncio.Future[Finding]) -> None:
     """Cancel it until it has ended.
 
-    Once is not enough: `asyncio.wait_for` of Python 3.11, which libraries use, can lose a cancellation, and psycopg takes
-    the first one to ask the server for an end of the query, for which it would wait ten seconds.
+    Once is not enough: `asyncio.wait_for` of Python 3.11, which libraries use, can lose a cancellation, and psycopg
+    takes the first one to ask the server for an end of the query, for which it would wait ten seconds.
     """
     while not looking.done():
         looking.cancel()

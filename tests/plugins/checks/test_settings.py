@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
 import windlass_checks
@@ -156,6 +159,14 @@ def test_lengths_of_time_are_read(written, seconds):
 def test_lengths_of_time_are_said_in_whole_units():
     lengths = (0, 59.9, 60, 7_199, 7_200, 86_400 * 12.9)
     assert [said(length) for length in lengths] == ["0 s", "59 s", "1 min", "1 h", "2 h", "12 d"]
+
+
+def test_the_plugin_is_imported_without_the_libraries_of_its_probes():
+    """Every worker process imports it, and none of them looks: the libraries together take a second."""
+    code = "import sys, windlass_checks; print([name for name in sys.argv[1:] if name in sys.modules])"
+    heavy = ["httpx", "httpcore", "dns", "psycopg", "redis", "cryptography", "icmplib", "psutil"]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 async def test_two_plugins_can_not_both_bring_a_kind_check():

@@ -63,7 +63,7 @@ class Pinned(httpcore.AsyncNetworkBackend):
 
 
 async def look(look: Look, probe: Http) -> Finding:
-    first = url = check_url(probe.url)
+    first = url = _parsed(probe.url)
     for hops in range(probe.redirects + 1):
         page = await _page(look, probe, first, url)
         if isinstance(page, Finding):
@@ -71,8 +71,8 @@ async def look(look: Look, probe: Http) -> Finding:
         if not _leads_on(probe, page.status, page.location):
             return await _judge(look, probe, page, hops)
         try:
-            url = check_url(str(url.join(page.location)))
-        except (ValueError, httpx.InvalidURL):
+            url = _parsed(str(url.join(page.location)))
+        except (Rejected, httpx.InvalidURL, UnicodeError):
             return look.down(f"redirects to {one_line(page.location)}, which is no page")
     return look.down(f"redirects more than {probe.redirects} times, at last to {one_line(str(url))}")
 
@@ -188,6 +188,17 @@ async def _unreachable(look: Look, probe: Http, way: Way, url: httpx.URL, error:
 
 def _leads_on(probe: Http, status: int, location: str) -> bool:
     return bool(probe.redirects) and status in MOVED and bool(location)
+
+
+def _parsed(url: str) -> httpx.URL:
+    """Raises `Rejected` for what is no URL that may be looked at."""
+    try:
+        check_url(url)
+        parsed = httpx.URL(url)
+        assert parsed.host  # raises for a name that only looks like one
+    except (ValueError, httpx.InvalidURL) as error:
+        raise Rejected(f"url: {url!r} is no URL: {error}") from None
+    return parsed
 
 
 def _authority(probe: Http) -> str:
