@@ -15,6 +15,7 @@ COMMANDS = ("run-script", "enqueue", "active", "show", "watch", "logs", "explain
 NOUNS = {
     "tasks": "list show watch logs explain enqueue run-script interrupt retry reprioritize",
     "history": "list show",
+    "scripts": "list show versions save delete run",
     "schedules": "list show create update delete pause resume run ticks",
     "pools": "list show resize pause resume",
     "kinds": "list show pause resume",
