@@ -15,9 +15,10 @@ from windlass import Door, Handler, HealthSection, Operation, Schedule, Section,
 
 from windlass_checks.handler import CheckHandler
 from windlass_checks.health import section_of
-from windlass_checks.operations import CheckOperations
+from windlass_checks.operations import MOST, CheckOperations
 from windlass_checks.payload import CheckPayload
-from windlass_checks.settings import ChecksSettings
+from windlass_checks.records import everything
+from windlass_checks.settings import ChecksSettings, ConfiguredCheck
 
 __all__ = ["CheckHandler", "CheckPayload", "ChecksSettings"]
 
@@ -32,8 +33,13 @@ def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
     return [CheckHandler(settings.of(ChecksSettings))]
 
 
+_configured: list[ConfiguredCheck] = []
+"""Those of the last boot in this process, for `windlass_startup`, which is handed no settings."""
+
+
 @hookimpl
 def windlass_register_schedules(settings: Settings) -> Iterable[Schedule]:
+    _configured[:] = settings.of(ChecksSettings).check
     return [
         Schedule(
             f"check.{check.name}",
@@ -42,8 +48,19 @@ def windlass_register_schedules(settings: Settings) -> Iterable[Schedule]:
             payload={"check": check.name},
             pool=check.pool,
         )
-        for check in settings.of(ChecksSettings).check
+        for check in _configured
     ]
+
+
+@hookimpl
+async def windlass_startup(kernel: Door) -> None:
+    """What nobody has looked at yet is looked at now: the first tick of a daily check is a day away."""
+    if not _configured:
+        return
+    known = {name async for name, _ in everything(kernel.documents, MOST)}
+    for check in _configured:
+        if check.name not in known and not check.pool:
+            await kernel.enqueue(CheckHandler.kind, {"check": check.name})
 
 
 @hookimpl

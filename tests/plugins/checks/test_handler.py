@@ -224,10 +224,9 @@ async def test_a_check_is_run_and_forgotten_by_its_name():
     probe = {"type": "tcp", "host": "db.example", "port": 5432}
     async with Harness(windlass_checks, settings={"checks": {"check": [{"name": "db", "probe": probe}]}}) as harness:
         answer = await harness.call("run", {"name": "db"})
-        assert [(made.kind, made.payload, made.coalesce_key) for made in harness.made] == [
-            ("Check", {"check": "db"}, "check db")
-        ]
-        assert answer == {"name": "db", "task": 1}
+        made = harness.made[-1]
+        assert (made.kind, made.payload, made.coalesce_key) == ("Check", {"check": "db"}, "check db")
+        assert answer == {"name": "db", "task": made.task}
         await records.record(harness.documents, "db", result(True, 0, 1), Rules(), ABOUT)
         assert (await harness.call("show", {"name": "db"}))["check"]["state"] == "up"
         await harness.call("forget", {"name": "db"})
@@ -241,6 +240,18 @@ async def test_a_check_is_run_and_forgotten_by_its_name():
         ):
             with pytest.raises(OperationRejected, match=words):
                 await harness.call(operation, {"name": "dbx"})
+
+
+async def test_what_nobody_has_looked_at_is_looked_at_when_a_server_starts(store: Store):
+    probe = {"type": "tcp", "host": "db.example", "port": 5432}
+    checks = [{"name": name, "probe": probe} for name in ("db", "shop")] + [
+        {"name": "disk", "probe": {"type": "disk", "path": "/"}, "pool": "agent:web-01"}
+    ]
+    harness = Harness(windlass_checks, settings=of(*checks))
+    await records.record(harness.documents, "shop", result(True, 0, 1), Rules(), ABOUT)
+    async with harness:
+        made = [(one.payload, one.trigger, one.initiator) for one in harness.made]
+    assert made == [({"check": "db"}, "startup", "Scheduler")]
 
 
 # --- the overview

@@ -195,7 +195,8 @@ def _parsed(url: str) -> httpx.URL:
     try:
         check_url(url)
         parsed = httpx.URL(url)
-        assert parsed.host  # raises for a name that only looks like one
+        if not parsed.host:  # asked for here, because it raises for a name that only looks like one
+            raise ValueError("it names no host")
     except (ValueError, httpx.InvalidURL) as error:
         raise Rejected(f"url: {url!r} is no URL: {error}") from None
     return parsed

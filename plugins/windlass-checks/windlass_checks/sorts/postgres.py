@@ -106,6 +106,6 @@ def _first(cursor: psycopg.AsyncCursor[Any]) -> str | None:
 
 
 def _in_words(error: Exception) -> str:
-    """What the server said last, without what libpq puts before it."""
-    text = " ".join(str(error).split())
-    return one_line(text.rpartition(" failed: ")[2] or text) or "the connection broke"
+    """What the server said, without what libpq puts before it, and the advice it puts behind."""
+    first = (str(error).strip().splitlines() or [""])[0]
+    return one_line(first.rpartition(" failed: ")[2] or first) or "the connection broke"
