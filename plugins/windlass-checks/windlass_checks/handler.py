@@ -62,6 +62,10 @@ class CheckHandler(Handler[CheckPayload]):
         """Whoever asks for a configured check that waits already gets the one look."""
         return f"check {payload.check}" if payload.check else None
 
+    def merge(self, payload: CheckPayload, other: CheckPayload) -> CheckPayload:
+        """A caller may name any key.  One that names a configured check's must not put a probe of his in its place."""
+        return payload if payload.check and not other.check else other
+
     def concurrency(self, payload: CheckPayload) -> Concurrency | None:
         return Concurrency(f"check {payload.name}") if payload.name else None
 

@@ -49,7 +49,8 @@ def _line(name: str, state: str, stored: Stored, now: datetime) -> HealthLine:
     assert stored.last is not None
     if state == "overdue":
         silent = said((now - stored.last.at).total_seconds())
-        return HealthLine(name, f"nothing heard for {silent}, last {stored.shown}: is its schedule paused?", True)
+        words = f"nothing heard for {silent}, last {stored.shown}"
+        return HealthLine(name, f"{words}: is its schedule paused, or is it no more (checks.forget)?", True)
     if state == "warning":
         return HealthLine(name, stored.last.warning, True)
     lasting = f" for {said((now - stored.since).total_seconds())}" if stored.since is not None else ""

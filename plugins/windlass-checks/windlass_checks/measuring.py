@@ -18,7 +18,7 @@ from windlass_checks.settings import ChecksSettings
 from windlass_checks.text import one_line
 from windlass_checks.way import Resolve, Way, by_system
 
-LookFor = Callable[[Look, Any], Awaitable[Finding]]
+LookAt = Callable[[Look, Any], Awaitable[Finding]]
 
 SORTS: dict[type[AnyProbe], str] = {
     Http: "http",
@@ -30,7 +30,7 @@ SORTS: dict[type[AnyProbe], str] = {
     Postgres: "postgres",
     Redis: "redis",
 }
-_imported: dict[str, LookFor] = {}
+_imported: dict[str, LookAt] = {}
 
 AGAIN = 0.1
 """Seconds between two cancellations."""
@@ -50,9 +50,9 @@ class Measuring:
         `is_ours`: the operator named what is looked at.  Raises `Rejected` when the look can't be made.
         """
         way = Way(None if is_ours else self._guard, self._guard, self._resolve)
-        look_for = await _sort_of(probe)
+        look_at = await _sort_of(probe)
         look = Look(way, self._secrets, probe.timeout)
-        looking = asyncio.ensure_future(_find_out(look_for, look, probe))
+        looking = asyncio.ensure_future(_find_out(look_at, look, probe))
         interrupted = asyncio.ensure_future(ctx.cancelled.wait())
         try:
             await asyncio.wait({looking, interrupted}, timeout=probe.timeout, return_when=asyncio.FIRST_COMPLETED)
@@ -66,20 +66,20 @@ class Measuring:
             await _end(looking)
 
 
-async def _sort_of(probe: AnyProbe) -> LookFor:
+async def _sort_of(probe: AnyProbe) -> LookAt:
     """Its module, imported when it is first needed and beside the loop: their libraries together take a second.
 
     Every worker process of a node imports this plugin, and none of them ever looks.
     """
     name = f"windlass_checks.sorts.{SORTS[type(probe)]}"
     if name not in _imported:
-        _imported[name] = (await asyncio.to_thread(import_module, name)).look
+        _imported[name] = (await asyncio.to_thread(import_module, name)).look_at
     return _imported[name]
 
 
-async def _find_out(look_for: LookFor, look: Look, probe: AnyProbe) -> Finding:
+async def _find_out(look_at: LookAt, look: Look, probe: AnyProbe) -> Finding:
     try:
-        found = await look_for(look, probe)
+        found = await look_at(look, probe)
     except aside.StillHangs as error:
         return look.down(str(error))
     except Refused as refused:

@@ -212,7 +212,7 @@ async def interrupted(probe: AnyProbe, started: Callable[[], bool], **options: A
     work = asyncio.ensure_future(measuring.measure(ctx, probe, is_ours=True))  # type: ignore[arg-type]
     await eventually(started)
     ctx.cancelled.set()
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(3.0):
         assert await work is None
     left = {task for task in asyncio.all_tasks() - before if "measur" in repr(task) or "look" in repr(task)}
     if left:

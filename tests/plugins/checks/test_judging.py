@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from windlass_checks.judging import LATE, POINTS, Result, Rules, Shown, State, fold, in_words, is_overdue
 
@@ -127,6 +127,7 @@ rules = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(histories, rules)
 def test_in_any_history_the_state_is_what_the_newest_results_say(history, rules):
     state, now, seen = State(), 0.0, []
@@ -150,6 +151,7 @@ def test_in_any_history_the_state_is_what_the_newest_results_say(history, rules)
         assert state.streak >= 1
 
 
+@settings(deadline=None)
 @given(histories, rules, st.floats(0, LATE.total_seconds() / 60))
 def test_in_any_history_a_late_result_changes_nothing(history, rules, lateness):
     state, now = State(), 0.0

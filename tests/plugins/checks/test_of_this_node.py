@@ -76,7 +76,7 @@ async def test_a_file_system_that_hangs_is_told_and_not_asked_again(monkeypatch)
     finally:
         gate.set()
     await eventually(lambda: not aside._under_way)
-    assert (await look(probe)).ok
+    assert (await look(Disk(path="/mnt/nfs"))).ok
 
 
 async def test_what_a_call_beside_the_loop_raises_is_raised_where_it_is_awaited():
@@ -173,7 +173,7 @@ async def test_an_interrupt_ends_a_look_at_a_disk_that_hangs(monkeypatch):
     ctx = Asked()
     asyncio.get_running_loop().call_later(0.05, ctx.cancelled.set)
     try:
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(3):
             with pytest.raises(AssertionError):
                 await look(Disk(path="/mnt/nfs2", timeout=30), ctx=ctx)
     finally:

@@ -11,7 +11,7 @@ from windlass_checks.probes import Disk
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
-async def look(look: Look, probe: Disk) -> Finding:
+async def look_at(look: Look, probe: Disk) -> Finding:
     look.doing = f"asking the file system of {probe.path}"
     try:
         usage = await aside.call(f"the file system of {probe.path}", lambda: psutil.disk_usage(probe.path))

@@ -18,7 +18,7 @@ from windlass_checks.way import NoSuchHost
 SHOWN = 5
 
 
-async def look(look: Look, probe: Dns) -> Finding:
+async def look_at(look: Look, probe: Dns) -> Finding:
     try:
         resolver = await _resolver(look, probe)
     except NoSuchHost as error:

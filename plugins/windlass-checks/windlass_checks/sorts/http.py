@@ -62,7 +62,7 @@ class Pinned(httpcore.AsyncNetworkBackend):
         return await self._target.first(attempt)
 
 
-async def look(look: Look, probe: Http) -> Finding:
+async def look_at(look: Look, probe: Http) -> Finding:
     first = url = _parsed(probe.url)
     for hops in range(probe.redirects + 1):
         page = await _page(look, probe, first, url)

@@ -19,7 +19,7 @@ NOT_ALLOWED = (
 )
 
 
-async def look(look: Look, probe: Ping) -> Finding:
+async def look_at(look: Look, probe: Ping) -> Finding:
     look.doing = f"looking up {probe.host}"
     try:
         target = await look.way.find(probe.host, None)

@@ -34,7 +34,7 @@ LAG = """
 """
 
 
-async def look(look: Look, probe: Postgres) -> Finding:
+async def look_at(look: Look, probe: Postgres) -> Finding:
     try:
         connection = await _connected(look, probe)
     except (NoSuchHost, psycopg.Error) as error:

@@ -13,7 +13,7 @@ from windlass_checks.probes import Process
 LONGEST_PID = 32
 
 
-async def look(look: Look, probe: Process) -> Finding:
+async def look_at(look: Look, probe: Process) -> Finding:
     look.doing = "looking through the processes"
     if probe.name:
         count = await aside.call(f"the processes named {probe.name}", lambda: _named(probe.name))

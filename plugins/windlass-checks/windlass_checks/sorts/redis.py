@@ -70,7 +70,7 @@ class Pinned(Connection):
         self._reader = Bounded(self._reader)  # type: ignore[assignment, arg-type]
 
 
-async def look(look: Look, probe: Redis) -> Finding:
+async def look_at(look: Look, probe: Redis) -> Finding:
     connection: AbstractConnection | None = None
     try:
         connection = await _connected(look, probe)

@@ -14,7 +14,7 @@ from windlass_checks.way import NoSuchHost
 LARGEST_BANNER = 4_096
 
 
-async def look(look: Look, probe: Tcp) -> Finding:
+async def look_at(look: Look, probe: Tcp) -> Finding:
     look.doing = f"looking up {probe.host}"
     try:
         target = await look.way.find(probe.host, probe.port)
