@@ -25,9 +25,10 @@ _INHERITED = ("PATH", "HOME", "KRB5CCNAME", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """`where` is for people.  `environment` is all that a program needs to know."""
+    """`where` (a database at a server) and `server` are for people.  `environment` is all that a program needs."""
 
     where: str
+    server: str
     conninfo: str = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
@@ -42,7 +43,7 @@ class Login:
         """The same server, another database."""
         environment = {**self.environment, "PGDATABASE": database}
         conninfo = make_conninfo(self.conninfo, dbname=database)
-        return Login(_place(conninfo), conninfo, environment, self.secrets)
+        return Login(*_place(conninfo), conninfo, environment, self.secrets)
 
     @contextmanager
     def connected(self) -> Iterator[psycopg.Connection]:
@@ -73,7 +74,7 @@ def login_of(dsn: str, named: str) -> Login:
     environment |= {variables[key]: value for key, value in values.items() if key in variables}
     secrets = tuple(value for key, value in values.items() if key in secret_names and value)
     conninfo = make_conninfo("", **({"connect_timeout": "10"} | values))
-    return Login(_place(conninfo), conninfo, {**environment, "LC_ALL": "C", "PGCONNECT_TIMEOUT": "10"}, secrets)
+    return Login(*_place(conninfo), conninfo, {"PGCONNECT_TIMEOUT": "10", **environment, "LC_ALL": "C"}, secrets)
 
 
 def _read(path: str, field_name: str) -> str:
@@ -97,9 +98,9 @@ def _known_to_libpq() -> tuple[dict[str, str], set[str]]:
     return variables, {option.keyword.decode() for option in options if option.dispchar == b"*"}
 
 
-def _place(conninfo: str) -> str:
+def _place(conninfo: str) -> tuple[str, str]:
     values = conninfo_to_dict(conninfo)
     host = values.get("host") or values.get("hostaddr") or "the local socket"
     port = f":{values['port']}" if values.get("port") and not str(host).startswith("/") else ""
     database = values.get("dbname") or values.get("user") or "the user's own"
-    return f"database {database} at {host}{port}"
+    return f"database {database} at {host}{port}", f"{host}{port}"

@@ -45,7 +45,7 @@ def restore_database(
         _check_version(connection, server, holds)
         ctx.stage("restoring")
         complaints = _restore(ctx, stop, scratch, programs, archive, manifest.raw)
-        ctx.step(f"restored into {name} on {server.where}, which is dropped again", errors=len(complaints))
+        ctx.step(f"restored into {name} at {server.server}, which is dropped again", errors=len(complaints))
         ctx.stage("counting rows")
         with stop.ending(connection.cancel_safe):
             found = count_rows(connection, ctx.progress)
@@ -92,7 +92,7 @@ def _check_version(connection: psycopg.Connection, server: Login, holds: Databas
     here, there = connection.info.server_version // 10_000, _major(holds.server_version)
     if here < there:
         raise Rejected(
-            f"verify_dsn_file: {server.where} is PostgreSQL {here}, and can't take a dump of PostgreSQL {there}; "
+            f"verify_dsn_file: {server.server} is PostgreSQL {here}, and can't take a dump of PostgreSQL {there}; "
             "name a server of that version or newer"
         )
 
