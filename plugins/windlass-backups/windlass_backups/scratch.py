@@ -21,6 +21,12 @@ from psycopg import sql
 from windlass_backups.login import Login
 from windlass_backups.snapshot import prepare
 
+# The server itself refuses to drop one that is in use, but only after five seconds of waiting.
+_UNUSED = """
+select d.datname from pg_database d where d.datname like 'windlass_verify_%'
+  and not exists (select from pg_stat_activity a where a.datid = d.oid)
+"""
+
 _DATABASE = re.compile(r"windlass_verify_\d+_\d+")
 _FOLDER = re.compile(r"windlass-verify-\d+-\d+")
 
@@ -45,11 +51,10 @@ def scratch_database(server: Login, name: str) -> Iterator[tuple[Login, psycopg.
 
 
 def sweep_databases(admin: psycopg.Connection) -> None:
-    """Drop those that nobody is connected to; the server itself refuses the others."""
-    rows = admin.execute("select datname from pg_database where datname like 'windlass_verify_%'").fetchall()
-    for (name,) in rows:
+    """Drop those that nobody is connected to."""
+    for (name,) in admin.execute(_UNUSED).fetchall():
         if _DATABASE.fullmatch(name):
-            with suppress(psycopg.Error):  # it is in use, or somebody else's
+            with suppress(psycopg.Error):  # it came into use, or is somebody else's
                 admin.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(name)))
 
 

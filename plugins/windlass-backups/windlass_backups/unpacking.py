@@ -35,8 +35,8 @@ def restore_tree(
         unpacking(archive) as packed,
         unpacking(index) as lines,
     ):
-        unpacker = _Unpacker(folder, stop, Meter(ctx, stop, manifest.raw))
-        differences = unpacker.compare(packed, lines)
+        unpacker = _Unpacker(folder, stop)
+        differences = unpacker.compare(_Heeding(packed, Meter(ctx, stop, manifest.raw)), lines)
     found = unpacker.files
     ctx.step(f"{found:,} of {holds.files:,} files unpacked, {size(unpacker.size)}, and removed again")
     if found != holds.files:
@@ -45,18 +45,32 @@ def restore_tree(
     return differences
 
 
+class _Heeding:
+    """The archive as tarfile reads it; an interrupt gets in with every read, also in the middle of a large file."""
+
+    def __init__(self, packed: Unpacked, meter: Meter) -> None:
+        self._packed = packed
+        self._meter = meter
+        self._read = 0
+
+    def read(self, wanted: int = CHUNK) -> bytes:
+        self._meter.heed(self._read)
+        data = self._packed.read(wanted)
+        self._read += len(data)
+        return data
+
+
 class _Unpacker:
-    def __init__(self, folder: Path, stop: Stop, meter: Meter) -> None:
+    def __init__(self, folder: Path, stop: Stop) -> None:
         self._folder = folder
         self._stop = stop
-        self._meter = meter
         self.files = 0
         self.size = 0
 
-    def compare(self, packed: Unpacked, lines: Iterable[bytes]) -> list[str]:
+    def compare(self, packed: _Heeding, lines: Iterable[bytes]) -> list[str]:
         differences = []
         try:
-            with tarfile.open(fileobj=packed, mode="r|", bufsize=CHUNK) as tar:
+            with tarfile.open(fileobj=cast("Unpacked", packed), mode="r|", bufsize=CHUNK) as tar:
                 for line, wanted in zip_longest(self._unpacked(tar), _listed(lines)):
                     if line != wanted:
                         differences.append(_difference(line, wanted))
@@ -67,7 +81,6 @@ class _Unpacker:
     def _unpacked(self, tar: tarfile.TarFile) -> Iterator[Line]:
         """What each entry is once it is on the disk, as the index would list it."""
         for member in tar:
-            self._meter.heed(member.offset)
             yield self._line(tar, member)
             tar.members.clear()  # type: ignore[attr-defined]
 
