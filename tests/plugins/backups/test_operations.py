@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 
 import pytest
 import windlass_backups
@@ -41,7 +42,7 @@ async def test_backups_are_listed_newest_first_and_page_by_page(place, settings)
         of_tape = await harness.call("list", {"target": "tape"})
     names = [each["backup"] for each in whole["backups"]]
     assert names == [f"{s}/{backup(d + (0.5 if s == 'home' else 0)).stamp}" for d in range(5) for s in ("main", "home")]
-    assert sum(pages, []) == names
+    assert list(chain(*pages)) == names
     assert (after, whole["next"]) == ("", "")
     assert {each["source"] for each in of_home["backups"]} == {"home"}
     assert [each["bad"] for each in of_home["backups"]] == [False, False, True, False, False]
@@ -139,7 +140,7 @@ def test_health_tells_the_last_good_backup_of_each_source_and_what_is_overdue(pl
 def test_a_tree_that_could_not_be_read_as_a_whole_needs_a_look(place):
     holds = Tree("/m", 1, 1, 0, 1, 0, 0, 0, unreadable=3, index_sha256="")
     told = section(place, replace(backup(0.1), holds=holds, started=NOW - timedelta(hours=2.4)))
-    assert told.lines == () or told.summary == "1 of 1 needs a look"
+    assert told.summary == "1 of 1 needs a look"
     assert "3 unreadable" in told.lines[0].value
 
 

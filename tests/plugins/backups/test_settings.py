@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import windlass_backups
-from windlass.testing import BootError, Harness, PayloadInvalid, check_handler_keeps_contract
-from windlass_backups import Backup, BackupsSettings, VerifyBackup
+from windlass import Rejected
+from windlass.testing import Harness, PayloadInvalid, check_handler_keeps_contract
+from windlass_backups import Backup, BackupsSettings, VerifyBackup, VerifyPayload
+from windlass_backups.choosing import choose_source, choose_target, wanted
 from windlass_backups.planning import longest_gap, schedules
 from windlass_backups.settings import DirectorySource, PostgresSource, Target
 
@@ -42,49 +46,62 @@ def test_a_mistake_in_the_configuration_stops_the_start_and_is_told(section, mes
         Harness(windlass_backups, settings={"backups": section})
 
 
-def test_a_schedule_that_is_wrong_stops_the_start():
-    with pytest.raises(BootError, match=r"schedule backups\.a\.disk: cron 'daily' has 1 fields, not five"):
-        # The kernel checks it, when it learns of the schedules.
-        from windlass.core.schedules import check_schedule
-
-        settings = BackupsSettings(sources={"a": DirectorySource(path="/h", cron="daily")}, targets=targets("disk"))
-        try:
-            check_schedule(next(schedules(settings)))
-        except ValueError as error:
-            raise BootError(str(error)) from error
-
-
 def targets(*names: str) -> dict[str, Target]:
     return {name: Target(path=f"/backups/{name}") for name in names}
 
 
+NAMED = BackupsSettings(
+    sources={"main": DirectorySource(path="/m", targets=["disk"]), "home": DirectorySource(path="/h")},
+    targets={"disk": Target(path="/nowhere/disk"), "tape": Target(path="/nowhere/tape")},
+)
+
+
+def named(source: str, target: str) -> str:
+    """The target, as Backup looks for it."""
+    choose_source(NAMED, source)
+    return choose_target(NAMED, source, target)
+
+
 @pytest.mark.parametrize(
-    ("kind", "payload", "message"),
+    ("source", "target", "message"),
     [
-        ("Backup", {"source": "mian"}, "source: there is no 'mian' in .*; did you mean 'main'"),
-        ("Backup", {"source": "zzz"}, "there are: home, main"),
-        ("Backup", {"source": "../../etc"}, "there is no '../../etc'"),
-        ("Backup", {"source": "main", "target": "disc"}, "target: there is no 'disc' in .*; did you mean 'disk'"),
-        ("Backup", {"source": "home"}, "target: home goes to disk, tape; name one of them"),
-        ("VerifyBackup", {"source": "mian"}, "did you mean 'main'"),
-        ("VerifyBackup", {"source": "main"}, "there is no backup of main yet; make one first"),
-        ("VerifyBackup", {"backup": "main/yesterday"}, "a name is source/time, such as"),
-        ("VerifyBackup", {"backup": "main/../../x"}, "a name is source/time"),
-        ("VerifyBackup", {"backup": "main/2026-11-22T15-00-00.000Z"}, "there is no .* in disk, tape; backups.list"),
+        ("mian", "", r"^source: there is no 'mian' in \[plugins.backups.sources\]; did you mean 'main'"),
+        ("zzz", "", "there are: home, main"),
+        ("../../etc", "", "there is no '../../etc'"),
+        ("main", "disc", "^target: there is no 'disc' in .*; did you mean 'disk'"),
+        ("main", "../tape", "^target: there is no '../tape'"),
+        ("home", "", "^target: home goes to disk, tape; name one of them"),
+    ],
+)
+def test_a_name_that_is_not_configured_is_refused_with_the_nearest_that_is(source, target, message):
+    with pytest.raises(Rejected, match=message):
+        named(source, target)
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ({"source": "mian"}, "did you mean 'main'"),
+        ({"source": "main"}, "there is no backup of main yet; make one first"),
+        ({"source": "main", "target": "disc"}, "did you mean 'disk'"),
+        ({"backup": "main/yesterday"}, "a name is source/time, such as"),
+        ({"backup": "main/../../x"}, "a name is source/time"),
+        ({"backup": "mian/2026-11-22T15-00-00.000Z"}, "did you mean 'main'"),
+        ({"backup": "main/2026-11-22T15-00-00.000Z"}, "there is no .* in disk, tape; backups.list"),
     ],
     ids=str,
 )
-async def test_a_payload_names_what_is_configured_or_is_refused_with_the_nearest(place, kind, payload, message):
-    (place.path / "tape").mkdir()
-    sources = {"main": TREE | {"targets": ["disk"]}, "home": TREE}
-    settings = place.settings(sources, targets={"tape": {"path": str(place.path / "tape")}})
-    async with Harness(windlass_backups, settings=settings) as harness:
-        run = await harness.run(kind, payload, within=60)
-    run.assert_failed()
-    import re
+def test_a_backup_that_is_not_there_is_refused_with_what_to_do(payload, message):
+    with pytest.raises(Rejected, match=message):
+        wanted(NAMED, VerifyPayload(**payload))
 
-    assert re.search(message, run.message), run.message
-    assert place.shelf("main") == place.shelf("home") == []
+
+@pytest.mark.parametrize("kind", ["Backup", "VerifyBackup"])
+async def test_a_wrong_name_fails_the_task_at_once_and_nothing_is_made(place, kind):
+    async with Harness(windlass_backups, settings=place.settings({"main": TREE})) as harness:
+        run = await harness.run(kind, {"source": "mian"}, within=60)
+    run.assert_failed("source: there is no 'mian'")
+    assert os.listdir(place.disk) == []
 
 
 @pytest.mark.parametrize(
