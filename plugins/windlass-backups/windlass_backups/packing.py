@@ -107,8 +107,8 @@ def unpacking(path: Path) -> Iterator[Unpacked]:
         raise Damaged(f"{path.name} can't be decompressed: {error}") from error
 
 
-def check_stored(path: Path, stored: int, sha256: str, heed: Callable[[int], None]) -> None:
-    """Raises Damaged when the file is not the one that was stored: another size, another checksum, or none."""
+def check_stored(path: Path, stored: int | None, sha256: str, heed: Callable[[int], None]) -> None:
+    """Raises Damaged when the file is not the one that was stored: gone, of another size (if known), or checksum."""
     found, digest = 0, hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -118,7 +118,7 @@ def check_stored(path: Path, stored: int, sha256: str, heed: Callable[[int], Non
                 digest.update(data)
     except FileNotFoundError:
         raise Damaged(f"{path.name} is not there") from None
-    if found != stored:
+    if stored is not None and found != stored:
         raise Damaged(f"{path.name} has {found} bytes; the manifest says {stored}")
     if digest.hexdigest() != sha256:
         raise Damaged(f"the SHA-256 of {path.name} is {digest.hexdigest()}; the manifest says {sha256}")

@@ -17,8 +17,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from windlass import failpoint
+
 from windlass_backups.manifest import MANIFEST, Manifest, encode_manifest, read_manifest
 from windlass_backups.trouble import Trouble
+
+WRITTEN = failpoint("backups.written", "a backup is on the disk, and has not got its name")
+KEPT = failpoint("backups.kept", "a backup has got its name, and nobody was told")
+LEAVING = failpoint("backups.leaving", "a backup has lost its name, and is still on the disk")
 
 INDEX = "index.jsonl.zst"
 _STAMP = r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z"
@@ -123,6 +129,8 @@ class Shelf:
             folder.rename(leaving)
         except OSError as error:
             raise Trouble(f"{folder}: {error.strerror}") from error
+        if LEAVING:
+            LEAVING()
         shutil.rmtree(leaving, ignore_errors=True)
 
 
@@ -137,9 +145,13 @@ class Draft:
         """From now on it is a backup, whatever happens.  Its other files are on the disk already."""
         _write(self.folder / MANIFEST, encode_manifest(manifest))
         _sync(self.folder)
+        if WRITTEN:
+            WRITTEN()
         self.folder.rename(self._final)
         self.is_kept = True
         _sync(self._final.parent)
+        if KEPT:
+            KEPT()
         with suppress(OSError):  # our own folder may just have been made
             _sync(self._final.parent.parent)
 

@@ -87,7 +87,7 @@ class VerifyBackup(Handler[VerifyPayload]):
         if isinstance(holds, Database):
             assert server is not None
             return restore_database(ctx, stop, server, self._settings.pg_bin, archive, manifest)
-        check_stored(index, index.stat().st_size, holds.index_sha256, lambda _: stop.check())
+        check_stored(index, None, holds.index_sha256, lambda _: stop.check())
         return restore_tree(ctx, stop, self._settings.scratch, archive, index, manifest)
 
     def _server(self, name: str) -> Login:

@@ -105,6 +105,29 @@ async def test_nothing_is_removed_when_the_new_one_fails(place, tmp_path):
     assert place.shelf("home") == sorted(folder.name for folder in old)
 
 
+@pytest.mark.parametrize(
+    ("place_of_death", "whole", "partial"),
+    [("backups.written", 1, 0), ("backups.kept", 2, 0), ("backups.leaving", 1, 1)],
+)
+async def test_a_crash_at_any_instant_leaves_a_whole_backup_or_a_partial(
+    place, tmp_path, monkeypatch, place_of_death, whole, partial
+):
+    (tmp_path / "home").mkdir()
+    put(place, backup(100, source="home"))
+    targets = {"disk": {"path": str(place.disk), "keep": 1}}
+    settings = place.settings({"home": {"type": "directory", "path": str(tmp_path / "home")}}, targets=targets)
+    monkeypatch.setenv("WINDLASS_FAILPOINTS", f"{place_of_death}=exit")
+    async with Harness(windlass_backups, settings=settings) as harness:
+        (await harness.run("Backup", {"source": "home"}, within=60)).assert_retries("the worker process exited")
+        listed = await harness.call("list")
+    assert len(listed["backups"]) == whole
+    assert len([name for name in place.shelf("home") if name.endswith(".partial")]) == partial
+    monkeypatch.delenv("WINDLASS_FAILPOINTS")
+    async with Harness(windlass_backups, settings=settings) as harness:
+        run = await harness.run("Backup", {"source": "home"}, within=60)
+    assert place.shelf("home") == [run.assert_succeeded().result["backup"].removeprefix("home/")]
+
+
 def test_a_manifest_is_written_anew_as_a_whole(place):
     made = backup(1)
     put(place, made)

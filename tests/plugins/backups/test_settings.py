@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import tomllib
+from pathlib import Path
 
+import msgspec
 import pytest
 import windlass_backups
 from windlass import Rejected
@@ -44,6 +48,14 @@ DISK = {"disk": {"path": "/backups"}}
 def test_a_mistake_in_the_configuration_stops_the_start_and_is_told(section, message):
     with pytest.raises(Exception, match=message):
         Harness(windlass_backups, settings={"backups": section})
+
+
+def test_the_example_of_the_guide_is_a_configuration():
+    guide = (Path(__file__).parents[3] / "docs" / "backups.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    settings = msgspec.convert(tomllib.loads(example)["plugins"]["backups"], BackupsSettings)
+    assert sorted(settings.sources) == ["home", "main"]
+    assert len(list(schedules(settings))) == 4
 
 
 def targets(*names: str) -> dict[str, Target]:

@@ -399,3 +399,11 @@ def test_a_full_target_is_a_failure_that_says_so_and_leaves_nothing(place, tmp_p
     assert message.startswith("target disk: /mnt/home is full: No space left on device after ")
     assert "make room, or keep fewer backups" in message
     assert left == []
+
+
+async def test_an_index_that_is_gone_is_damage(place, tree):
+    async with Harness(windlass_backups, settings=source(place, tree)) as harness:
+        (await harness.run("Backup", {"source": "home"}, within=WITHIN)).assert_succeeded()
+        (place.folder("home") / "index.jsonl.zst").unlink()
+        proof = await harness.run("VerifyBackup", {"source": "home"}, within=WITHIN)
+    proof.assert_failed("index.jsonl.zst is not there")
