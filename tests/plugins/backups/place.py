@@ -22,7 +22,7 @@ class Place:
         self.scratch = path / "scratch"
         self.scratch.mkdir()
 
-    def settings(self, sources: dict[str, Any], **more: Any) -> dict[str, Any]:
+    def settings(self, sources: dict[str, Any], **more: Any) -> dict[str, dict[str, Any]]:
         """The table `[plugins]` with these sources and the target disk."""
         targets = {"disk": {"path": str(self.disk)}} | more.pop("targets", {})
         return {"backups": {"sources": sources, "targets": targets, "scratch": str(self.scratch)} | more}

@@ -13,7 +13,7 @@ from windlass.testing import ArgumentInvalid, Harness, OperationRejected, RoleTo
 from windlass_backups import BackupsSettings
 from windlass_backups.health import described, standings
 from windlass_backups.manifest import Tree
-from windlass_backups.settings import DirectorySource, Target
+from windlass_backups.settings import DirectorySource, Source, Target
 
 from tests.plugins.backups.test_retention import NOW, backup, put
 
@@ -110,7 +110,7 @@ async def test_run_and_verify_make_tasks_of_what_there_is(place, settings):
 def section(place, *manifests, every="24h"):
     for manifest in manifests:
         put(place, manifest)
-    sources = {"main": DirectorySource(path="/m", every=every)}
+    sources: dict[str, Source] = {"main": DirectorySource(path="/m", every=every)}
     settings = BackupsSettings(sources=sources, targets={"disk": Target(path=str(place.disk))})
     return described(standings(settings), NOW, settings)
 

@@ -13,6 +13,8 @@ from windlass_backups.retention import superfluous
 from windlass_backups.settings import Target
 from windlass_backups.shelf import Shelf, stamp_of
 
+from tests.plugins.backups.place import Place
+
 NOW = datetime(2026, 11, 22, 15, tzinfo=UTC)
 
 
@@ -67,7 +69,7 @@ def test_why_one_goes_is_said():
     assert [why for _, why in going] == ["there are 4 newer ones", "older than 2 days"]
 
 
-def put(place, manifest: Manifest) -> Path:
+def put(place: Place, manifest: Manifest) -> Path:
     folder = place.disk / manifest.source / manifest.stamp
     folder.mkdir(parents=True)
     (folder / manifest.file).write_bytes(b"x")

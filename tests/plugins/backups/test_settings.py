@@ -15,7 +15,7 @@ from windlass.testing import Harness, PayloadInvalid, check_handler_keeps_contra
 from windlass_backups import Backup, BackupsSettings, VerifyBackup, VerifyPayload
 from windlass_backups.choosing import choose_source, choose_target, wanted
 from windlass_backups.planning import longest_gap, schedules
-from windlass_backups.settings import DirectorySource, PostgresSource, Target
+from windlass_backups.settings import DirectorySource, PostgresSource, Source, Target
 
 TREE = {"type": "directory", "path": "/home"}
 DISK = {"disk": {"path": "/backups"}}
@@ -157,7 +157,7 @@ def test_both_kinds_keep_the_contract_of_handlers(place, tmp_path):
 
 
 def test_each_source_is_scheduled_to_each_of_its_targets():
-    sources = {
+    sources: dict[str, Source] = {
         "main": PostgresSource(dsn_file="/d", every="24h", verify_cron="0 5 * * 0", zone="Europe/Berlin"),
         "home": DirectorySource(path="/h", cron="30 2 * * *", targets=["tape"]),
         "asked": DirectorySource(path="/a"),

@@ -26,6 +26,7 @@ from windlass_backups.stopping import Stop
 from windlass_backups.trouble import Trouble
 from windlass_backups.walking import Entry, Tree
 
+from tests.plugins.backups.place import Place
 from tests.plugins.backups.recording import Recording
 
 ROOT = Path(__file__).parents[3]
@@ -63,11 +64,11 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def source(place, tree: Path, **more: Any) -> dict[str, Any]:
+def source(place: Place, tree: Path, **more: Any) -> dict[str, Any]:
     return place.settings({"home": {"type": "directory", "path": str(tree)} | more})
 
 
-def unpacked(place, into: Path) -> Path:
+def unpacked(place: Place, into: Path) -> Path:
     """What a person gets who unpacks the backup with any tar."""
     with (
         unpacking(place.folder("home") / "home.tar.zst") as packed,
@@ -77,7 +78,7 @@ def unpacked(place, into: Path) -> Path:
     return into
 
 
-def names(place, tmp_path: Path) -> set[str]:
+def names(place: Place, tmp_path: Path) -> set[str]:
     there = unpacked(place, tmp_path / "unpacked")
     return {str(path.relative_to(there)) for path in there.rglob("*")}
 
