@@ -58,11 +58,12 @@ def database(postgres: str) -> Iterator[str]:
         admin.execute(f"drop database if exists {name} with (force)".encode())
         admin.execute(f"create database {name} template template0".encode())
         dsn = make_conninfo(postgres, dbname=name, password=PASSWORD)
+        mark = f"PGHOST={conninfo_to_dict(postgres)['host']}"
         try:
             with psycopg.connect(dsn, autocommit=True) as connection:
                 connection.execute(FILLED.encode())
             yield dsn
-            assert [process.cmdline() for process in processes(f"PGPASSWORD={PASSWORD}")] == []
+            assert [process.command for process in processes(mark)] == []
         finally:
             admin.execute(f"drop database {name} with (force)".encode())
 
@@ -86,7 +87,3 @@ def main(place: Place, database: str, postgres: str) -> dict[str, Any]:
         {"main": {"type": "postgres", "dsn_file": place.dsn_file("main", database)}},
         verify_dsn_file=place.dsn_file("verify", make_conninfo(postgres, password=PASSWORD)),
     )
-
-
-def name_of(dsn: str) -> str:
-    return str(conninfo_to_dict(dsn)["dbname"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psutil
+from windlass.testing import Harness, Run
 from windlass_backups.programs import fitting, installed
 
 SERVER_MAJOR = 18
@@ -74,11 +77,36 @@ class Place:
         path.write_bytes(data)
 
 
-def processes(of: str) -> Iterator[psutil.Process]:
+async def warm(harness: Harness) -> None:
+    """Have its worker process started, so that what is to happen after so many seconds does."""
+    (await harness.run("Backup", {"source": "nothing"}, within=60)).assert_failed("there is no 'nothing'")
+
+
+@asynccontextmanager
+async def under_way(harness: Harness, kind: str, **more: Any) -> AsyncIterator[asyncio.Task[Run]]:
+    """A task of the source main that runs beside the block; one that fails does not wait for it."""
+    task = asyncio.create_task(harness.run(kind, {"source": "main"}, within=60, **more))
+    try:
+        yield task
+    except BaseException:
+        task.cancel()
+        await asyncio.wait([task])
+        raise
+
+
+class Seen(NamedTuple):
+    name: str
+    parent: int
+    command: list[str]
+
+
+def processes(of: str) -> list[Seen]:
     """All whose environment holds this text."""
+    seen = []
     for process in psutil.process_iter():
         try:
             if of in "\0".join(f"{name}={value}" for name, value in process.environ().items()):
-                yield process
-        except psutil.Error:
-            continue
+                seen.append(Seen(process.name(), process.ppid(), process.cmdline()))
+        except (psutil.Error, OSError):
+            continue  # it has just ended
+    return seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 
 import psutil
@@ -18,7 +17,7 @@ from windlass_backups.programs import Programs, fitting, installed
 from windlass_backups.restoring import differing
 
 from tests.plugins.backups.conftest import PASSWORD, TABLES
-from tests.plugins.backups.place import SERVER_MAJOR, processes
+from tests.plugins.backups.place import SERVER_MAJOR, processes, under_way
 from tests.waiting import eventually
 
 WITHIN = 60
@@ -69,12 +68,14 @@ async def test_the_counts_and_the_dump_are_of_one_moment_while_others_write(plac
         with psycopg.connect(database) as writer:
             # What is counted is not locked: only pg_dump waits.
             writer.execute("lock table only measured in access exclusive mode")
-            running = asyncio.create_task(harness.run("Backup", {"source": "main"}, within=WITHIN))
-            await eventually(lambda: waits_for_a_lock(database), WITHIN)
-            with psycopg.connect(database, autocommit=True) as another:
-                another.execute("insert into people select n, 'late' from generate_series(2001, 2005) n")
-            assert who_sees_the_password() == []
-        (await running).assert_succeeded()
+            async with under_way(harness, "Backup") as running:
+                await eventually(lambda: waits_for_a_lock(database), WITHIN)
+                with psycopg.connect(database, autocommit=True) as another:
+                    another.execute("insert into people select n, 'late' from generate_series(2001, 2005) n")
+                seen = who_sees_the_password()
+                writer.rollback()
+                (await running).assert_succeeded()
+        assert seen == []
         proof = await harness.run("VerifyBackup", {"source": "main"}, within=WITHIN)
     proof.assert_succeeded()
     assert place.manifest("main")["holds"]["tables"]["public.people"] == 1000
@@ -88,8 +89,8 @@ def waits_for_a_lock(dsn: str) -> bool:
 
 def who_sees_the_password() -> list[list[str]]:
     """Command lines that hold it; and pg_dump must be there, with it in its environment, or this says nothing."""
-    knowing = list(processes(f"PGPASSWORD={PASSWORD}"))
-    assert any("pg_dump" in process.name() for process in knowing), knowing
+    knowing = processes(f"PGPASSWORD={PASSWORD}")
+    assert any("pg_dump" in process.name for process in knowing), knowing
     lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     return [line for line in lines if PASSWORD in " ".join(line)]
 

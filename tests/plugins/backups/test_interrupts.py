@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 import windlass_backups
+from psycopg.conninfo import conninfo_to_dict
 from windlass.testing import Harness, Rung
 
-from tests.plugins.backups.conftest import PASSWORD
-from tests.plugins.backups.place import processes
+from tests.plugins.backups.place import processes, under_way, warm
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +30,7 @@ SLOW = {"level": 19}
 NODE = """
 import asyncio, json, sys
 import windlass_backups
+from psycopg.conninfo import conninfo_to_dict
 from windlass.testing import Harness
 
 async def main():
@@ -58,12 +58,15 @@ def written(place) -> int:
     return sum(path.stat().st_size for path in place.disk.glob("main/.*.partial/main.*.zst"))
 
 
-def dumping() -> list[str]:
-    return [process.name() for process in processes(f"PGPASSWORD={PASSWORD}")]
+@pytest.fixture
+def dumping(postgres: str) -> Callable[[], list[str]]:
+    """The names of all processes that were told where this session's server is."""
+    mark = f"PGHOST={conninfo_to_dict(postgres)['host']}"
+    return lambda: [process.name for process in processes(mark)]
 
 
 @pytest.mark.parametrize("moment", ["connecting", "counting rows", "dumping"])
-async def test_an_interrupt_at_any_stage_leaves_nothing(place, main, big, moment):
+async def test_an_interrupt_at_any_stage_leaves_nothing(place, main, big, moment, dumping):
     async with Harness(windlass_backups, settings=with_more(main, **SLOW)) as harness:
         run = await harness.run("Backup", {"source": "main"}, interrupt_at=moment, within=WITHIN)
     run.assert_canceled(by=Rung.ASKED)
@@ -72,19 +75,19 @@ async def test_an_interrupt_at_any_stage_leaves_nothing(place, main, big, moment
     assert dumping() == []
 
 
-async def test_an_interrupt_in_the_middle_of_a_dump_ends_pg_dump_and_removes_what_was_written(place, main, big):
+async def test_an_interrupt_in_the_middle_of_a_dump_ends_it_and_removes_what_was_written(place, main, big, dumping):
     async with Harness(windlass_backups, settings=with_more(main, **SLOW)) as harness:
         await warm(harness)
-        running = asyncio.create_task(harness.run("Backup", {"source": "main"}, interrupt_after=1.5, within=WITHIN))
-        await eventually(lambda: written(place) > 100_000 and "pg_dump" in dumping())
-        run = await running
+        async with under_way(harness, "Backup", interrupt_after=1.5) as running:
+            await eventually(lambda: written(place) > 100_000 and "pg_dump" in dumping())
+            run = await running
     run.assert_canceled(by=Rung.ASKED)
     assert run.progress[-1].current > 0
     assert run.seconds < 1.5 + 3.0
     assert (place.shelf("main"), dumping()) == ([], [])
 
 
-async def test_a_pg_dump_that_ignores_sigterm_ends_with_all_it_started(place, main):
+async def test_a_pg_dump_that_ignores_sigterm_ends_with_all_it_started(place, main, dumping):
     settings = with_more(main, pg_bin=[place.programs(pg_dump=HANGS)])
     async with Harness(windlass_backups, settings=settings) as harness:
         await warm(harness)
@@ -94,56 +97,46 @@ async def test_a_pg_dump_that_ignores_sigterm_ends_with_all_it_started(place, ma
     assert (place.shelf("main"), dumping()) == ([], [])
 
 
-async def test_an_interrupt_in_the_middle_of_a_restore_leaves_no_scratch_database(place, main, scratches):
+async def test_an_interrupt_in_the_middle_of_a_restore_leaves_no_scratch_database(place, main, scratches, dumping):
     settings = with_more(main, pg_bin=[place.programs(pg_restore=SLEEPS)])
     async with Harness(windlass_backups, settings=settings) as harness:
         (await harness.run("Backup", {"source": "main"}, within=WITHIN)).assert_succeeded()
-        running = asyncio.create_task(
-            harness.run("VerifyBackup", {"source": "main"}, interrupt_after=1.5, within=WITHIN)
-        )
-        await eventually(lambda: scratches() and "pg_restore" in dumping())
-        run = await running
+        async with under_way(harness, "VerifyBackup", interrupt_after=1.5) as running:
+            await eventually(lambda: scratches() and "pg_restore" in dumping())
+            run = await running
     run.assert_canceled(by=Rung.ASKED)
     assert (scratches(), dumping()) == ([], [])
     assert place.manifest("main")["verified"] is None, "an interrupt proves nothing"
 
 
-async def test_what_a_killed_worker_left_is_cleaned_up_after_it(place, main, big):
-    async with Harness(windlass_backups, settings=with_more(main, **SLOW)) as harness:
-        running = asyncio.create_task(harness.run("Backup", {"source": "main"}, within=WITHIN))
+async def test_what_a_killed_worker_left_is_cleaned_up_after_it(place, main, big, dumping, postgres):
+    slow = with_more(main, **SLOW)
+    async with Harness(windlass_backups, settings=slow) as harness, under_way(harness, "Backup") as running:
         await eventually(lambda: written(place) > 100_000)
-        kill_the_worker()
+        kill_the_worker(postgres)
         run = await running
     run.assert_retries("SIGKILL")
     assert (place.shelf("main"), dumping()) == ([], [])
     assert run.cleanups == 1
 
 
-async def test_the_scratch_database_of_a_killed_worker_is_dropped_after_it(place, main, scratches):
+async def test_the_scratch_database_of_a_killed_worker_is_dropped_after_it(place, main, scratches, dumping, postgres):
     settings = with_more(main, pg_bin=[place.programs(pg_restore=SLEEPS)])
     async with Harness(windlass_backups, settings=settings) as harness:
         (await harness.run("Backup", {"source": "main"}, within=WITHIN)).assert_succeeded()
-        running = asyncio.create_task(harness.run("VerifyBackup", {"source": "main"}, within=WITHIN))
-        await eventually(lambda: scratches() and "pg_restore" in dumping())
-        kill_the_worker()
-        run = await running
+        async with under_way(harness, "VerifyBackup") as running:
+            await eventually(lambda: scratches() and "pg_restore" in dumping())
+            kill_the_worker(postgres)
+            run = await running
     run.assert_retries("SIGKILL")
     assert (scratches(), dumping()) == ([], [])
 
 
-def kill_the_worker() -> None:
+def kill_the_worker(postgres: str) -> None:
     """The process that runs the task: the parent of what it started."""
-    (child,) = [process for process in processes(f"PGPASSWORD={PASSWORD}") if process.ppid() != 1 and is_first(process)]
-    os.kill(child.ppid(), signal.SIGKILL)
-
-
-def is_first(process) -> bool:
-    return process.name() in ("pg_dump", "pg_restore")
-
-
-async def warm(harness: Harness) -> None:
-    """Have its worker process started, so that what is to happen when does."""
-    (await harness.run("Backup", {"source": "nothing"}, within=WITHIN)).assert_failed("there is no 'nothing'")
+    mark = f"PGHOST={conninfo_to_dict(postgres)['host']}"
+    (child,) = [each for each in processes(mark) if each.name in ("pg_dump", "pg_restore")]
+    os.kill(child.parent, signal.SIGKILL)
 
 
 @contextmanager
@@ -156,7 +149,7 @@ def server(settings, kind: str) -> Iterator[subprocess.Popen[bytes]]:
             node.kill()
 
 
-async def test_after_kill_9_of_the_server_nothing_goes_on_and_the_next_run_removes_what_is_left(place, main, big):
+async def test_after_kill_9_of_the_server_nothing_goes_on_and_the_next_run_cleans_up(place, main, big, dumping):
     with server(with_more(main, **SLOW), "Backup") as node:
         await eventually(lambda: written(place) > 100_000 and "pg_dump" in dumping(), WITHIN)
         node.kill()
@@ -165,6 +158,7 @@ async def test_after_kill_9_of_the_server_nothing_goes_on_and_the_next_run_remov
     assert left.endswith(".partial")
     (place.disk / "main" / "notes.partial").write_text("somebody's own")
     async with Harness(windlass_backups, settings=main) as harness:
+        await warm(harness)  # so that the next task has another number than the dead one
         run = await harness.run("Backup", {"source": "main"}, within=WITHIN)
         listed = await harness.call("list")
     run.assert_succeeded().assert_step("removed 1 unfinished backup that an earlier run left behind")
@@ -172,7 +166,7 @@ async def test_after_kill_9_of_the_server_nothing_goes_on_and_the_next_run_remov
     assert place.shelf("main") == sorted([run.result["backup"].removeprefix("main/"), "notes.partial"])
 
 
-async def test_the_scratch_database_of_a_killed_server_is_swept_by_the_next_proof(place, main, scratches):
+async def test_the_scratch_database_of_a_killed_server_is_swept_by_the_next_proof(place, main, scratches, dumping):
     async with Harness(windlass_backups, settings=main) as harness:
         (await harness.run("Backup", {"source": "main"}, within=WITHIN)).assert_succeeded()
     with server(with_more(main, pg_bin=[place.programs(pg_restore=SLEEPS)]), "VerifyBackup") as node:
@@ -199,13 +193,13 @@ async def test_a_scratch_database_that_somebody_uses_is_not_swept(place, main, p
             admin.execute(f"drop database {name} with (force)".encode())
 
 
-async def test_two_never_write_the_same_backups_at_once(place, main):
+async def test_two_never_write_the_same_backups_at_once(place, main, dumping):
     settings = with_more(main, pg_bin=[place.programs(pg_dump=SLEEPS)])
     async with Harness(windlass_backups, settings=settings) as harness:
         await warm(harness)
-        first = asyncio.create_task(harness.run("Backup", {"source": "main"}, interrupt_after=1.5, within=WITHIN))
-        await eventually(lambda: "pg_dump" in dumping())
-        second = await harness.run("Backup", {"source": "main"}, within=WITHIN)
-        assert len(place.shelf("main")) == 1, "the draft of the first is not taken from it"
-        await first
+        async with under_way(harness, "Backup", interrupt_after=1.5) as first:
+            await eventually(lambda: "pg_dump" in dumping())
+            second = await harness.run("Backup", {"source": "main"}, within=WITHIN)
+            assert len(place.shelf("main")) == 1, "the draft of the first is not taken from it"
+            await first
     second.assert_retries("another process is writing a backup of main to disk")
