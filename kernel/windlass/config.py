@@ -21,6 +21,8 @@ from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
 
 S = TypeVar("S", bound=msgspec.Struct)
+MOST_SLOTS = 100_000
+"""Of a pool."""
 
 
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -208,8 +210,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"configuration: node.leak_limit must be at least 0, not {config.node.leak_limit}")
     _check_server(config.server)
     for pool, slots in config.node.pools.items():
-        if slots < 1:
-            raise ConfigError(f"configuration: node.pools.{pool} must be at least 1, not {slots}")
+        if not 1 <= slots <= MOST_SLOTS:
+            raise ConfigError(f"configuration: node.pools.{pool} must be from 1 to {MOST_SLOTS}, not {slots}")
 
 
 def _check_server(config: ServerConfig) -> None:

@@ -24,14 +24,18 @@ from typing import Any, ClassVar, Generic, TypedDict, TypeVar, Unpack, get_args
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.core.deadlines import NONE as NO_DEADLINES
 from windlass.core.deadlines import Deadlines
 from windlass.core.interrupts import Graces
 from windlass.core.poison import USUAL_LIMIT
 from windlass.core.retry import RetryPolicy
+from windlass.documents import BlockingDocuments, Documents
 from windlass.errors import BadHandler
 
 P = TypeVar("P")
+
+ROLES = (Role.SUBMITTER, Role.OPERATOR, Role.ADMIN)
 
 
 class Success(msgspec.Struct, frozen=True):
@@ -162,6 +166,8 @@ class Context(ABC):
     task: TaskInfo
     cancelled: asyncio.Event
     """Set when somebody asked for an interrupt: the polite rung of the ladder.  End soon, any way you like."""
+    documents: Documents
+    """Those of the handler's plugin.  What a superseded attempt writes is refused."""
 
     @abstractmethod
     async def stage(self, name: str) -> None:
@@ -215,6 +221,8 @@ class BlockingContext(ABC):
     task: TaskInfo
     cancelled: threading.Event
     """Set when somebody asked for an interrupt: look at `is_set()`, or sleep with `wait(seconds)`."""
+    documents: BlockingDocuments
+    """As `Context.documents`."""
 
     @abstractmethod
     def stage(self, name: str) -> None:
@@ -253,6 +261,12 @@ class Handler(ABC, Generic[P]):
     """Where it runs: "inline", "thread", "process", or one that a plugin registers.
 
     Empty: inline when `run` is `async def`, in a process when it is a plain `def`.
+    """
+    role: ClassVar[Role] = Role.SUBMITTER
+    """The least role that may enqueue, schedule or retry it: SUBMITTER, OPERATOR or ADMIN.
+
+    Above SUBMITTER it is privileged: each enqueue by a caller has a row in the audit log.  What plugins and tasks make
+    by themselves is trusted.
     """
     retry: ClassVar[RetryPolicy] = RetryPolicy()
     graces: ClassVar[Graces] = Graces()
@@ -314,6 +328,9 @@ def check_handler(handler: object) -> Handler[Any]:
         raise BadHandler(f'{name} has no kind: set `kind = "…"` on the class')
     if getattr(handler, "payload_type", None) is None:
         raise BadHandler(f"{name} does not name its payload: subclass Handler[YourPayload]")
+    if handler.role not in ROLES:
+        known = ", ".join(f"Role.{role.name}" for role in ROLES)
+        raise BadHandler(f"{name}.role must be one of {known}, not {handler.role!r}")
     if not inspect.iscoroutinefunction(handler.cleanup):
         raise BadHandler(f"{name}.cleanup must be `async def`: it runs on the node's event loop")
     return handler

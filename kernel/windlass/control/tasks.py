@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
@@ -41,14 +42,14 @@ class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.Task
         self, request: tasks_service_pb2.RetryTaskRequest, context: Any
     ) -> tasks_service_pb2.EnqueueResponse:
         task = convert.read_id(request.name, "tasks")
-        noted = note(request, request.name)
+        noted = note(request, request.name, request.reason)
         await scope.check_task(self._kernel.library, task)
         return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id, noted))
 
     @answers
     async def Reprioritize(self, request: tasks_service_pb2.ReprioritizeRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        noted = note(request, request.name)
+        noted = note(request, request.name, request.reason)
         await scope.check_task(self._kernel.library, task)
         await self._kernel.reprioritize(task, request.priority, noted)
         return await self._task(task)
@@ -70,8 +71,10 @@ class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.Task
             if facts.state.final:
                 return
             raise InvalidArgument("after_sequence is beyond every event of this task", field="after_sequence")
-        async for event in self._kernel.watches.follow(task, request.after_sequence):
-            yield convert.event(event)
+        # Closed here, not when the collector comes by: a reader that goes away frees what it held at once.
+        async with aclosing(self._kernel.watches.follow(task, request.after_sequence)) as events:
+            async for event in events:
+                yield convert.event(event)
 
     async def _task(self, task: int) -> task_pb2.Task:
         return convert.task(await self._found(task))

@@ -14,7 +14,7 @@ import msgspec
 
 from windlass.core.filters import Filter, parse_filter
 from windlass.errors import InvalidArgument
-from windlass.host.admission import Admission, Caller, Request, check_priority
+from windlass.host.admission import HIGHEST_PRIORITY, Admission, Caller, Request, check_priority
 from windlass.host.bulk_kinds import POOL, BulkHandler, BulkReprioritize, Order
 from windlass.host.enqueuer import Enqueuer
 from windlass.store.facts import Asked, Interrupted, Note, Receipt, TaskFacts
@@ -23,6 +23,8 @@ from windlass.store.port import MOST_COUNTED, Library
 HIGHEST_RATE = 1_000
 SAMPLES = 5
 LONGEST_LABEL = 90
+METHOD = "windlass.v1.Tasks/BulkRetry"
+"""What the audit log names where a bulk retry makes a task of a privileged kind."""
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -51,10 +53,14 @@ class Bulk:
         return Preview(min(count, MOST_COUNTED), count > MOST_COUNTED, samples)
 
     async def ask(self, kind: type[BulkHandler], order: Order, caller: Caller, request_id: str, note: Note) -> Receipt:
-        """Makes the task that does it.  One of a scoped caller works in a pool of its own, where it can be seen."""
+        """Makes the task that does it.  One of a scoped caller works in a pool of its own, where it can be seen.
+
+        There it goes before the others: what waits in line may be what it is to stop.
+        """
         request = Request(
             kind=kind.kind,
-            pool=min(order.pools, default=POOL),
+            pool=min((pool for pool in order.pools if self._admission.knows(pool)), default=POOL),
+            priority=HIGHEST_PRIORITY,
             payload=msgspec.json.encode(order),
             trigger="operator",
             request_id=request_id,
@@ -91,6 +97,7 @@ class Acts(Protocol):
         request_id: str = "",
         note: Note | None = None,
         labels: Mapping[str, str] | None = None,
+        witness: Note | None = None,
     ) -> Receipt: ...
 
 
@@ -110,5 +117,7 @@ class Deeds:
 
     async def retry(self, order: Order, task: int, bulk: int, request_id: UUID) -> None:
         labels = {"bulk": f"tasks/{bulk}", "reason": order.reason[:LONGEST_LABEL]}
-        who = Caller(order.by, order.origin, pools=frozenset(order.pools))
-        await self._kernel.retry(task, who, str(request_id), labels=labels)
+        who = Caller(order.by, order.origin, order.role, frozenset(order.pools))
+        request = msgspec.json.encode({"bulk": f"tasks/{bulk}"}).decode()
+        witness = Note(order.by, order.credential, order.role, METHOD, f"tasks/{task}", order.reason, request)
+        await self._kernel.retry(task, who, str(request_id), labels=labels, witness=witness)

@@ -24,9 +24,11 @@ from windlass.host.admission import Admission
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
 from windlass.host.completer import Completer
+from windlass.host.context import Means
 from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
-from windlass.host.execution import Execution
+from windlass.host.documents import Archive
+from windlass.host.execution import Execution, abandon_all
 from windlass.host.lanes import Lanes
 from windlass.host.maintenance.keepers import keep, keepers
 from windlass.host.maintenance.leadership import Leadership
@@ -38,7 +40,6 @@ from windlass.host.releaser import Releaser
 from windlass.host.service import Bell, Service
 from windlass.host.sharing import Sharing
 from windlass.host.surroundings import Pulse, Surroundings
-from windlass.host.verdicts import Decision
 from windlass.store.facts import Asked, Claimed, Ended, NewTask, Settled
 from windlass.store.port import Store
 
@@ -53,6 +54,12 @@ RAISED_SECONDS = 1.5
 
 class Node(Service):
     """`run` is the node's tick: look for interrupts, mind the lease."""
+
+    _epoch: int | None = None
+    _heartbeat: Pulse | None = None
+    _draining = False
+    _is_drained = False
+    _telling: asyncio.Task[None] | None = None
 
     def __init__(
         self,
@@ -69,15 +76,13 @@ class Node(Service):
         self._store = store
         self._plugins = plugins
         self._config = config
-        self._epoch: int | None = None
-        self._heartbeat: Pulse | None = None
-        self._draining = False
-        self._is_drained = False
         self._executions: dict[int, Execution] = {}
         self._leaks: set[asyncio.Task[None]] = set()
         self.worn_out = asyncio.Event()
         """Set when too many abandoned handlers go on: only a new process is free of them."""
         self._all_ended = asyncio.Event()
+        self._at_once: set[int] = set()
+        """Tasks that are claimable again as soon as their end is stored."""
         self.lease_losses = 0
         self._bell = Bell()
         self._on_news = on_news
@@ -99,7 +104,7 @@ class Node(Service):
         self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
         self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here)
         self.admission = Admission(plugins.kinds, self.sharing.known)
-        self.children = Children(self.admission, store.queue, self.stored)
+        self._means = Means(self.lanes, Children(self.admission, store.queue, self.stored), Archive(store.documents))
         self.releaser = Releaser(store.queue, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
@@ -138,7 +143,11 @@ class Node(Service):
     def stored(self, tasks: Sequence[NewTask]) -> None:
         """These tasks have just been enqueued through this process."""
         self.counters.enqueued(tasks)
-        self._look_in({task.pool for task in tasks if task.delay <= 0})
+        if all(task.stands_alone for task in tasks):
+            self._look_in({task.pool for task in tasks if task.delay <= 0})
+        else:
+            # One that joins may have hastened a task of another pool.
+            self.look()
         if any(task.delay > 0 for task in tasks):
             self.promoter.look()
 
@@ -211,12 +220,13 @@ class Node(Service):
         self._return_waiting()
         if self._executions:
             log.info("draining", running=len(self._executions), grace=self._config.drain_grace)
-            grace = self._config.drain_grace
-            await asyncio.gather(self._wait_for_ends(grace), self._tell_of_drain(grace))
+            # Nobody waits for the word: a database that is silent must not hold up an end.
+            self._telling = asyncio.create_task(self._tell_of_drain())
+            await self._wait_for_ends(self._config.drain_grace)
         for execution in list(self._executions.values()):
             execution.shut_down()
         await self._wait_for_ends(RAISED_SECONDS)
-        await self._abandon_all()
+        await abandon_all(self._executions.values(), LAST_WORDS_SECONDS)
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 for dispatcher in self.dispatchers:
@@ -225,22 +235,11 @@ class Node(Service):
         except TimeoutError:
             log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
 
-    async def _tell_of_drain(self, seconds: float) -> None:
+    async def _tell_of_drain(self) -> None:
         """For people only, so it may fail: they will see it leave."""
         if self._epoch is not None:
-            with suppress(TimeoutError, StoreUnavailable, NodeGone, NodeNotFound):
-                async with asyncio.timeout(seconds):
-                    await self._store.cluster.drain(self._epoch, draining=True)
-
-    async def _abandon_all(self) -> None:
-        returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
-        left = [asyncio.create_task(execution.abandon(returned)) for execution in self._executions.values()]
-        if left:
-            # One that waits for a store that is away is cut short, and hands in its end without its last words.
-            _, waiting = await asyncio.wait(left, timeout=LAST_WORDS_SECONDS)
-            for abandoning in waiting:
-                abandoning.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            with suppress(StoreUnavailable, NodeGone, NodeNotFound):
+                await self._store.cluster.drain(self._epoch, draining=True)
 
     async def leave(self) -> None:
         """Give the epoch up, for good."""
@@ -296,9 +295,7 @@ class Node(Service):
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
         kind = self._plugins.kinds[claimed.kind]
-        execution = Execution(
-            claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
-        )
+        execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self._means, self._attempt_ended)
         self._executions[claimed.id] = execution
         execution.start(dispatcher.context.copy())
         self.counters.started(claimed.id)
@@ -310,21 +307,16 @@ class Node(Service):
         task = execution.claimed.id
         if self._executions.get(task) is execution:
             del self._executions[task]
-        self._tell(execution, ended)
+        execution.measure(ended)
         if ended is not None:
+            if ended.verdict is Verdict.RETRY and not ended.pause:
+                self._at_once.add(task)
             self.completer.add(execution.node, ended, execution.span)
         if not self._executions:
             self._all_ended.set()
         if (left := execution.leaks()) is not None:
             self._count_leak(left)
         execution.dispatcher.freed()
-
-    def _tell(self, execution: Execution, ended: Ended | None) -> None:
-        outcome = "superseded" if ended is None else ended.verdict.name.lower()
-        if execution.span is not None:
-            execution.span.handed_in(outcome, "" if ended is None else ended.message)
-        if telemetry.meters is not None and ended is not None:
-            telemetry.meters.attempt[execution.claimed.kind, outcome].add(ended.started_age or 0.0)
 
     @property
     def leaks(self) -> int:
@@ -341,8 +333,11 @@ class Node(Service):
     def _settled(self, settled: Sequence[Settled]) -> None:
         self._on_news(one.task for one in settled)
         self.counters.settled(settled)
-        if any(one.verdict is Verdict.RETRY for one in settled):
+        if again := {one.task for one in settled if one.verdict is Verdict.RETRY}:
             self.promoter.look()
+            if not again.isdisjoint(self._at_once):
+                self._at_once -= again
+                self.look()
         if any(one.opens for one in settled):
             self.releaser.look()
 
@@ -375,11 +370,9 @@ class Node(Service):
     async def _wait_for_ends(self, seconds: float) -> None:
         self._all_ended.clear()
         if self._executions:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._all_ended.wait()
-            except TimeoutError:
-                pass
 
     def _lease_lost(self, epoch: int) -> None:
         if epoch == self._epoch:
@@ -393,6 +386,7 @@ class Node(Service):
         if lost is not None:
             lost.cease()
         self.counters.forget_held()
+        self._at_once.clear()
         for dispatcher in self.dispatchers:
             dispatcher.hold(0)
             dispatcher.give_up()

@@ -5,13 +5,12 @@ Each is seen by every node within a second or two, by this one and those that he
 
 from __future__ import annotations
 
+from windlass.config import MOST_SLOTS
 from windlass.errors import InvalidArgument
 from windlass.host.node import Node
 from windlass.store.facts import Note
 from windlass.store.pools import PoolFacts, Pools
 from windlass.store.port import Cluster
-
-MOST_SLOTS = 100_000
 
 
 class Valves:
