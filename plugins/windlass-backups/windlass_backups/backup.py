@@ -17,6 +17,7 @@ from windlass import (
     Rejected,
     Retry,
     RetryPolicy,
+    Role,
     Success,
 )
 
@@ -42,6 +43,7 @@ class Backup(Handler[BackupPayload]):
     """
 
     kind = "Backup"
+    role = Role.OPERATOR
     retry = RetryPolicy(attempts=5, pause=60.0, growth=2.0)
     graces = Graces(ask=8.0, cleanup=20.0)
 

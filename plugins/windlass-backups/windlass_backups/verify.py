@@ -18,6 +18,7 @@ from windlass import (
     Rejected,
     Retry,
     RetryPolicy,
+    Role,
     Success,
 )
 
@@ -42,6 +43,7 @@ class VerifyBackup(Handler[VerifyPayload]):
     """Proves a backup by restoring it somewhere else.  What came of it is kept in the backup's manifest."""
 
     kind = "VerifyBackup"
+    role = Role.OPERATOR
     retry = RetryPolicy(attempts=5, pause=60.0, growth=2.0)
     graces = Graces(ask=8.0, cleanup=20.0)
 

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 import psycopg
 import pytest
 import pytest_asyncio
+from windlass import Role
 from windlass.config import NodeConfig
 from windlass.core.lifecycle import State
-from windlass.errors import BootError
+from windlass.errors import BootError, RoleTooLow
+from windlass.host.admission import Caller, Request
 from windlass.host.kernel import Kernel
 from windlass.host.plugins import load_plugins
 from windlass.store.facts import TaskFacts, Watched
@@ -60,6 +62,13 @@ async def test_a_scheduled_backup_is_the_schedulers(kernel, store, dsn, place):
     assert place.manifest("home")["initiator"] == "Scheduler"
     steps = [event.text for event in (await store.library.events([Watched(task.id, 0)], 1_000))[task.id]]
     assert any("home/2" in text and "is on disk" in text for text in steps), steps
+
+
+async def test_who_may_only_submit_makes_no_backups(kernel):
+    submitter = Caller("sam", 1, role=Role.SUBMITTER)
+    for kind in ("Backup", "VerifyBackup"):
+        with pytest.raises(RoleTooLow):
+            kernel.admission.admit(Request(kind=kind, payload=b'{"source": "home"}'), submitter)
 
 
 async def test_its_schedules_are_its_own_and_their_texts_are_checked_at_the_start(kernel, store, settings):

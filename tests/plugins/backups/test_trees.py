@@ -337,7 +337,7 @@ async def test_an_interrupt_in_the_middle_of_a_large_file_leaves_nothing(place, 
 async def test_an_interrupt_while_unpacking_leaves_no_scratch_folder(place, tmp_path):
     (tmp_path / "home").mkdir()
     with (tmp_path / "home" / "large").open("wb") as file:
-        file.truncate(1_000_000_000)
+        file.truncate(500_000_000)
     async with Harness(windlass_backups, settings=source(place, tmp_path / "home")) as harness:
         (await harness.run("Backup", {"source": "home"}, within=WITHIN)).assert_succeeded()
         run = await harness.run("VerifyBackup", {"source": "home"}, interrupt_at="unpacking", within=WITHIN)
