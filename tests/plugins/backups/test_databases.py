@@ -64,21 +64,33 @@ def listed_by_pg_restore(archive: bytes) -> bytes:
 
 
 async def test_the_counts_and_the_dump_are_of_one_moment_while_others_write(place, main, database):
+    started, go = place.path / "started", place.path / "go"
+    script = f'touch {started}; while [ ! -e {go} ]; do sleep 0.02; done; exec "$REAL" "$@"'
+    settings = {"backups": main["backups"] | {"pg_bin": [place.programs(pg_dump=script)]}}
+    async with Harness(windlass_backups, settings=settings) as harness:
+        async with under_way(harness, "Backup") as running:
+            await eventually(started.exists, WITHIN)
+            with psycopg.connect(database, autocommit=True) as another:
+                another.execute("insert into people select n, 'late' from generate_series(2001, 2005) n")
+            go.touch()
+            (await running).assert_succeeded()
+        proof = await harness.run("VerifyBackup", {"source": "main"}, within=WITHIN)
+    proof.assert_succeeded()
+    assert place.manifest("main")["holds"]["tables"]["public.people"] == 1000
+
+
+async def test_nobody_sees_the_password_while_a_dump_runs(place, main, database):
     async with Harness(windlass_backups, settings=main) as harness:
         with psycopg.connect(database) as writer:
             # What is counted is not locked: only pg_dump waits.
             writer.execute("lock table only measured in access exclusive mode")
             async with under_way(harness, "Backup") as running:
                 await eventually(lambda: waits_for_a_lock(database), WITHIN)
-                with psycopg.connect(database, autocommit=True) as another:
-                    another.execute("insert into people select n, 'late' from generate_series(2001, 2005) n")
                 seen = who_sees_the_password()
                 writer.rollback()
-                (await running).assert_succeeded()
-        assert seen == []
-        proof = await harness.run("VerifyBackup", {"source": "main"}, within=WITHIN)
-    proof.assert_succeeded()
-    assert place.manifest("main")["holds"]["tables"]["public.people"] == 1000
+                run = await running
+    assert seen == []
+    assert PASSWORD not in run.assert_succeeded().told() + str(run.result) + str(place.manifest("main"))
 
 
 def waits_for_a_lock(dsn: str) -> bool:
