@@ -131,6 +131,12 @@ class EpochOver(WindlassError):
     reason = "EPOCH_OVER"
 
 
+class SessionOver(WindlassError):
+    """A worker's session has ended; its epoch may live on, and it may open another."""
+
+    reason = "SESSION_OVER"
+
+
 class TaskOver(WindlassError):
     """The state forbids it: the task has already ended."""
 

@@ -36,6 +36,7 @@ CODES = {
     "NODE_GONE": grpc.StatusCode.FAILED_PRECONDITION,
     "AGENT_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "AGENT_CONNECTED": grpc.StatusCode.ALREADY_EXISTS,
+    "SESSION_OVER": grpc.StatusCode.UNAVAILABLE,
     "EPOCH_OVER": grpc.StatusCode.FAILED_PRECONDITION,
     "NOT_THIS_AGENT": grpc.StatusCode.PERMISSION_DENIED,
     "POOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,

@@ -17,6 +17,7 @@ from windlass.config import NodeConfig, RetentionConfig
 from windlass.core.lifecycle import Verdict
 from windlass.errors import NodeGone, NodeNotFound, StoreUnavailable
 from windlass.host.admission import Admission
+from windlass.host.agents.remote_kinds import RemoteKinds
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
 from windlass.host.counters import Counters
@@ -42,6 +43,8 @@ RARE_POLL_SECONDS = 5.0
 class Node(Worker):
     """`on_work` is told of the pools in which something may have become claimable; of no pool: anywhere."""
 
+    children: Children
+
     def __init__(
         self,
         store: Store,
@@ -64,7 +67,8 @@ class Node(Worker):
         here, gone = (lambda: self._epoch), surroundings.is_gone
         self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)
         self.sharing = Sharing(store.pools, self.dispatchers, list(plugins.kinds), here)
-        self.admission = Admission(plugins.kinds, self.sharing.known)
+        self.remote_kinds = RemoteKinds(store.agents)
+        self.admission = Admission(plugins.kinds, self.sharing.known, self.remote_kinds.kinds)
         self.children = Children(self.admission, store.queue, self.stored)
         self.releaser = Releaser(store.queue, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
@@ -75,7 +79,7 @@ class Node(Worker):
     def services(self) -> list[Service]:
         maintenance: list[Service] = [self.leadership, self.promoter, self.recoverer, *self._keepers]
         first = [self.completer, self.recorder, self.lanes, self.releaser, self.counters]
-        return [*first, *maintenance, self.sharing, *self.dispatchers, self]
+        return [*first, *maintenance, self.sharing, self.remote_kinds, *self.dispatchers, self]
 
     def look(self) -> None:
         super().look()
@@ -119,6 +123,8 @@ class Node(Worker):
             self.lanes.look()
         if word in ("", f"node/{self._epoch}"):
             self.leadership.look()
+        if word.startswith("agent/"):
+            self.remote_kinds.look()
 
     def interrupted(self) -> None:
         """Somebody asked for an interrupt through this process."""

@@ -46,6 +46,7 @@ class MemoryAgents(Agents):
         created = now if before is None else before.created_at
         world.agents[agent.id] = Known(agent, epoch, created, draining)
         self._name(agent)
+        world.say(f"agent/{agent.id}", self._speaker)
         return Joined(epoch, draining)
 
     def _name(self, agent: AgentFacts) -> None:

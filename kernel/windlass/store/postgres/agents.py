@@ -40,6 +40,7 @@ class PostgresAgents(Agents):
                 await run("leave_node", {"node": replaces})
             [(epoch,)] = await run("join_agent", _joining(agent, lease))
             await self._name(run, agent)
+            await run("hint", {"hint": self._db.hint(f"agent/{agent.id}")})
         return Joined(epoch, draining)
 
     async def _name(self, run: Run, agent: AgentFacts) -> None:
