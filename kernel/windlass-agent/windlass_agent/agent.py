@@ -72,6 +72,11 @@ class Agent(Worker):
             kinds=self._policies,
         )
 
+    @property
+    def tick(self) -> float:
+        # What is looked at is here, so a look costs nothing, and short leases need quick ones.
+        return min(super().tick, self.session.lease / 20)
+
     async def join(self) -> None:
         try:
             self._epoch = await self.session.join()

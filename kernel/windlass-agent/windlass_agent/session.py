@@ -131,6 +131,11 @@ class Session:
     def epoch(self) -> int | None:
         return self._epoch
 
+    @property
+    def lease(self) -> float:
+        """Seconds; what is usual as long as none was given."""
+        return LeaseTimes().lease if self._times is None else self._times.lease
+
     async def join(self) -> int:
         """A new epoch, however long it takes.  Raises `BootError` for what waiting does not mend."""
         self._loop = asyncio.get_running_loop()

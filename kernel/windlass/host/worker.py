@@ -90,6 +90,11 @@ class Worker(Service):
     async def join(self) -> None:
         """Take a new epoch, and what keeps its lease alive.  Raises `StoreUnavailable`."""
 
+    @property
+    def tick(self) -> float:
+        """Seconds between two looks at the lease, and at interrupts."""
+        return TICK_SECONDS
+
     async def _begin(self) -> None:
         """Called by the tick after each `join`."""
 
@@ -123,7 +128,7 @@ class Worker(Service):
                 await self._begin()
             if self._executions or any(d.waiting() for d in self.dispatchers):
                 await self._heed_interrupts()
-            await self._bell.wait(TICK_SECONDS)
+            await self._bell.wait(self.tick)
 
     async def drain(self) -> None:
         """Stop claiming, hand back what has not started, let the rest finish within the grace, hand back the others."""

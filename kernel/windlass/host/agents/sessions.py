@@ -71,6 +71,7 @@ class Sessions:
                 raise _connected(agent.id, found)
             joined = found
             self._node.remote_kinds.look()
+            self._node.sharing.known.update(agent.pools)
         return await self._begin(agent, joined, held)
 
     async def _begin(self, agent: AgentFacts, joined: Joined, held: Sequence[int]) -> Session:
@@ -91,7 +92,9 @@ class Sessions:
 
     async def _know(self, session: Session, held: Sequence[int]) -> None:
         for task in held:
-            if (facts := await self._store.library.task(task)) is not None:
+            facts = await self._store.library.task(task)
+            # One that has ended meanwhile takes no room; the agent will hear it when it hands in the end again.
+            if facts is not None and not facts.state.final:
                 session.hold(task, facts.pool)
 
     def _check_open(self) -> None:
