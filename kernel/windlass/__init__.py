@@ -13,8 +13,9 @@ from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
 from windlass.core.sections import HealthLine, HealthSection
+from windlass.documents import BlockingDocuments, Document, Documents
 from windlass.door import Door
-from windlass.errors import AttemptSuperseded, PayloadInvalid, TaskInterrupted
+from windlass.errors import AttemptSuperseded, DocumentChanged, PayloadInvalid, TaskInterrupted
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.failpoints import failpoint
 from windlass.handler import (
@@ -42,11 +43,15 @@ __all__ = [
     "Attempt",
     "AttemptSuperseded",
     "BlockingContext",
+    "BlockingDocuments",
     "BlockingLane",
     "CatchUp",
     "Concurrency",
     "Context",
     "Deadlines",
+    "Document",
+    "DocumentChanged",
+    "Documents",
     "Door",
     "Executor",
     "Failed",

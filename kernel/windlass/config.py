@@ -22,6 +22,8 @@ from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
 
 S = TypeVar("S", bound=msgspec.Struct)
+MOST_SLOTS = 100_000
+"""Of a pool."""
 
 
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -211,8 +213,8 @@ def _check(config: Config) -> None:
     for pool, slots in config.node.pools.items():
         if is_agent_pool(pool):
             raise ConfigError(f"configuration: node.pools.{pool}: the pool of an agent is served by that agent alone")
-        if slots < 1:
-            raise ConfigError(f"configuration: node.pools.{pool} must be at least 1, not {slots}")
+        if not 1 <= slots <= MOST_SLOTS:
+            raise ConfigError(f"configuration: node.pools.{pool} must be from 1 to {MOST_SLOTS}, not {slots}")
 
 
 def _check_server(config: ServerConfig) -> None:

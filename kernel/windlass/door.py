@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Unpack
 
+from windlass.documents import Documents
 from windlass.handler import Wishes
 
 
 class Door(ABC):
     """Whoever is handed one keeps it no longer than the call it came with."""
+
+    documents: Documents
+    """Those of the plugin it was handed to."""
 
     @abstractmethod
     async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
@@ -21,3 +26,7 @@ class Door(ABC):
         Raises `UnknownKind`, `PayloadInvalid` and their kin for what can't be enqueued.  While the store is away it
         waits.
         """
+
+
+Doors = Callable[[str], Door]
+"""The door of a plugin, by its name."""

@@ -229,6 +229,12 @@ class AttemptSuperseded(WindlassError):
     reason = "ATTEMPT_SUPERSEDED"
 
 
+class DocumentChanged(WindlassError):
+    """The newest version of a document is not the one that was expected: read it again."""
+
+    reason = "DOCUMENT_CHANGED"
+
+
 class TaskInterrupted(WindlassError):
     """Somebody interrupts this task: it makes no children any more."""
 

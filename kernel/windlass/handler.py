@@ -29,6 +29,7 @@ from windlass.core.deadlines import Deadlines
 from windlass.core.interrupts import Graces
 from windlass.core.poison import USUAL_LIMIT
 from windlass.core.retry import RetryPolicy
+from windlass.documents import BlockingDocuments, Documents
 from windlass.errors import BadHandler
 
 P = TypeVar("P")
@@ -162,6 +163,8 @@ class Context(ABC):
     task: TaskInfo
     cancelled: asyncio.Event
     """Set when somebody asked for an interrupt: the polite rung of the ladder.  End soon, any way you like."""
+    documents: Documents
+    """Those of the handler's plugin.  What a superseded attempt writes is refused."""
 
     @abstractmethod
     async def stage(self, name: str) -> None:
@@ -215,6 +218,8 @@ class BlockingContext(ABC):
     task: TaskInfo
     cancelled: threading.Event
     """Set when somebody asked for an interrupt: look at `is_set()`, or sleep with `wait(seconds)`."""
+    documents: BlockingDocuments
+    """As `Context.documents`."""
 
     @abstractmethod
     def stage(self, name: str) -> None:

@@ -79,11 +79,12 @@ def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
 
 
 @hookspec
-async def windlass_health() -> HealthSection | None:
+async def windlass_health(kernel: Door) -> HealthSection | None:
     """Called while somebody looks at the overview, at most once a second.  Return what to show of this plugin, if any.
 
     It has half a second.  One that is late is not asked again for ten seconds, and its section says so, as it does for
-    one that raises.  It runs on the node's event loop: `async def`, and nothing in it blocks.
+    one that raises.  It runs on the node's event loop: `async def`, and nothing in it blocks.  `kernel.documents` are
+    this plugin's.
     """
 
 

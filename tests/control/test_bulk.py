@@ -12,6 +12,7 @@ import grpc
 import msgspec
 import pytest
 from windlass.core.access import Role
+from windlass.errors import FilterTooBroad
 from windlass.store.facts import Note
 from windlass.store.port import Store
 from windlass_proto.v1 import tasks_service_pb2 as pb
@@ -238,8 +239,32 @@ async def test_the_scope_of_the_asker_binds_the_work(dsn: str, store: Store) -> 
             assert answer.matching == 6
             assert await result(scoped, answer) == {"matched": 6, "done": 6, "skipped": {}}
             seen = await scoped.get(answer.task)
-        assert (seen.pool, seen.initiator) == ("feeds", "a operator")
+        # What waits in its pool may be what it is to stop: it goes first.
+        assert (seen.pool, seen.priority, seen.initiator) == ("feeds", 100, "a operator")
         assert await states(server, mine) == {State.STATE_CANCELED}
         assert await states(server, others) == {State.STATE_PENDING}
         payload = msgspec.json.decode(seen.payload.data)
         assert payload["pools"] == ["feeds"]
+
+
+async def test_a_search_that_becomes_too_broad_ends_it_and_says_how_far_it_came(
+    server: Calling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, looks = server.kernel.library, 0
+    search = library.ids_matching
+
+    async def tires(*asked: Any) -> list[int]:
+        nonlocal looks
+        looks += 1
+        if looks > 2:  # the first one was for the answer of the call
+            raise FilterTooBroad("that looks through too many tasks")
+        return await search(*asked)
+
+    names = await waiting(server, 3)
+    monkeypatch.setattr(library, "ids_matching", tires)
+    answer = await interrupt(server, "id > 0", rate=2)
+    task = await server.ended(answer.task)
+    assert (task.state, task.attempt) == (State.STATE_FAILED, 1)
+    assert "narrow the filter" in task.message
+    assert json.loads(task.result.data)["done"] == 2
+    assert (await server.get(names[2])).state == State.STATE_PENDING

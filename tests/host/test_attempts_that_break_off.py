@@ -63,7 +63,7 @@ async def made() -> AsyncIterator[Make]:
         ends: Ends = []
         kind = Kind(handler or Plain(), decode, has_cleanup)
         paper = deaf if silent else recorder
-        execution = Execution(claimed(1), kind, 1, None, paper, None, None, lambda _, end: ends.append(end))  # type: ignore[arg-type]
+        execution = Execution(claimed(1), kind, 1, None, paper, None, lambda _, end: ends.append(end))  # type: ignore[arg-type]
         return execution, ends
 
     yield make

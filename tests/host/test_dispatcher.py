@@ -169,3 +169,19 @@ async def test_a_task_taken_out_of_the_heap_is_not_started(desk: Desk) -> None:
     desk.open = True
     desk.dispatcher.start()
     await eventually(lambda: desk.running == [1, 3])
+
+
+async def test_what_came_while_the_gate_was_closed_is_claimed_when_a_slot_comes_free(desk: Desk) -> None:
+    desk.dispatcher.poll_seconds = 60
+    desk.shelf.tasks = [claimed(1)]
+    desk.dispatcher.start()
+    await eventually(lambda: desk.running == [1])
+    # The claim found less than it wanted; what comes now rings once, and finds the gate closed.
+    desk.open = False
+    desk.shelf.tasks = [claimed(2)]
+    desk.dispatcher.look()
+    for _ in range(10):  # turns of the loop, for the ring to be heard
+        await asyncio.sleep(0)
+    desk.open = True
+    desk.end(1)
+    await eventually(lambda: desk.running == [2])

@@ -156,3 +156,16 @@ async def test_a_store_that_is_away_is_said_to_every_caller(store: Store) -> Non
     answers = await asyncio.gather(*(enqueuer.enqueue(new_task()) for _ in range(5)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [StoreUnavailable] * 5
     assert told == []
+
+
+async def test_a_batch_is_told_of_although_its_caller_has_gone(store: Store) -> None:
+    queue = Counted(store)
+    queue.gate.clear()
+    enqueuer, told = of(queue)
+    calling = asyncio.create_task(enqueuer.enqueue_batch([new_task(), new_task()]))
+    await asyncio.sleep(0)
+    calling.cancel()
+    await asyncio.gather(calling, return_exceptions=True)
+    queue.gate.set()
+    await enqueuer.finished()
+    assert (len(told), await stored(store)) == (2, 2)

@@ -7,7 +7,10 @@ from tests.host.rig import Rig
 
 
 async def test_a_task_that_no_hint_tells_of_starts_within_a_poll(rig: Rig) -> None:
-    await rig.start()
+    kernel = await rig.start()
+    await rig.shared(4)
+    # A share that changes makes it look as well.
+    await kernel.node.sharing.stop()
     for _ in range(2):
         # The store does not hint to itself, and the node is not told.
         [receipt] = await rig.store.queue.enqueue([new_task()])

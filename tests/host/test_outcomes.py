@@ -56,6 +56,17 @@ async def test_a_retry_comes_again_and_may_succeed(rig: Rig) -> None:
     ]
 
 
+async def test_a_retry_without_a_pause_waits_for_no_look(rig: Rig) -> None:
+    async def at_once(ctx: Context) -> Outcome:
+        return Success() if ctx.task.attempt == 3 else Retry("not yet", after=timedelta(0))
+
+    kernel = await rig.start()
+    for dispatcher in kernel.node.dispatchers:
+        dispatcher.poll_seconds = 60
+    facts = await rig.ended(await rig.enqueue(at_once))
+    assert (facts.state, facts.attempt) == (State.COMPLETED, 3)
+
+
 async def test_a_retry_with_a_pause_waits_for_it_and_no_longer(rig: Rig) -> None:
     async def later(ctx: Context) -> Outcome:
         return Success() if ctx.task.attempt == 2 else Retry("not yet", after=timedelta(seconds=0.3))

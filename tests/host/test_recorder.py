@@ -53,7 +53,7 @@ async def recorder(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> Async
 
 
 def _context(recorder: Recorder, task: int = 1, **facts: Any) -> LiveContext:
-    return LiveContext(claimed(task), 1, recorder.now(), recorder, None, None, output_cap=1024 * 1024, **facts)  # type: ignore[arg-type]
+    return LiveContext(claimed(task), 1, recorder.now(), recorder, None, output_cap=1024 * 1024, **facts)  # type: ignore[arg-type]
 
 
 async def test_the_first_word_goes_out_at_once(recorder: Recorder, notebook: Notebook) -> None:

@@ -177,7 +177,7 @@ async def test_a_pool_that_a_handler_names_falls_back_to_its_usual_slots(scene: 
     [
         ("[node\n", "can't be read"),
         ("[node]\ndrain_grase = 3\n", "did you mean 'drain_grace'?"),
-        ("[node]\npools = { default = 0 }\n", "node.pools.default must be at least 1"),
+        ("[node]\npools = { default = 0 }\n", "node.pools.default must be from 1 to"),
         ('[log]\nlevel = "loud"\n', "log.level must be debug, info, warning or error, not 'loud'"),
         ("[plugins.nobody]\na = 1\n", "belongs to no installed plugin"),
         ("[plugins.checks]\nmost = true\n", "plugins.checks.most"),
@@ -259,6 +259,18 @@ async def test_what_is_wrong_at_a_signal_is_logged(scene: Scene) -> None:
     assert "can't be read" in logged[0]["error"]
 
 
+async def test_an_error_nobody_foresaw_does_not_end_the_hearing_of_signals(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(scene.kernel._store.pools, "register", breaks)
+    with structlog.testing.capture_logs() as logged:
+        await scene.reloader.reload_by_signal()
+    assert [line["event"] for line in logged] == ["the configuration could not be read again"]
+
+
 async def test_a_reload_goes_on_when_its_caller_goes_away(scene: Scene) -> None:
     asking = asyncio.create_task(scene.reload(""))
     await asyncio.sleep(0)
@@ -320,7 +332,7 @@ async def test_a_plugin_whose_startup_fails_stops_the_boot(store: Store) -> None
 async def test_a_door_takes_no_name_and_knows_its_wishes(store: Store) -> None:
     starts = Starts(lambda door: door.enqueue("Check"))
     kernel = Kernel(store, load_plugins({}, {"s": starts}, installed=False), load_config(environ={"HOME": "/n"}).node)
-    door = kernel._door("startup")
+    door = kernel._doors("startup")("s")
     with pytest.raises(TypeError, match="only a child has a name"):
         await door.enqueue("Check", name="one")
     with pytest.raises(TypeError, match="can't be asked for colour"):
@@ -340,5 +352,5 @@ async def test_a_door_waits_while_the_store_is_away(store: Store, monkeypatch: p
         return answer
 
     monkeypatch.setattr(store.queue, "enqueue_each", forgets)
-    task = await kernel._door("startup").enqueue("Check")
+    task = await kernel._doors("startup")("s").enqueue("Check")
     assert [facts.id for facts in (await store.library.active(10, None)).items] == [task], "once"

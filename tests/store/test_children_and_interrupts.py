@@ -33,7 +33,7 @@ async def test_who_interrupts_or_ends_the_parent_waits_for_children_that_are_on_
         await psycopg.AsyncConnection.connect(dsn) as making,
         await psycopg.AsyncConnection.connect(dsn, autocommit=True) as looking,
     ):
-        await making.execute(sql("fence_parent"), msgspec.structs.asdict(Parent(mother.id, mother.attempt, node)))
+        await making.execute(sql("fence_attempt"), msgspec.structs.asdict(Parent(mother.id, mother.attempt, node)))
         acting = asyncio.ensure_future(acts.pop(act))
 
         async def waits_or_is_done() -> bool:
@@ -50,7 +50,7 @@ async def test_who_interrupts_or_ends_the_parent_waits_for_children_that_are_on_
 async def test_children_on_their_way_do_not_wait_for_each_other(dsn: str, store: PostgresStore) -> None:
     node = await node_of(store)
     mother = await held(store, node)
-    fence = (sql("fence_parent"), msgspec.structs.asdict(Parent(mother.id, mother.attempt, node)))
+    fence = (sql("fence_attempt"), msgspec.structs.asdict(Parent(mother.id, mother.attempt, node)))
     async with await psycopg.AsyncConnection.connect(dsn) as one, await psycopg.AsyncConnection.connect(dsn) as another:
         async with asyncio.timeout(5):
             await one.execute(*fence)

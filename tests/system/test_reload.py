@@ -39,7 +39,7 @@ def test_a_signal_has_the_configuration_read_again_and_an_invalid_one_changes_no
     configure(home, "[node]\npools = { default = 40 }\n")
     server = home.serve()
     hang_up(home, server, "[node]\npools = { default = 0 }\n", "the configuration stays as it was")
-    assert said(home, "node.pools.default must be at least 1, not 0")
+    assert said(home, "node.pools.default must be from 1 to 100000, not 0")
     assert home.run("enqueue", "ExecuteScript", "--payload", '{"argv": ["true"]}', "--wait").returncode == 0
     hang_up(home, server, '[log]\nlevel = "debug"\n[node]\nrenew = 1\n', "configuration read again")
     assert said(home, "log.level")

@@ -95,7 +95,7 @@ def test_home_is_the_variable_then_the_file_then_the_state_directory(tmp_path: P
         ("[node]\nlease = 'x'", "Expected `float`, got `str` - at `node.lease`"),
         ("[node]\nlease = 4", "node: renew (5.0 s) must be at most a quarter of the lease (4.0 s)"),
         ("[node]\nlease = nan", "node: renew (5.0 s) must be at most a quarter of the lease (nan s)"),
-        ("[node.pools]\ndefault = 0", "node.pools.default must be at least 1, not 0"),
+        ("[node.pools]\ndefault = 0", "node.pools.default must be from 1 to 100000, not 0"),
         ("[node.pools]\ndefault = 'many'", "Expected `int`, got `str` - at `node.pools[...]`"),
         ("[store]\nconnections = 1", "store.connections must be at least 2, not 1"),
         ("store = 5", "store"),

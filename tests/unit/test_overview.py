@@ -45,7 +45,9 @@ class Rig:
             return await depths()
 
         self.store.survey.depths = counted  # type: ignore[method-assign]
-        self.overview = Overview(self.store.survey, self.store.statistics, Sections(hooks), {})
+        asked: Any = {name: lambda _, hook=hook: hook() for name, hook in hooks.items()}
+        sections = Sections(asked, lambda _: None)  # type: ignore[arg-type,return-value]
+        self.overview = Overview(self.store.survey, self.store.statistics, sections, {})
 
     async def add(self, pool: str = "default") -> None:
         await self.store.queue.enqueue([new_task(pool=pool)])

@@ -6,12 +6,15 @@ import importlib
 import sys
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from windlass.errors import BadHandler, BootError, ConfigError
+from windlass.host.documents import Archive
 from windlass.host.plugins import OURS, PluginFacts, Plugins, load_plugins
 from windlass.host.schedules import SCHEDULER
+from windlass.store.memory import MemoryStore, World
 from windlass.testing.made import Makes
 
 GREETER = """
@@ -203,8 +206,9 @@ async def test_a_failing_start_up_stops_the_boot_and_a_failing_shutdown_does_not
         """,
     )
     plugins = load_plugins({})
+    makes = Makes({}, Archive(MemoryStore(World(lambda: datetime.now(UTC))).documents))
     with pytest.raises(ValueError, match="not today"):
-        await plugins.startup(Makes({}).door("startup", SCHEDULER))
+        await plugins.startup(makes.doors("startup", SCHEDULER))
     plugins.shutdown()
 
 

@@ -11,6 +11,7 @@ from windlass.core.agents import pool_of
 from windlass.core.lifecycle import Verdict
 from windlass.errors import WindlassError
 from windlass.host import process
+from windlass.host.context import Means
 from windlass.host.plugins import Plugins
 from windlass.host.service import Service
 from windlass.host.worker import Worker
@@ -20,6 +21,7 @@ from windlass_proto.v1 import agent_pb2, workers_pb2, workers_service_pb2
 from windlass_agent import convert
 from windlass_agent.host import this_host
 from windlass_agent.place import Place
+from windlass_agent.documents import RemoteArchive
 from windlass_agent.remote import RemoteChildren, RemoteEntrances, RemoteWork
 from windlass_agent.session import Session
 
@@ -48,7 +50,7 @@ class Agent(Worker):
         self.session = Session(place, self._hello)
         self._remote = RemoteWork(self.session)
         super().__init__(self._remote, RemoteEntrances(self.session), list(slots), kinds, config, lambda _: None)
-        self.children = RemoteChildren(self.session)
+        self.means = Means(self.lanes, RemoteChildren(self.session), RemoteArchive(self.session))
         self.session.hear, self.session.lost = self._hear, self._lease_lost
         self._crediting = Crediting(self)
         self.joined = asyncio.Event()
@@ -130,7 +132,7 @@ class Agent(Worker):
             for claimed in self._remote.give_up():
                 self.completer.add(self._epoch, Ended(claimed.id, claimed.attempt, Verdict.RETURNED, None))
 
-    async def _tell_of_drain(self, seconds: float) -> None:
+    async def _tell_of_drain(self) -> None:
         self.credit()
 
     async def drain(self) -> None:

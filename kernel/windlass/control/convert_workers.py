@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import singledispatch
+from typing import Any
 
 import msgspec
 from windlass_proto.v1 import agent_pb2, task_pb2, tasks_service_pb2, workers_pb2, workers_service_pb2
@@ -13,9 +16,11 @@ from windlass.control.values import payload, read_name, read_seconds, span, time
 from windlass.core.agents import WHAT_FITS, is_agent_id, pool_of
 from windlass.core.lifecycle import Verdict
 from windlass.errors import InvalidArgument, WindlassError
-from windlass.host.admission import LONGEST_WORD, Request
+from windlass.host import documents as live
+from windlass.host.admission import LONGEST_WORD, Request, read_request_id
 from windlass.host.agents.session import Answered, Assignment, Beat, LaneNews, Welcome
 from windlass.store.agents import AgentEntry, AgentFacts, HostFacts
+from windlass.store.documents import DocumentFacts, NewDocument
 from windlass.store.facts import Asked, Chunk, Ended, Line, Progress, Said, Settled
 from windlass.store.lanes import Entrant, Turn
 from windlass.store.pools import KindFacts
@@ -200,6 +205,53 @@ def visit(entrant: Entrant) -> workers_pb2.LaneVisit:
 def turn(facts: Turn) -> workers_pb2.LaneTurn:
     holder = "" if facts.holder is None else f"tasks/{facts.holder}"
     return workers_pb2.LaneTurn(fence=facts.fence or 0, position=facts.position, holder=holder)
+
+
+def read_document(asked: Any) -> str:
+    """The name in a question about one document.  Raises `InvalidArgument`."""
+    with _fitting("document"):
+        live.check_name(asked.document)
+    return str(asked.document)
+
+
+def read_put(asked: workers_pb2.PutDocument, by: str) -> NewDocument:
+    """Raises `InvalidArgument`."""
+    put_id, expected = read_request_id(asked.put_id), asked.expected if asked.HasField("expected") else None
+    with _fitting("put_document"):
+        live.check_put(asked.document, expected, asked.keep)
+        value = live.encoded_value(asked.document, msgspec.Raw(asked.value.data))
+    if put_id is None:
+        raise InvalidArgument("put_id must be a UUID", field="put_document.put_id")
+    return NewDocument(asked.user.plugin, asked.document, value, by, put_id, expected, asked.keep)
+
+
+def check_list(asked: workers_pb2.ListDocuments) -> None:
+    """Raises `InvalidArgument`."""
+    with _fitting("list_documents"):
+        live.check_list(asked.prefix, asked.after, asked.limit)
+
+
+@contextmanager
+def _fitting(field: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise InvalidArgument(str(error), field=field) from error
+
+
+def documents(found: Sequence[DocumentFacts]) -> workers_pb2.DocumentsFound:
+    return workers_pb2.DocumentsFound(
+        documents=[
+            workers_pb2.StoredDocument(
+                document=one.name,
+                version=one.version,
+                value=payload(one.value),
+                store_time=timestamp(one.stored_at),
+                by=one.by,
+            )
+            for one in found
+        ]
+    )
 
 
 def settled(ends: list[Settled]) -> workers_pb2.AcceptedEnds:

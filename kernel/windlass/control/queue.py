@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -44,8 +45,9 @@ class QueueLists:
         self, request: tasks_service_pb2.WatchQueueRequest, context: Any
     ) -> AsyncIterator[tasks_service_pb2.QueueChange]:
         asked, size = _asked(request), min(page_size(request.page_size, 50), LARGEST_WATCHED)
-        async for change in self._kernel.pages.follow(asked.filter, asked.order, size, scope.pools()):
-            yield convert.queue_change(change)
+        async with aclosing(self._kernel.pages.follow(asked.filter, asked.order, size, scope.pools())) as changes:
+            async for change in changes:
+                yield convert.queue_change(change)
 
 
 def _asked(request: tasks_service_pb2.ListTasksRequest | tasks_service_pb2.WatchQueueRequest) -> Listing:

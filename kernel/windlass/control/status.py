@@ -24,6 +24,7 @@ CODES = {
     "SCHEDULE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "SCHEDULE_EXISTS": grpc.StatusCode.ALREADY_EXISTS,
     "SCHEDULE_CHANGED": grpc.StatusCode.ABORTED,
+    "DOCUMENT_CHANGED": grpc.StatusCode.ABORTED,
     "TASK_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TASK_OVER": grpc.StatusCode.FAILED_PRECONDITION,
     "TASK_IN_QUEUE": grpc.StatusCode.FAILED_PRECONDITION,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
@@ -74,8 +75,10 @@ class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.Task
             if facts.state.final:
                 return
             raise InvalidArgument("after_sequence is beyond every event of this task", field="after_sequence")
-        async for event in self._kernel.watches.follow(task, request.after_sequence):
-            yield convert.event(event)
+        # Closed here, not when the collector comes by: a reader that goes away frees what it held at once.
+        async with aclosing(self._kernel.watches.follow(task, request.after_sequence)) as events:
+            async for event in events:
+                yield convert.event(event)
 
     async def _task(self, task: int) -> task_pb2.Task:
         return convert.task(await self._found(task))

@@ -25,6 +25,7 @@ from windlass.store.agents import AgentFacts
 
 log = structlog.get_logger()
 
+DOCUMENTS = ("get_document", "put_document", "list_documents", "delete_document")
 HELLO_SECONDS = 10.0
 MOST_ASKED = 1_000
 """Questions of one agent that are on their way at once."""
@@ -170,4 +171,27 @@ class _Listener:
                 waiting = [words.read_visit(one, session.epoch) for one in ask.called.visits]
                 called = await agents.called(session, waiting)
                 return workers_pb2.Answer(called=workers_pb2.LaneVisits(visits=map(words.visit, called)))
-        raise InvalidArgument("the question is none that this server knows", field="ask")
+        return await self._of_documents(ask)
+
+    async def _of_documents(self, ask: workers_pb2.Ask) -> workers_pb2.Answer:
+        question = ask.WhichOneof("question")
+        if question not in DOCUMENTS:
+            raise InvalidArgument("the question is none that this server knows", field="ask")
+        asked = getattr(ask, question)
+        user, name = asked.user, words.read_document(asked) if question != "list_documents" else ""
+        documents, attempt = self._agents.documents(self._session, convert.read_id(user.name, "tasks"), user.attempt)
+        match question:
+            case "get_document":
+                version = asked.version if asked.HasField("version") else None
+                found = await documents.get(user.plugin, name, version)
+                return workers_pb2.Answer(get_document=words.documents([] if found is None else [found]))
+            case "put_document":
+                stored = await documents.put(words.read_put(asked, f"task {attempt.task}"), attempt)
+                return workers_pb2.Answer(put_document=workers_pb2.DocumentStored(version=stored))
+            case "delete_document":
+                expected = asked.expected if asked.HasField("expected") else None
+                was_there = await documents.delete(user.plugin, name, expected, attempt)
+                return workers_pb2.Answer(delete_document=workers_pb2.DocumentDeleted(was_there=was_there))
+        words.check_list(asked)
+        listed = await documents.list(user.plugin, asked.prefix, asked.after, asked.limit)
+        return workers_pb2.Answer(list_documents=words.documents(listed))

@@ -77,7 +77,9 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """`pools`: the names of those there are; without them any name is taken.  `elsewhere`: kinds that only agents have."""
+    """`pools`: the names of those there are; without them any name is taken.  `elsewhere`: kinds that only agents
+    have.
+    """
 
     def __init__(
         self,
@@ -88,6 +90,10 @@ class Admission:
         self._kinds = kinds
         self._pools = pools
         self._elsewhere = {} if elsewhere is None else elsewhere
+
+    def knows(self, pool: str) -> bool:
+        """Whether there is such a pool."""
+        return self._pools is None or pool in self._pools or is_agent_id(agent_of(pool))
 
     def admit(self, request: Request, caller: Caller, *, reserved: bool = False) -> NewTask:
         """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`.
@@ -138,7 +144,7 @@ class Admission:
         """What it must wait for, by its handler and its caller: its coalesce key, and the slots it takes."""
         if is_agent_pool(request.pool):
             _check_agent(request.pool)
-        elif request.pool and self._pools is not None and request.pool not in self._pools:
+        elif request.pool and self._pools is not None and not self.knows(request.pool):
             near = difflib.get_close_matches(request.pool, self._pools, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known pools: {', '.join(sorted(self._pools))}"
             raise InvalidArgument(f"there is no pool {request.pool!r}; {hint}", field="task.pool")

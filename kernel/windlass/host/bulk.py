@@ -14,7 +14,7 @@ import msgspec
 
 from windlass.core.filters import Filter, parse_filter
 from windlass.errors import InvalidArgument
-from windlass.host.admission import Admission, Caller, Request, check_priority
+from windlass.host.admission import HIGHEST_PRIORITY, Admission, Caller, Request, check_priority
 from windlass.host.bulk_kinds import POOL, BulkHandler, BulkReprioritize, Order
 from windlass.host.enqueuer import Enqueuer
 from windlass.store.facts import Asked, Interrupted, Note, Receipt, TaskFacts
@@ -51,10 +51,14 @@ class Bulk:
         return Preview(min(count, MOST_COUNTED), count > MOST_COUNTED, samples)
 
     async def ask(self, kind: type[BulkHandler], order: Order, caller: Caller, request_id: str, note: Note) -> Receipt:
-        """Makes the task that does it.  One of a scoped caller works in a pool of its own, where it can be seen."""
+        """Makes the task that does it.  One of a scoped caller works in a pool of its own, where it can be seen.
+
+        There it goes before the others: what waits in line may be what it is to stop.
+        """
         request = Request(
             kind=kind.kind,
-            pool=min(order.pools, default=POOL),
+            pool=min((pool for pool in order.pools if self._admission.knows(pool)), default=POOL),
+            priority=HIGHEST_PRIORITY,
             payload=msgspec.json.encode(order),
             trigger="operator",
             request_id=request_id,

@@ -21,8 +21,8 @@ import msgspec
 from windlass.core.fields import Section
 from windlass.core.filters import And, Comparison, Filter, Operator, Target, parse_filter
 from windlass.core.retry import RetryPolicy
-from windlass.errors import StoreUnavailable, WindlassError
-from windlass.handler import Context, Handler, Outcome, Retry, Success
+from windlass.errors import FilterTooBroad, StoreUnavailable, WindlassError
+from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success
 from windlass.store.facts import Watched
 from windlass.store.port import MOST_COUNTED, Library
 
@@ -32,7 +32,9 @@ SLOTS = 4
 USUAL_RATE = 100
 LARGEST_PAGE = 500
 AT_ONCE = 20
-LONGEST_TIMELINE = 100_000
+EVENTS_AT_ONCE = 1_000
+PORTION = 1_000_000
+"""Bytes of the timeline that are read at once."""
 STEP = 3
 NAMES = UUID("0d8f1c0e-39d4-4f0c-8f43-0a8d6a4f6f57")
 """The namespace of the request ids of retries."""
@@ -91,7 +93,10 @@ class BulkHandler(Handler[Order]):
         pace = Pace(payload.rate)
         page_size = min(payload.rate, LARGEST_PAGE)
         while not ctx.cancelled.is_set():
-            ids = await self.doer.library.ids_matching(matching, self.section, tally.after, page_size, pools)
+            try:
+                ids = await self.doer.library.ids_matching(matching, self.section, tally.after, page_size, pools)
+            except FilterTooBroad as error:
+                return Failed(f"{error.message}; narrow the filter, for example by id > {tally.after}", tally.result())
             if not ids:
                 break
             await self._page(ctx, payload, ids, tally, pace)
@@ -131,13 +136,23 @@ class BulkHandler(Handler[Order]):
 
     async def _so_far(self, task: int) -> Tally:
         """Where the last attempt left off, by the last page in the timeline."""
-        watched = [Watched(task, 0, timeline_only=True)]
-        events = (await self.doer.library.events(watched, LONGEST_TIMELINE)).get(task, [])
-        pages = [event.data for event in events if event.type == STEP and event.data is not None]
-        return msgspec.json.decode(pages[-1], type=Tally) if pages else Tally()
+        tally, after = Tally(), 0
+        while True:
+            watched = [Watched(task, after, timeline_only=True)]
+            events = (await self.doer.library.events(watched, EVENTS_AT_ONCE, PORTION)).get(task, [])
+            if not events:
+                return tally
+            after = events[-1].sequence
+            pages = [event.data for event in events if event.type == STEP and event.data is not None]
+            if pages:
+                tally = msgspec.json.decode(pages[-1], type=Tally)
 
     async def _total(self, matching: Filter, tally: Tally, pools: frozenset[str]) -> int | None:
-        count = await self.doer.library.count_matching(matching, self.section, MOST_COUNTED, pools)
+        """For people only: what can't be counted is not."""
+        try:
+            count = await self.doer.library.count_matching(matching, self.section, MOST_COUNTED, pools)
+        except FilterTooBroad:
+            return None
         return None if count > MOST_COUNTED else tally.matched + count
 
 

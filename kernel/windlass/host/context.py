@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, Unpack
+from typing import Any, NamedTuple, Protocol, Unpack
 
 import msgspec
 
 from windlass.core.output import CappedOutput
 from windlass.core.output import Chunk as OutputChunk
+from windlass.documents import Documents
 from windlass.errors import AttemptSuperseded
 from windlass.handler import Context, Lane, TaskInfo, Wishes
+from windlass.host.documents import Speaker
 from windlass.host.lanes import Lanes, LiveLane
 from windlass.host.outbox import STAGE, STATE, STEP, STREAMS, Outbox
 from windlass.host.recorder import Recorder
-from windlass.store.facts import Claimed
+from windlass.store.facts import Claimed, Parent
 from windlass.store.lanes import Entrant
 
 LARGEST_TEXT = 4_000
@@ -65,6 +67,20 @@ class Maker(Protocol):
     async def make(self, parent: Claimed, node: int, kind: str, payload: object, wishes: Mapping[str, Any]) -> int: ...
 
 
+class Papers(Protocol):
+    """Gives out documents (host/documents.py)."""
+
+    def of_attempt(self, plugin: str, attempt: Parent, speaker: Speaker) -> Documents: ...
+
+
+class Means(NamedTuple):
+    """What an attempt may use of its node."""
+
+    lanes: Lanes
+    children: Maker
+    documents: Papers
+
+
 def _nothing() -> None: ...
 
 
@@ -88,16 +104,16 @@ class LiveContext(Context):
         node: int,
         started: float,
         recorder: Recorder,
-        lanes: Lanes,
-        children: Maker,
+        means: Means,
         output_cap: int,
+        plugin: str = "",
     ) -> None:
         self.claimed = claimed
         self.outbox = Outbox(node, claimed.id, claimed.attempt, started)
         self._recorder = recorder
-        self._lanes = lanes
-        self._children = children
+        self._means = means
         self._output_cap = output_cap
+        self._plugin = plugin
 
     @property
     def task(self) -> TaskInfo:  # type: ignore[override]
@@ -116,6 +132,11 @@ class LiveContext(Context):
                 labels=msgspec.json.decode(c.labels, type=dict[str, str]),
             )
         return self._task
+
+    @property
+    def documents(self) -> Documents:  # type: ignore[override]
+        attempt = Parent(self.claimed.id, self.claimed.attempt, self.outbox.node)
+        return self._means.documents.of_attempt(self._plugin, attempt, self)
 
     @property
     def cancelled(self) -> asyncio.Event:  # type: ignore[override]
@@ -157,7 +178,7 @@ class LiveContext(Context):
             # A good-bye that is late must not take what the next entry gives.
             await self._lane.leave()
         entrant = Entrant(name, self.claimed.id, self.claimed.attempt, self.outbox.node)
-        lane = self._lane = LiveLane(self._lanes, entrant, self)
+        lane = self._lane = LiveLane(self._means.lanes, entrant, self)
         try:
             await self._stand_in_line(lane, waiting or f"waiting for {name}")
             yield lane
@@ -166,13 +187,17 @@ class LiveContext(Context):
             lane.leave()
 
     async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
-        if self.superseded or self.ended:
-            raise self._refusal()
+        self.check_runs()
         try:
-            return await self._children.make(self.claimed, self.outbox.node, kind, payload, wishes)
+            return await self._means.children.make(self.claimed, self.outbox.node, kind, payload, wishes)
         except AttemptSuperseded:
             self.supersede()
             raise
+
+    def check_runs(self) -> None:
+        """Raises `AttemptSuperseded` when it is over, although the store may not know yet."""
+        if self.superseded or self.ended:
+            raise self._refusal()
 
     def leave_lane(self) -> asyncio.Future[None] | None:
         """The attempt ends: whatever its handler still does, it publishes no more."""

@@ -71,8 +71,8 @@ class Dispatcher(Service):
         self._counted_at = 0.0
         self._doubtful = False
         self._ringing = False
-        self._is_drained = False
-        """The last claim found less than was wanted: whoever stores more, or opens a gate, says so."""
+        self._found_less = False
+        """The last claim found less than was wanted, and nobody has rung since: whoever stores more does."""
         self._claiming = asyncio.Lock()
         self._times_given_up = 0
         self.context = copy_context()
@@ -100,7 +100,7 @@ class Dispatcher(Service):
         """An attempt ended: its slot takes the next task."""
         self.executing -= 1
         self._start_waiting()
-        if not self._ringing and not self._is_drained and self._wanted():
+        if not self._ringing and not self._found_less and self._wanted():
             self._ringing = True
             self._bell.ring()
 
@@ -137,11 +137,12 @@ class Dispatcher(Service):
             wanted = self._wanted()
             node = self._may_claim()
             if wanted and node is not None:
-                self._is_drained = await self._claim(node, wanted) < wanted
-                if not self._is_drained:
+                self._found_less = await self._claim(node, wanted) < wanted
+                if not self._found_less:
                     continue
             self._ringing = False
             await self._bell.wait(self.poll_seconds)
+            self._found_less = False
 
     async def _claim(self, node: int, wanted: int) -> int:
         given_up = self._times_given_up

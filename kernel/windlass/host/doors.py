@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import structlog
 
+from windlass.documents import Documents
 from windlass.door import Door
 from windlass.errors import StoreUnavailable
 from windlass.handler import Wishes
@@ -23,12 +24,18 @@ class LiveDoor(Door):
     """Tasks made through it have this trigger, and are on behalf of `caller`; `store` stores one."""
 
     def __init__(
-        self, admission: Admission, store: Callable[[NewTask], Awaitable[Receipt]], trigger: str, caller: Caller
+        self,
+        admission: Admission,
+        store: Callable[[NewTask], Awaitable[Receipt]],
+        trigger: str,
+        caller: Caller,
+        documents: Documents,
     ) -> None:
         self._admission = admission
         self._store = store
         self._trigger = trigger
         self._caller = caller
+        self.documents = documents
 
     async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
         asked: dict[str, Any] = {**checked(wishes)}

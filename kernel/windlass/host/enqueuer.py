@@ -67,17 +67,11 @@ class Enqueuer:
 
     async def enqueue_batch(self, tasks: Sequence[NewTask]) -> list[Receipt]:
         """Stores all of them in a transaction of their own, or none and raises what the store raised."""
-        storing = asyncio.create_task(self._queue.enqueue(tasks))
+        storing = asyncio.create_task(self._store_batch(tasks))
         self._committing.add(storing)
         storing.add_done_callback(self._committing.discard)
-        try:
-            receipts = await asyncio.shield(storing)
-        except RequestIdReused as error:
-            places = {str(task.request_id): n for n, task in enumerate(tasks)}
-            error.field = f"requests[{places[error.facts['request_id']]}].request_id"
-            raise
-        self._on_stored(_made(tasks, receipts))
-        return receipts
+        # A caller that goes away takes only its own answer with it.
+        return await asyncio.shield(storing)
 
     async def finished(self) -> None:
         """Wait until every order taken is answered."""
@@ -138,6 +132,16 @@ class Enqueuer:
                 future.set_result(answer)
         if len(orders) > 1:
             self._company_until = asyncio.get_running_loop().time() + RECENT
+
+    async def _store_batch(self, tasks: Sequence[NewTask]) -> list[Receipt]:
+        try:
+            receipts = await self._queue.enqueue(tasks)
+        except RequestIdReused as error:
+            places = {str(task.request_id): n for n, task in enumerate(tasks)}
+            error.field = f"requests[{places[error.facts['request_id']]}].request_id"
+            raise
+        self._on_stored(_made(tasks, receipts))
+        return receipts
 
     async def _store(self, tasks: Sequence[NewTask]) -> Sequence[Answer]:
         try:

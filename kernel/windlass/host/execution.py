@@ -13,7 +13,7 @@ Words are flushed before the end is handed in: once the task has ended, the fenc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import Context
 from enum import Enum
@@ -30,9 +30,8 @@ from windlass.core.lifecycle import Verdict
 from windlass.errors import AttemptSuperseded
 from windlass.executor import PayloadMisfit
 from windlass.handler import Failed, Handler, Retry
-from windlass.host.context import LiveContext, Maker
+from windlass.host.context import LiveContext, Means
 from windlass.host.dispatcher import Dispatcher
-from windlass.host.lanes import Lanes
 from windlass.host.plugins import Kind, Unfolded
 from windlass.host.recorder import Recorder
 from windlass.host.verdicts import Decision, decide, outcome_of
@@ -87,8 +86,7 @@ class Execution:
         node: int,
         dispatcher: Dispatcher,
         recorder: Recorder,
-        lanes: Lanes,
-        children: Maker,
+        means: Means,
         on_end: Callable[[Execution, Ended | None], None],
     ) -> None:
         self.claimed = claimed
@@ -100,7 +98,7 @@ class Execution:
         self._on_end = on_end
         self._started = recorder.now()
         cap = self.handler.output_cap
-        self.ctx = LiveContext(claimed, node, self._started, recorder, lanes, children, cap)
+        self.ctx = LiveContext(claimed, node, self._started, recorder, means, cap, kind.plugin)
 
     @property
     def stored(self) -> bytes:
@@ -134,6 +132,14 @@ class Execution:
         self._task = asyncio.create_task(self._run(), context=context)
         if self._deadlines() is not NO_DEADLINES:
             self._mind_deadlines()
+
+    def measure(self, ended: Ended | None) -> None:
+        """Tell its span and the meters how it ended."""
+        outcome = "superseded" if ended is None else ended.verdict.name.lower()
+        if self.span is not None:
+            self.span.handed_in(outcome, "" if ended is None else ended.message)
+        if telemetry.meters is not None and ended is not None:
+            telemetry.meters.attempt[self.claimed.kind, outcome].add(ended.started_age or 0.0)
 
     def leaks(self) -> asyncio.Task[None] | None:
         """What still runs although the attempt was abandoned."""
@@ -344,6 +350,18 @@ class Execution:
             result=decision.result,
             pause=decision.pause,
         )
+
+
+async def abandon_all(executions: Iterable[Execution], seconds: float) -> None:
+    """Hand back what still runs at a shutdown."""
+    returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
+    left = [asyncio.create_task(execution.abandon(returned)) for execution in executions]
+    if left:
+        # One that waits for a store that is away is cut short, and hands in its end without its last words.
+        _, waiting = await asyncio.wait(left, timeout=seconds)
+        for abandoning in waiting:
+            abandoning.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _within(seconds: float, cleaning: asyncio.Task[str]) -> str:

@@ -15,7 +15,7 @@ from windlass.config import Config, LogConfig, NodeConfig, RetentionConfig
 from windlass.core.agents import is_agent_pool
 from windlass.core.explain import Gate, gates, veiled
 from windlass.core.signals import Thresholds
-from windlass.door import Door
+from windlass.door import Doors
 from windlass.errors import KindReserved, NotReloadable, PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
@@ -24,6 +24,7 @@ from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.bulk import Bulk, Deeds
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.bulk_kinds import SLOTS, BulkHandler
+from windlass.host.documents import Archive
 from windlass.host.doors import LiveDoor
 from windlass.host.enqueuer import Enqueuer
 from windlass.host.intake import Intake
@@ -41,6 +42,7 @@ from windlass.host.secret_names import secret_names
 from windlass.host.sections import Sections
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
+from windlass.host.to_its_end import all_at_their_end
 from windlass.host.valves import Valves
 from windlass.host.watches import Watches
 from windlass.operation import OperationCall
@@ -51,6 +53,8 @@ from windlass.store.port import ALL_POOLS, Scope, Store
 log = structlog.get_logger()
 
 USUAL_SLOTS = 40
+LAST_CALLS_SECONDS = 2.0
+"""For operations and reloads that are under way at a shutdown."""
 MOST_CHILDREN = 1_000
 """Read at once."""
 
@@ -94,8 +98,6 @@ class Kernel:
         self.statistics = store.statistics
         self.watches = Watches(store.library)
         self.pages = Pages(store.library)
-        self.overview = Overview(store.survey, store.statistics, Sections(plugins.health), plugins.kinds)
-        self.overview.thresholds = health or Thresholds()
         self._pools = self._configured(config)
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
@@ -104,6 +106,10 @@ class Kernel:
         self.node.sharing.guests = self.agents.shares
         self.node.on_work = self.agents.look
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
+        self._archive = Archive(store.documents)
+        sections = Sections(plugins.health, self._doors("health"))
+        self.overview = Overview(store.survey, store.statistics, sections, plugins.kinds)
+        self.overview.thresholds = health or Thresholds()
         self.bulk = Bulk(store.library, self.admission, self.enqueuer)
         for kind in plugins.kinds.values():
             if isinstance(kind.handler, BulkHandler):
@@ -129,7 +135,7 @@ class Kernel:
         """Join and begin to work.  Raises `StoreUnavailable`, `BootError`, or what a plugin's start-up hook raised."""
         await self._store.pools.register(self._pools, [_facts(kind.handler) for kind in self._plugins.kinds.values()])
         await self.timetable.register()
-        await self._plugins.startup(self._door("startup"))
+        await self._plugins.startup(self._doors("startup"))
         await self.node.join()
         await self.node.leadership.beat()
         await self.node.recover()
@@ -138,8 +144,8 @@ class Kernel:
 
     def rereads(self, config: Config, read: Callable[[], Config], set_up_log: Callable[[LogConfig], None]) -> Reloader:
         """From here on the configuration can be read again; see `Reloader`."""
-        door = self._door("config_reload")
-        self.reloader = Reloader(config, read, self, self._plugins, self._store.audit, door, set_up_log)
+        doors = self._doors("config_reload")
+        self.reloader = Reloader(config, read, self, self._plugins, self._store.audit, doors, set_up_log)
         return self.reloader
 
     async def reload(self, note: Note | None = None) -> Reloaded:
@@ -165,11 +171,14 @@ class Kernel:
         pools = {name: slots for name, slots in pools.items() if not is_agent_pool(name)}
         return pools if MAINTENANCE in pools else pools | {MAINTENANCE: SLOTS}
 
-    def _door(self, trigger: str) -> Door:
-        return LiveDoor(self.admission, self.enqueuer.enqueue, trigger, SCHEDULER)
+    def _doors(self, trigger: str) -> Doors:
+        return lambda plugin: LiveDoor(
+            self.admission, self.enqueuer.enqueue, trigger, SCHEDULER, self._archive.of_caller(plugin, SCHEDULER.name)
+        )
 
-    def _call(self, caller: Caller, reason: str) -> OperationCall:
-        return LiveCall(self.admission, self.enqueuer.enqueue, caller, reason)
+    def _call(self, plugin: str, caller: Caller, reason: str) -> OperationCall:
+        documents = self._archive.of_caller(plugin, caller.name)
+        return LiveCall(self.admission, self.enqueuer.enqueue, caller, reason, documents)
 
     async def interrupt(self, asked: Asked, note: Note | None = None) -> Interrupted:
         """End a task; the node that runs it is told at once."""
@@ -260,6 +269,7 @@ class Kernel:
         self.agents.close()
         await self.node.drain()
         await self.enqueuer.finished()
+        await all_at_their_end(LAST_CALLS_SECONDS)
         self.watches.close()
 
     async def stop(self) -> None:

@@ -20,8 +20,10 @@ from windlass.host.admission import Admission
 from windlass.host.agents.remote_kinds import RemoteKinds
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
+from windlass.host.context import Means
 from windlass.host.counters import Counters
 from windlass.host.dispatcher import Dispatcher
+from windlass.host.documents import Archive
 from windlass.host.maintenance.keepers import keep, keepers
 from windlass.host.maintenance.leadership import Leadership
 from windlass.host.maintenance.promoter import Promoter
@@ -42,8 +44,6 @@ RARE_POLL_SECONDS = 5.0
 
 class Node(Worker):
     """`on_work` is told of the pools in which something may have become claimable; of no pool: anywhere."""
-
-    children: Children
 
     def __init__(
         self,
@@ -70,6 +70,7 @@ class Node(Worker):
         self.remote_kinds = RemoteKinds(store.agents)
         self.admission = Admission(plugins.kinds, self.sharing.known, self.remote_kinds.kinds)
         self.children = Children(self.admission, store.queue, self.stored)
+        self.means = Means(self.lanes, self.children, Archive(store.documents))
         self.releaser = Releaser(store.queue, self.look)
         self.promoter = Promoter(store.queue, self.leadership.membership, self.look)
         self.recoverer = Recoverer(self.recover, self.leadership.membership, self.look)
@@ -101,7 +102,11 @@ class Node(Worker):
     def stored(self, tasks: Sequence[NewTask]) -> None:
         """These tasks have just been enqueued through this process."""
         self.counters.enqueued(tasks)
-        self.look_in({task.pool for task in tasks if task.delay <= 0})
+        if all(task.stands_alone for task in tasks):
+            self.look_in({task.pool for task in tasks if task.delay <= 0})
+        else:
+            # One that joins may have hastened a task of another pool.
+            self.look()
         if any(task.delay > 0 for task in tasks):
             self.promoter.look()
 
@@ -160,11 +165,10 @@ class Node(Worker):
         self.counters.lost(recovered)
         return recovered
 
-    async def _tell_of_drain(self, seconds: float) -> None:
+    async def _tell_of_drain(self) -> None:
         if self._epoch is not None:
-            with suppress(TimeoutError, StoreUnavailable, NodeGone, NodeNotFound):
-                async with asyncio.timeout(seconds):
-                    await self._store.cluster.drain(self._epoch, draining=True)
+            with suppress(StoreUnavailable, NodeGone, NodeNotFound):
+                await self._store.cluster.drain(self._epoch, draining=True)
 
     async def leave(self) -> None:
         """Give the epoch up, for good."""

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from windlass.core.access import allows
+from windlass.documents import Documents
 from windlass.errors import (
     ArgumentInvalid,
     OperationNotFound,
@@ -33,18 +34,23 @@ PATH = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 class LiveCall(LiveDoor, OperationCall):
     def __init__(
-        self, admission: Admission, store: Callable[[NewTask], Awaitable[Receipt]], caller: Caller, reason: str
+        self,
+        admission: Admission,
+        store: Callable[[NewTask], Awaitable[Receipt]],
+        caller: Caller,
+        reason: str,
+        documents: Documents,
     ) -> None:
-        super().__init__(admission, store, "operator", caller)
+        super().__init__(admission, store, "operator", caller, documents)
         self.caller = caller.name
         self.reason = reason
 
 
 class Operations:
-    """`calls` makes what an operation is handed, of who calls and why."""
+    """`calls` makes what an operation is handed, of its plugin, who calls and why."""
 
     def __init__(
-        self, registered: Mapping[str, Registered], audit: Audit, calls: Callable[[Caller, str], OperationCall]
+        self, registered: Mapping[str, Registered], audit: Audit, calls: Callable[[str, Caller, str], OperationCall]
     ) -> None:
         self._registered = registered
         self._audit = audit
@@ -69,7 +75,7 @@ class Operations:
         if found.operation.writes:
             # Its effect is anywhere: the row comes first, and claims nothing of what comes of it.
             await self._audit.write(note)
-        return await to_its_end(_run(found, self._calls(caller, note.reason), asked))
+        return await to_its_end(_run(found, self._calls(found.plugin, caller, note.reason), asked))
 
     def _found(self, name: str) -> Registered:
         if found := self._registered.get(name):

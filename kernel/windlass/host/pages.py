@@ -8,7 +8,7 @@ than one page.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -61,7 +61,9 @@ class Pages:
         """How many different lists are looked at."""
         return len(self._views)
 
-    async def follow(self, filter: Filter, order: Order, size: int, pools: Scope = ALL_POOLS) -> AsyncIterator[Change]:
+    async def follow(
+        self, filter: Filter, order: Order, size: int, pools: Scope = ALL_POOLS
+    ) -> AsyncGenerator[Change, None]:
         """Every task on the page, `Current`, and then what changes on it, until the caller stops.
 
         `Current` comes again after each change, and every 15 s as long as the store answers.  Raises what the first

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 import pluggy
@@ -23,7 +23,7 @@ from windlass.config import decode_section
 from windlass.core.residents import Resident, check_residents
 from windlass.core.schedules import Schedule
 from windlass.core.sections import HealthSection
-from windlass.door import Door
+from windlass.door import Door, Doors
 from windlass.errors import BadHandler, BootError, ConfigError
 from windlass.executor import Executor, executor_name, executor_of
 from windlass.handler import Handler, check_handler
@@ -41,7 +41,7 @@ OURS = "windlass"
 HOOK_SECONDS = 30.0
 """For a plugin to take a new configuration."""
 R = TypeVar("R")
-HealthHook = Callable[[], Awaitable[HealthSection | None]]
+HealthHook = Callable[[Door], Awaitable[HealthSection | None]]
 
 
 INLINE = Inline()
@@ -116,10 +116,10 @@ class Plugins:
         self.operations: Mapping[str, Registered] = {}
         self._sections = sections
 
-    async def startup(self, door: Door) -> None:
+    async def startup(self, doors: Doors) -> None:
         """Raises what a hook raises."""
         for implementation in self._hooks.hook.windlass_startup.get_hookimpls():
-            await _asked(implementation, kernel=door)
+            await _asked(implementation, kernel=doors(implementation.plugin_name))
 
     @property
     def rereading(self) -> frozenset[str]:
@@ -131,10 +131,11 @@ class Plugins:
         """The `[plugins]` table, decoded.  Raises `ConfigError`."""
         return _settings(self._sections, config)
 
-    async def config_reloaded(self, door: Door, settings: Settings) -> None:
+    async def config_reloaded(self, doors: Doors, settings: Settings) -> None:
         """Tell every plugin that wants to know; one that fails is logged."""
         for implementation in self._hooks.hook.windlass_config_reloaded.get_hookimpls():
             try:
+                door = doors(implementation.plugin_name)
                 async with asyncio.timeout(HOOK_SECONDS):
                     await _asked(implementation, kernel=door, settings=settings)
             except Exception:
@@ -288,8 +289,15 @@ def _health(hooks: pluggy.PluginManager) -> dict[str, HealthHook]:
     for implementation in hooks.hook.windlass_health.get_hookimpls():
         if not inspect.iscoroutinefunction(implementation.function):
             raise BootError(f"plugin {implementation.plugin_name}: windlass_health must be `async def`")
-        found[implementation.plugin_name] = implementation.function
+        found[implementation.plugin_name] = _health_of(implementation)
     return found
+
+
+def _health_of(implementation: Any) -> HealthHook:
+    async def ask(door: Door) -> HealthSection | None:
+        return cast("HealthSection | None", await _asked(implementation, kernel=door))
+
+    return ask
 
 
 def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings: Settings) -> Iterator[tuple[str, R]]:
@@ -305,8 +313,7 @@ def _registered(hooks: pluggy.PluginManager, what: str, type_: type[R], settings
             yield implementation.plugin_name, item
 
 
-async def _asked(implementation: Any, **given: object) -> None:
-    """Call a hook with what it names of `given`; it may be `async def`."""
+async def _asked(implementation: Any, **given: object) -> object:
+    """What a hook answers, called with what it names of `given`; it may be `async def`."""
     answer = implementation.function(*[given[name] for name in implementation.argnames])
-    if isinstance(answer, Awaitable):
-        await answer
+    return await answer if isinstance(answer, Awaitable) else answer

@@ -16,6 +16,7 @@ class Registered(msgspec.Struct, frozen=True):
     """`name` is `<plugin>.<name>`; schemas are JSON Schema as text, None where there is none."""
 
     name: str
+    plugin: str
     operation: Operation
     decode: Callable[[bytes], Any]
     argument_schema: bytes | None
@@ -34,5 +35,5 @@ def register_operations(operations: Iterable[tuple[str, Operation]]) -> dict[str
         except TypeError as error:
             raise BadOperation(f"the argument of operation {name} can't be decoded: {error}") from error
         answers = None if operation.result is None else json_schema(operation.result)
-        registered[name] = Registered(name, operation, decoder.decode, json_schema(operation.argument), answers)
+        registered[name] = Registered(name, plugin, operation, decoder.decode, json_schema(operation.argument), answers)
     return registered

@@ -14,8 +14,8 @@ import msgspec
 import structlog
 
 from windlass.config import Config, LogConfig, NodeConfig
-from windlass.door import Door
-from windlass.errors import ConfigError, StoreUnavailable
+from windlass.door import Doors
+from windlass.errors import WindlassError
 from windlass.host.plugins import Plugins
 from windlass.host.to_its_end import to_its_end
 from windlass.store.audit import Audit
@@ -54,7 +54,7 @@ class Reloader:
         kernel: Reconfigurable,
         plugins: Plugins,
         audit: Audit,
-        door: Door,
+        doors: Doors,
         set_up_log: Callable[[LogConfig], None],
     ) -> None:
         self._in_use = flat(config)
@@ -62,7 +62,7 @@ class Reloader:
         self._kernel = kernel
         self._plugins = plugins
         self._audit = audit
-        self._door = door
+        self._doors = doors
         self._set_up_log = set_up_log
         self._one_at_a_time = asyncio.Lock()
 
@@ -77,8 +77,10 @@ class Reloader:
         """The same without a caller: what is wrong is logged."""
         try:
             await self.reload()
-        except (ConfigError, StoreUnavailable) as error:
+        except WindlassError as error:
             log.error("the configuration stays as it was", error=error.message)
+        except Exception:
+            log.exception("the configuration could not be read again")
 
     async def _reload(self, note: Note | None) -> Reloaded:
         async with self._one_at_a_time:
@@ -91,7 +93,7 @@ class Reloader:
             self._set_up_log(config.log)
             done = self._take(config)
             log.info("configuration read again", changed=list(done.changed), waiting_for_restart=list(done.waiting))
-            await self._plugins.config_reloaded(self._door, settings)
+            await self._plugins.config_reloaded(self._doors, settings)
             return done
 
     def _take(self, config: Config) -> Reloaded:

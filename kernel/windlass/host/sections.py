@@ -9,6 +9,7 @@ import msgspec
 import structlog
 
 from windlass.core.sections import HealthLine, HealthSection
+from windlass.door import Door, Doors
 from windlass.host.context import clean
 from windlass.host.plugins import HealthHook
 
@@ -35,8 +36,8 @@ class SectionFacts(msgspec.Struct, frozen=True):
 class Sections:
     """`hooks`: by the plugin's name."""
 
-    def __init__(self, hooks: Mapping[str, HealthHook]) -> None:
-        self._asked = [_Asked(name, hook) for name, hook in hooks.items()]
+    def __init__(self, hooks: Mapping[str, HealthHook], doors: Doors) -> None:
+        self._asked = [_Asked(name, hook, doors(name)) for name, hook in hooks.items()]
 
     async def ask(self) -> tuple[SectionFacts, ...]:
         """The sections of all plugins that have one now; one that fails or is late says so in its own."""
@@ -49,9 +50,10 @@ class Sections:
 class _Asked:
     """One plugin's hook, at most one call of it at a time."""
 
-    def __init__(self, name: str, hook: HealthHook) -> None:
+    def __init__(self, name: str, hook: HealthHook, door: Door) -> None:
         self._name = name
         self._hook = hook
+        self._door = door
         self._task: asyncio.Task[SectionFacts | None] | None = None
         self._missed_at: float | None = None
         self._trouble = ""
@@ -75,7 +77,7 @@ class _Asked:
 
     async def _call(self) -> SectionFacts | None:
         try:
-            section = await self._hook()
+            section = await self._hook(self._door)
             found = None if section is None else _shown(self._name, section)
         except Exception as error:  # noqa: BLE001 - a plugin's fault is its own
             return self._failed(f"windlass_health raised {type(error).__name__}: {error}")

@@ -12,6 +12,12 @@ _going_on: set[asyncio.Task[Any]] = set()
 """The loop itself remembers tasks only weakly."""
 
 
+async def all_at_their_end(seconds: float) -> None:
+    """Wait until nothing goes on any more, so long at most."""
+    if _going_on:
+        await asyncio.wait(_going_on, timeout=seconds)
+
+
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     """What `work` returns or raises; it goes on although this call is cancelled."""
     task = asyncio.create_task(work)

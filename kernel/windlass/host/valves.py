@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from windlass.config import MOST_SLOTS
 from windlass.errors import InvalidArgument
 from windlass.host.node import Node
 from windlass.store.agents import Agents
 from windlass.store.facts import Note
 from windlass.store.pools import PoolFacts, Pools
 from windlass.store.port import Cluster
-
-MOST_SLOTS = 100_000
 
 
 class Valves:

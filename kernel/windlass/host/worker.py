@@ -2,8 +2,8 @@
 
     join ──> run ──> (lease lost: fence everything, join again) ──> drain
 
-What a node (host/node.py) and an agent have in common.  An epoch is a live lease under a number of its own: it goes into
-every write, and is never used again.  A worker whose lease is lost does not argue; it ends what it runs and starts over
+What a node (host/node.py) and an agent have in common.  An epoch is a live lease under a number of its own: it goes
+into every write, and is never used again.  A worker whose lease is lost does not argue; it ends what it runs and starts over
 as somebody else.
 """
 
@@ -13,6 +13,7 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -20,15 +21,14 @@ from windlass import telemetry
 from windlass.config import NodeConfig
 from windlass.core.lifecycle import Verdict
 from windlass.host.completer import Completer
-from windlass.host.context import Maker
+from windlass.host.context import Means
 from windlass.host.dispatcher import Dispatcher
-from windlass.host.execution import Execution
+from windlass.host.execution import Execution, abandon_all
 from windlass.host.lanes import Lanes
 from windlass.host.plugins import Kind
 from windlass.host.recorder import Recorder
 from windlass.host.service import Bell, Service
 from windlass.host.surroundings import Pulse
-from windlass.host.verdicts import Decision
 from windlass.store.facts import Asked, Claimed, Ended, Settled
 from windlass.store.lanes import Entrances
 from windlass.store.port import Work
@@ -42,9 +42,16 @@ RAISED_SECONDS = 1.5
 
 
 class Worker(Service):
-    """`run` is its tick: look for interrupts, mind the lease.  Whoever extends it says how to join, and sets `children`."""
+    """`run` is its tick: look for interrupts, mind the lease.  Whoever extends it says how to join, and what an attempt
+    may use (`means`).
+    """
 
-    children: Maker
+    means: Means
+    _epoch: int | None = None
+    _heartbeat: Pulse | None = None
+    _draining = False
+    _is_drained = False
+    _telling: asyncio.Task[None] | None = None
 
     def __init__(
         self,
@@ -59,15 +66,13 @@ class Worker(Service):
         self._work = work
         self._kinds = kinds
         self._config = config
-        self._epoch: int | None = None
-        self._heartbeat: Pulse | None = None
-        self._draining = False
-        self._is_drained = False
         self._executions: dict[int, Execution] = {}
         self._leaks: set[asyncio.Task[None]] = set()
         self.worn_out = asyncio.Event()
         """Set when too many abandoned handlers go on: only a new process is free of them."""
         self._all_ended = asyncio.Event()
+        self._at_once: set[int] = set()
+        """Tasks that are claimable again as soon as their end is stored."""
         self.lease_losses = 0
         self._bell = Bell()
         self._on_news = on_news
@@ -136,12 +141,13 @@ class Worker(Service):
         self._return_waiting()
         if self._executions:
             log.info("draining", running=len(self._executions), grace=self._config.drain_grace)
-            grace = self._config.drain_grace
-            await asyncio.gather(self._wait_for_ends(grace), self._tell_of_drain(grace))
+            # Nobody waits for the word: a database that is silent must not hold up an end.
+            self._telling = asyncio.create_task(self._tell_of_drain())
+            await self._wait_for_ends(self._config.drain_grace)
         for execution in list(self._executions.values()):
             execution.shut_down()
         await self._wait_for_ends(RAISED_SECONDS)
-        await self._abandon_all()
+        await abandon_all(self._executions.values(), LAST_WORDS_SECONDS)
         try:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 for dispatcher in self.dispatchers:
@@ -150,18 +156,8 @@ class Worker(Service):
         except TimeoutError:
             log.error("results could not be stored; recovery takes the tasks back", tasks=self.completer.holds())
 
-    async def _tell_of_drain(self, seconds: float) -> None:
+    async def _tell_of_drain(self) -> None:
         """For people only, so it may fail: they will see it leave."""
-
-    async def _abandon_all(self) -> None:
-        returned = Decision(Verdict.RETURNED, "handed back by a shutdown")
-        left = [asyncio.create_task(execution.abandon(returned)) for execution in self._executions.values()]
-        if left:
-            # One that waits for a store that is away is cut short, and hands in its end without its last words.
-            _, waiting = await asyncio.wait(left, timeout=LAST_WORDS_SECONDS)
-            for abandoning in waiting:
-                abandoning.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
 
     def _drained(self, is_drained: bool) -> None:
         if is_drained == self._is_drained:
@@ -202,9 +198,7 @@ class Worker(Service):
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         assert self._epoch is not None
         kind = self._kinds[claimed.kind]
-        execution = Execution(
-            claimed, kind, self._epoch, dispatcher, self.recorder, self.lanes, self.children, self._attempt_ended
-        )
+        execution = Execution(claimed, kind, self._epoch, dispatcher, self.recorder, self.means, self._attempt_ended)
         self._executions[claimed.id] = execution
         execution.start(dispatcher.context.copy())
         if telemetry.meters is not None:
@@ -215,21 +209,16 @@ class Worker(Service):
         task = execution.claimed.id
         if self._executions.get(task) is execution:
             del self._executions[task]
-        self._tell(execution, ended)
+        execution.measure(ended)
         if ended is not None:
+            if ended.verdict is Verdict.RETRY and not ended.pause:
+                self._at_once.add(task)
             self.completer.add(execution.node, ended, execution.span)
         if not self._executions:
             self._all_ended.set()
         if (left := execution.leaks()) is not None:
             self._count_leak(left)
         execution.dispatcher.freed()
-
-    def _tell(self, execution: Execution, ended: Ended | None) -> None:
-        outcome = "superseded" if ended is None else ended.verdict.name.lower()
-        if execution.span is not None:
-            execution.span.handed_in(outcome, "" if ended is None else ended.message)
-        if telemetry.meters is not None and ended is not None:
-            telemetry.meters.attempt[execution.claimed.kind, outcome].add(ended.started_age or 0.0)
 
     @property
     def leaks(self) -> int:
@@ -245,6 +234,10 @@ class Worker(Service):
 
     def _settled(self, settled: Sequence[Settled]) -> None:
         self._on_news(one.task for one in settled)
+        again = {one.task for one in settled if one.verdict is Verdict.RETRY}
+        if not again.isdisjoint(self._at_once):
+            self._at_once -= again
+            self.look()
 
     async def _heed_interrupts(self) -> None:
         if self._epoch is None:
@@ -275,11 +268,9 @@ class Worker(Service):
     async def _wait_for_ends(self, seconds: float) -> None:
         self._all_ended.clear()
         if self._executions:
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._all_ended.wait()
-            except TimeoutError:
-                pass
 
     def _lease_lost(self, epoch: int) -> None:
         if epoch == self._epoch:
@@ -292,6 +283,7 @@ class Worker(Service):
         lost, self._epoch, self._heartbeat = self._heartbeat, None, None
         if lost is not None:
             lost.cease()
+        self._at_once.clear()
         for dispatcher in self.dispatchers:
             dispatcher.hold(0)
             dispatcher.give_up()

@@ -69,7 +69,10 @@ class NewTask(msgspec.Struct, frozen=True):
 
 
 class Parent(msgspec.Struct, frozen=True):
-    """The attempt that makes a child.  It runs while (task, attempt, node) is what the store holds of the task."""
+    """The attempt that makes a child, or writes a document.
+
+    It runs while (task, attempt, node) is what the store holds of the task.
+    """
 
     task: int
     attempt: int

@@ -3,9 +3,8 @@
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
 and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Survey` (the
-whole at a glance), `Roster` (who works), `Audit` (who did what), `Tokens` (who may) and `Agents` (who
-works from afar).  A `Store` is one of each over
-the same memory.
+whole at a glance), `Roster` (who works), `Audit` (who did what), `Tokens` (who may), `Documents` (what plugins keep)
+and `Agents` (who works from afar).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -32,6 +31,7 @@ from windlass.core.sequence import sequence
 from windlass.errors import RequestIdReused
 from windlass.store.agents import Agents
 from windlass.store.audit import Audit
+from windlass.store.documents import Documents
 from windlass.store.facts import (
     Asked,
     Beat,
@@ -299,6 +299,7 @@ class Store(ABC):
     schedules: Schedules
     residents: Residents
     lanes: Lanes
+    documents: Documents
     upkeep: Upkeep
     statistics: Statistics
     survey: Survey

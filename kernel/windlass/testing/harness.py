@@ -30,6 +30,8 @@ import msgspec
 
 from windlass.core.access import Role
 from windlass.core.lifecycle import State
+from windlass.core.sections import HealthSection
+from windlass.documents import Documents
 from windlass.handler import Handler, is_blocking
 from windlass.hookspecs import hookimpl
 from windlass.host.admission import Admission, Caller, Request
@@ -43,6 +45,7 @@ from windlass.store.memory import MemoryStore, World
 from windlass.testing.made import Made, Makes
 from windlass.testing.one_task import Moment, OneTask
 from windlass.testing.record import Run
+from windlass.testing.shelf import OneShelf
 from windlass.testing.virtual import real_time
 
 A_DAY = 86_400.0
@@ -68,7 +71,9 @@ class Harness:
             for name, kind in loaded.kinds.items()
         }
         self._admission = Admission(loaded.kinds)
-        self._makes = Makes(loaded.kinds)
+        self._world = World(_now)
+        self._archive = OneShelf(MemoryStore(self._world).documents)
+        self._makes = Makes(loaded.kinds, self._archive)
 
     @property
     def made(self) -> Sequence[Made]:
@@ -76,12 +81,17 @@ class Harness:
         return tuple(self._makes.made)
 
     @property
+    def documents(self) -> Documents:
+        """What the plugin keeps: put what its work is to find, and look at what became of it."""
+        return self._archive.of_caller("", CALLER.name)
+
+    @property
     def kinds(self) -> Mapping[str, Handler[Any]]:
         """The handlers that plugins registered, by kind."""
         return {name: kind.handler for name, kind in self._plugins.kinds.items() if not kind.is_reserved}
 
     async def __aenter__(self) -> Self:
-        await self._plugins.startup(self._makes.door("startup", SCHEDULER))
+        await self._plugins.startup(self._makes.doors("startup", SCHEDULER))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -92,7 +102,14 @@ class Harness:
     async def reload(self, settings: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """The configuration is read again, with this table `[plugins]`.  Raises `ConfigError` as a reload does."""
         decoded = self._plugins.read_settings(settings or {})
-        await self._plugins.config_reloaded(self._makes.door("config_reload", SCHEDULER), decoded)
+        await self._plugins.config_reloaded(self._makes.doors("config_reload", SCHEDULER), decoded)
+
+    async def health(self) -> HealthSection | None:
+        """What the plugin says of itself in the overview; None when it has no such hook, or nothing to say."""
+        doors = self._makes.doors("health", SCHEDULER)
+        for plugin, hook in self._plugins.health.items():
+            return await hook(doors(plugin))
+        return None
 
     async def call(self, operation: str, argument: object = None, *, role: Role = Role.ADMIN, reason: str = "") -> Any:
         """What an operation answers to a caller of that role, as its JSON says it.
@@ -157,7 +174,8 @@ class Harness:
 
     def _task(self, kind: str, payloads: Sequence[object], request: Mapping[str, Any]) -> OneTask:
         requests = [Request(kind=kind, payload=encoded(payload), **request) for payload in payloads]
-        return OneTask(next(_numbers), [self._admission.admit(each, CALLER) for each in requests], self._kinds)
+        asked = [self._admission.admit(each, CALLER) for each in requests]
+        return OneTask(next(_numbers), asked, self._kinds, self._world.documents)
 
 
 def _now() -> datetime:

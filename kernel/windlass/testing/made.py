@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from windlass.door import Doors
 from windlass.host.admission import Admission, Caller
+from windlass.host.documents import Archive
 from windlass.host.doors import LiveDoor
 from windlass.host.operations import LiveCall
 from windlass.host.plugins import Kind
@@ -32,15 +34,19 @@ class Made(msgspec.Struct, frozen=True):
 class Makes:
     """Gives doors out, and remembers what comes through them.  Kinds that nobody registered are taken as they come."""
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], archive: Archive) -> None:
+        self._archive = archive
         self._admission = Admission(AnyKind(kinds))
         self.made: list[Made] = []
 
-    def door(self, trigger: str, caller: Caller) -> LiveDoor:
-        return LiveDoor(self._admission, self._store, trigger, caller)
+    def doors(self, trigger: str, caller: Caller) -> Doors:
+        return lambda plugin: LiveDoor(
+            self._admission, self._store, trigger, caller, self._archive.of_caller(plugin, caller.name)
+        )
 
-    def call(self, caller: Caller, reason: str) -> LiveCall:
-        return LiveCall(self._admission, self._store, caller, reason)
+    def call(self, plugin: str, caller: Caller, reason: str) -> LiveCall:
+        documents = self._archive.of_caller(plugin, caller.name)
+        return LiveCall(self._admission, self._store, caller, reason, documents)
 
     async def _store(self, task: NewTask) -> Receipt:
         words = (task.trigger, task.initiator, task.title, task.priority, task.coalesce_key, task.delay)

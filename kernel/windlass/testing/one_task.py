@@ -14,16 +14,17 @@ import msgspec
 from windlass.core.interrupts import Rung
 from windlass.core.lifecycle import Verdict
 from windlass.core.sequence import sequence
-from windlass.host.children import Children
+from windlass.host.context import Means
 from windlass.host.dispatcher import Dispatcher
 from windlass.host.execution import HOW, Execution
 from windlass.host.executors.inline import Inline
-from windlass.host.lanes import Lanes
 from windlass.host.plugins import Kind
 from windlass.store.facts import Asked, Claimed, Ended, EventFacts, Membership, NewTask, NodeFacts, Watched
 from windlass.store.memory import MemoryStore, World
+from windlass.store.memory.world import Kept
 from windlass.testing.hearing import Heard, record
 from windlass.testing.record import Run
+from windlass.testing.shelf import OneShelf
 from windlass.testing.virtual import VirtualLoop, real_time
 from windlass.testing.watching import WatchedChildren, WatchedExecutor, WatchedHandler, WatchedLanes, Witness
 
@@ -45,14 +46,20 @@ class Moment(msgspec.Struct, frozen=True):
 class OneTask:
     """Enter it, then run `attempt` as often as the task waits for one."""
 
-    def __init__(self, number: int, asked: Sequence[NewTask], kinds: Mapping[str, Kind]) -> None:
+    def __init__(
+        self,
+        number: int,
+        asked: Sequence[NewTask],
+        kinds: Mapping[str, Kind],
+        documents: dict[tuple[str, str], Kept],
+    ) -> None:
         self._asked = asked
         self._new = asked[0]
         self._kinds = kinds
         self._kind = kinds[self._new.kind]
         self._skipped = 0.0
         self._epoch = 0
-        self._store = MemoryStore(World(self._wall, last_id=number - 1))
+        self._store = MemoryStore(World(self._wall, last_id=number - 1, documents=documents))
         self._started: list[asyncio.Task[Any]] = []
         self._attempt = 0
         self.id = number
@@ -77,11 +84,12 @@ class OneTask:
         witness = Witness(self._store.queue, self._now)
         lanes = WatchedLanes(self._store.lanes, self._now)
         children = WatchedChildren(self._kinds, self._store.queue, self._now)
+        means = Means(lanes, children, OneShelf(self._store.documents))
         others, began = asyncio.all_tasks(), self._now()
         witness.start()
         try:
             with nullcontext() if self._is_inline else real_time():
-                end, rung = await self._execute(claimed, handler, witness, lanes, children, moment, within)
+                end, rung = await self._execute(claimed, handler, witness, means, moment, within)
             await asyncio.sleep(0)
         finally:
             self._started += handler.tasks
@@ -121,8 +129,7 @@ class OneTask:
         claimed: Claimed,
         handler: WatchedHandler,
         witness: Witness,
-        lanes: Lanes,
-        children: Children,
+        means: Means,
         moment: Moment,
         within: float,
     ) -> tuple[Ended, Rung | None]:
@@ -130,9 +137,7 @@ class OneTask:
         executor = self._kind.executor if self._is_inline else WatchedExecutor(self._kind.executor, handler)
         kind = msgspec.structs.replace(self._kind, handler=cast(Any, handler), executor=executor)
         nobody = cast(Dispatcher, None)
-        execution = Execution(
-            claimed, kind, self._epoch, nobody, witness, lanes, children, lambda _, end: ended.set_result(end)
-        )
+        execution = Execution(claimed, kind, self._epoch, nobody, witness, means, lambda _, end: ended.set_result(end))
         disturbing = [asyncio.create_task(each) for each in self._disturb(execution, witness, moment)]
         execution.start()
         try:

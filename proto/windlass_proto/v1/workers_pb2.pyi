@@ -441,6 +441,10 @@ class Ask(_message.Message):
     LEAVE_LANE_FIELD_NUMBER: _builtins.int
     CHECK_LANE_FIELD_NUMBER: _builtins.int
     CALLED_FIELD_NUMBER: _builtins.int
+    GET_DOCUMENT_FIELD_NUMBER: _builtins.int
+    PUT_DOCUMENT_FIELD_NUMBER: _builtins.int
+    LIST_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    DELETE_DOCUMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Chosen by the agent, for the answer."""
     @_builtins.property
@@ -457,6 +461,14 @@ class Ask(_message.Message):
     def check_lane(self) -> Global___LaneVisit: ...
     @_builtins.property
     def called(self) -> Global___LaneVisits: ...
+    @_builtins.property
+    def get_document(self) -> Global___DocumentPlace: ...
+    @_builtins.property
+    def put_document(self) -> Global___PutDocument: ...
+    @_builtins.property
+    def list_documents(self) -> Global___ListDocuments: ...
+    @_builtins.property
+    def delete_document(self) -> Global___DeleteDocument: ...
     def __init__(
         self,
         *,
@@ -468,12 +480,16 @@ class Ask(_message.Message):
         leave_lane: Global___LaneVisit | None = ...,
         check_lane: Global___LaneVisit | None = ...,
         called: Global___LaneVisits | None = ...,
+        get_document: Global___DocumentPlace | None = ...,
+        put_document: Global___PutDocument | None = ...,
+        list_documents: Global___ListDocuments | None = ...,
+        delete_document: Global___DeleteDocument | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["called", b"called", "check_lane", b"check_lane", "child", b"child", "ends", b"ends", "enter_lane", b"enter_lane", "leave_lane", b"leave_lane", "question", b"question", "words", b"words"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["called", b"called", "check_lane", b"check_lane", "child", b"child", "delete_document", b"delete_document", "ends", b"ends", "enter_lane", b"enter_lane", "get_document", b"get_document", "leave_lane", b"leave_lane", "list_documents", b"list_documents", "put_document", b"put_document", "question", b"question", "words", b"words"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["called", b"called", "check_lane", b"check_lane", "child", b"child", "ends", b"ends", "enter_lane", b"enter_lane", "id", b"id", "leave_lane", b"leave_lane", "question", b"question", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["called", b"called", "check_lane", b"check_lane", "child", b"child", "delete_document", b"delete_document", "ends", b"ends", "enter_lane", b"enter_lane", "get_document", b"get_document", "id", b"id", "leave_lane", b"leave_lane", "list_documents", b"list_documents", "put_document", b"put_document", "question", b"question", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_question: _TypeAlias = _typing.Literal["words", "ends", "child", "enter_lane", "leave_lane", "check_lane", "called"]  # noqa: Y015
+    _WhichOneofReturnType_question: _TypeAlias = _typing.Literal["words", "ends", "child", "enter_lane", "leave_lane", "check_lane", "called", "get_document", "put_document", "list_documents", "delete_document"]  # noqa: Y015
     _WhichOneofArgType_question: _TypeAlias = _typing.Literal["question", b"question"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_question) -> _WhichOneofReturnType_question | None: ...
 
@@ -494,6 +510,10 @@ class Answer(_message.Message):
     CHECK_LANE_FIELD_NUMBER: _builtins.int
     CALLED_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    GET_DOCUMENT_FIELD_NUMBER: _builtins.int
+    PUT_DOCUMENT_FIELD_NUMBER: _builtins.int
+    LIST_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    DELETE_DOCUMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Of the question."""
     @_builtins.property
@@ -512,6 +532,14 @@ class Answer(_message.Message):
     def called(self) -> Global___LaneVisits: ...
     @_builtins.property
     def refusal(self) -> Global___Refusal: ...
+    @_builtins.property
+    def get_document(self) -> Global___DocumentsFound: ...
+    @_builtins.property
+    def put_document(self) -> Global___DocumentStored: ...
+    @_builtins.property
+    def list_documents(self) -> Global___DocumentsFound: ...
+    @_builtins.property
+    def delete_document(self) -> Global___DocumentDeleted: ...
     def __init__(
         self,
         *,
@@ -524,12 +552,16 @@ class Answer(_message.Message):
         check_lane: Global___LaneHeld | None = ...,
         called: Global___LaneVisits | None = ...,
         refusal: Global___Refusal | None = ...,
+        get_document: Global___DocumentsFound | None = ...,
+        put_document: Global___DocumentStored | None = ...,
+        list_documents: Global___DocumentsFound | None = ...,
+        delete_document: Global___DocumentDeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "called", b"called", "check_lane", b"check_lane", "child", b"child", "ends", b"ends", "enter_lane", b"enter_lane", "leave_lane", b"leave_lane", "refusal", b"refusal", "words", b"words"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "called", b"called", "check_lane", b"check_lane", "child", b"child", "delete_document", b"delete_document", "ends", b"ends", "enter_lane", b"enter_lane", "get_document", b"get_document", "leave_lane", b"leave_lane", "list_documents", b"list_documents", "put_document", b"put_document", "refusal", b"refusal", "words", b"words"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "called", b"called", "check_lane", b"check_lane", "child", b"child", "ends", b"ends", "enter_lane", b"enter_lane", "id", b"id", "leave_lane", b"leave_lane", "refusal", b"refusal", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "called", b"called", "check_lane", b"check_lane", "child", b"child", "delete_document", b"delete_document", "ends", b"ends", "enter_lane", b"enter_lane", "get_document", b"get_document", "id", b"id", "leave_lane", b"leave_lane", "list_documents", b"list_documents", "put_document", b"put_document", "refusal", b"refusal", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["words", "ends", "child", "enter_lane", "leave_lane", "check_lane", "called", "refusal"]  # noqa: Y015
+    _WhichOneofReturnType_answer: _TypeAlias = _typing.Literal["words", "ends", "child", "enter_lane", "leave_lane", "check_lane", "called", "refusal", "get_document", "put_document", "list_documents", "delete_document"]  # noqa: Y015
     _WhichOneofArgType_answer: _TypeAlias = _typing.Literal["answer", b"answer"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_answer) -> _WhichOneofReturnType_answer | None: ...
 
@@ -1098,3 +1130,256 @@ class LaneHeld(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LaneHeld: _TypeAlias = LaneHeld  # noqa: Y015
+
+@_typing.final
+class DocumentUser(_message.Message):
+    """On behalf of which attempt documents are read or written: one that the agent holds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    PLUGIN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`tasks/{id}`"""
+    attempt: _builtins.int
+    plugin: _builtins.str
+    """The plugin that brings the task's handler: each has names of its own."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        plugin: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "name", b"name", "plugin", b"plugin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentUser: _TypeAlias = DocumentUser  # noqa: Y015
+
+@_typing.final
+class DocumentPlace(_message.Message):
+    """A document by name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    version: _builtins.int
+    """Unset: the newest one."""
+    @_builtins.property
+    def user(self) -> Global___DocumentUser: ...
+    def __init__(
+        self,
+        *,
+        user: Global___DocumentUser | None = ...,
+        document: _builtins.str = ...,
+        version: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "user", b"user", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "document", b"document", "user", b"user", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
+
+Global___DocumentPlace: _TypeAlias = DocumentPlace  # noqa: Y015
+
+@_typing.final
+class PutDocument(_message.Message):
+    """A new version of a document."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    PUT_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    put_id: _builtins.str
+    """A UUID of this put: asked again with the same one, it finds what is stored."""
+    expected: _builtins.int
+    """The version that must be the newest; 0: there must be none."""
+    keep: _builtins.int
+    """How many versions stay."""
+    @_builtins.property
+    def user(self) -> Global___DocumentUser: ...
+    @_builtins.property
+    def value(self) -> _task_pb2.Payload: ...
+    def __init__(
+        self,
+        *,
+        user: Global___DocumentUser | None = ...,
+        document: _builtins.str = ...,
+        value: _task_pb2.Payload | None = ...,
+        put_id: _builtins.str = ...,
+        expected: _builtins.int | None = ...,
+        keep: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "expected", b"expected", "user", b"user", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "document", b"document", "expected", b"expected", "keep", b"keep", "put_id", b"put_id", "user", b"user", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected: _TypeAlias = _typing.Literal["expected"]  # noqa: Y015
+    _WhichOneofArgType__expected: _TypeAlias = _typing.Literal["_expected", b"_expected"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected) -> _WhichOneofReturnType__expected | None: ...
+
+Global___PutDocument: _TypeAlias = PutDocument  # noqa: Y015
+
+@_typing.final
+class ListDocuments(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    prefix: _builtins.str
+    after: _builtins.str
+    limit: _builtins.int
+    @_builtins.property
+    def user(self) -> Global___DocumentUser: ...
+    def __init__(
+        self,
+        *,
+        user: Global___DocumentUser | None = ...,
+        prefix: _builtins.str = ...,
+        after: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "prefix", b"prefix", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDocuments: _TypeAlias = ListDocuments  # noqa: Y015
+
+@_typing.final
+class DeleteDocument(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    expected: _builtins.int
+    """As in PutDocument, but not 0."""
+    @_builtins.property
+    def user(self) -> Global___DocumentUser: ...
+    def __init__(
+        self,
+        *,
+        user: Global___DocumentUser | None = ...,
+        document: _builtins.str = ...,
+        expected: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "expected", b"expected", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected", b"_expected", "document", b"document", "expected", b"expected", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__expected: _TypeAlias = _typing.Literal["expected"]  # noqa: Y015
+    _WhichOneofArgType__expected: _TypeAlias = _typing.Literal["_expected", b"_expected"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected) -> _WhichOneofReturnType__expected | None: ...
+
+Global___DeleteDocument: _TypeAlias = DeleteDocument  # noqa: Y015
+
+@_typing.final
+class DocumentsFound(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredDocument]: ...
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___StoredDocument] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentsFound: _TypeAlias = DocumentsFound  # noqa: Y015
+
+@_typing.final
+class StoredDocument(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    STORE_TIME_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    version: _builtins.int
+    by: _builtins.str
+    @_builtins.property
+    def value(self) -> _task_pb2.Payload: ...
+    @_builtins.property
+    def store_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        document: _builtins.str = ...,
+        version: _builtins.int = ...,
+        value: _task_pb2.Payload | None = ...,
+        store_time: _timestamp_pb2.Timestamp | None = ...,
+        by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["store_time", b"store_time", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "document", b"document", "store_time", b"store_time", "value", b"value", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoredDocument: _TypeAlias = StoredDocument  # noqa: Y015
+
+@_typing.final
+class DocumentStored(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentStored: _TypeAlias = DocumentStored  # noqa: Y015
+
+@_typing.final
+class DocumentDeleted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WAS_THERE_FIELD_NUMBER: _builtins.int
+    was_there: _builtins.bool
+    """False when there was none."""
+    def __init__(
+        self,
+        *,
+        was_there: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["was_there", b"was_there"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DocumentDeleted: _TypeAlias = DocumentDeleted  # noqa: Y015

@@ -9,7 +9,7 @@ import structlog
 
 from windlass.core.leases import LeaseTimes
 from windlass.core.lifecycle import Verdict
-from windlass.errors import AgentConnected, EpochOver, SessionOver, ShuttingDown, TaskNotFound
+from windlass.errors import AgentConnected, AttemptSuperseded, EpochOver, SessionOver, ShuttingDown, TaskNotFound
 from windlass.host.admission import Request
 from windlass.host.agents.assigning import Assigning
 from windlass.host.agents.beats import Beats
@@ -20,7 +20,8 @@ from windlass.host.node import Node
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.store.agents import AgentFacts, Joined, Living
-from windlass.store.facts import Claimed, Ended, Receipt, Said, Settled
+from windlass.store.documents import Documents, superseded
+from windlass.store.facts import Claimed, Ended, Parent, Receipt, Said, Settled
 from windlass.store.lanes import Entrant, Turn
 from windlass.store.port import Store
 
@@ -210,6 +211,13 @@ class Sessions:
             trace=facts.trace,
         )
         return await self._node.children.store(acting, session.epoch, request)
+
+    def documents(self, session: Session, task: int, attempt: int) -> tuple[Documents, Parent]:
+        """Where documents are, and the attempt that they are read and written for.  Raises `AttemptSuperseded`."""
+        parent = Parent(task, attempt, session.epoch)
+        if task not in session.held:
+            raise AttemptSuperseded(superseded(parent))
+        return self._store.documents, parent
 
     async def enter_lane(self, session: Session, entrant: Entrant) -> Turn:
         """As `Entrances.enter`."""

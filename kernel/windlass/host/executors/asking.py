@@ -27,6 +27,10 @@ class Asking:
         self._waiting: dict[int, Callable[[wire.Answer], None]] = {}
         self._over = False
 
+    def number(self) -> int:
+        """A question's own."""
+        return next(self._numbers)
+
     def answered(self, answer: wire.Answer) -> None:
         if tell := self._waiting.pop(answer.number, None):
             tell(answer)
@@ -39,8 +43,8 @@ class Asking:
     def lane(self, name: str, waiting: str) -> Iterator[BlockingLane]:
         wanted = self._entry(name, waiting)
         try:
-            fence = self._wait(wanted)
-            yield Inside(name, fence, lambda: self._wait(wire.Check(next(self._numbers), wanted.number)))
+            fence = self.wait(wanted).value
+            yield Inside(name, fence, lambda: self.wait(wire.Check(self.number(), wanted.number)))
         finally:
             self._leave(wanted)
 
@@ -48,20 +52,20 @@ class Asking:
     async def lane_in_loop(self, name: str, waiting: str) -> AsyncIterator[Lane]:
         wanted = self._entry(name, waiting)
         try:
-            fence = await self._result(wanted)
-            yield _Inside(name, fence, lambda: self._result(wire.Check(next(self._numbers), wanted.number)))
+            fence = (await self.result(wanted)).value
+            yield _Inside(name, fence, lambda: self.result(wire.Check(self.number(), wanted.number)))
         finally:
             self._leave(wanted)
 
     def child(self, kind: str, payload: object, wishes: Wishes) -> int:
-        return self._wait(self._child(kind, payload, wishes))
+        return self.wait(self._child(kind, payload, wishes)).value
 
     async def child_in_loop(self, kind: str, payload: object, wishes: Wishes) -> int:
-        return await self._result(self._child(kind, payload, wishes))
+        return (await self.result(self._child(kind, payload, wishes))).value
 
     def _entry(self, name: str, waiting: str) -> wire.Enter:
         check_lane_name(name)
-        return wire.Enter(next(self._numbers), name, clean(waiting, LARGEST_NAME))
+        return wire.Enter(self.number(), name, clean(waiting, LARGEST_NAME))
 
     def _leave(self, wanted: wire.Enter) -> None:
         if not self._over:
@@ -69,18 +73,20 @@ class Asking:
 
     def _child(self, kind: str, payload: object, wishes: Wishes) -> wire.Make:
         # What does not fit is raised here: the node would take it for a broken frame.
-        return wire.Make(next(self._numbers), clean(kind), encoded(payload), checked(wishes))
+        return wire.Make(self.number(), clean(kind), encoded(payload), checked(wishes))
 
-    def _wait(self, question: wire.Question) -> int:
+    def wait(self, question: wire.Question) -> wire.Answer:
+        """The answer, in a blocking handler.  Raises what the node raised."""
         # Its `get` can be interrupted by a signal, and its `put` never waits.
         answers: queue.SimpleQueue[wire.Answer] = queue.SimpleQueue()
         try:
             self._ask(question, answers.put)
-            return _value(answers.get())
+            return _granted(answers.get())
         finally:
             self._waiting.pop(question.number, None)
 
-    async def _result(self, question: wire.Question) -> int:
+    async def result(self, question: wire.Question) -> wire.Answer:
+        """The same, awaited."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[wire.Answer] = loop.create_future()
 
@@ -94,7 +100,7 @@ class Asking:
 
         try:
             self._ask(question, tell)
-            return _value(await answer)
+            return _granted(await answer)
         finally:
             self._waiting.pop(question.number, None)
 
@@ -115,7 +121,7 @@ class _Inside(Lane):
         await self._check()
 
 
-def _value(answer: wire.Answer) -> int:
+def _granted(answer: wire.Answer) -> wire.Answer:
     if answer.refusal is not None:
         raise unpack(answer.refusal)
-    return answer.value
+    return answer

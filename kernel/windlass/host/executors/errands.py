@@ -6,11 +6,16 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
+from windlass.documents import Document, Documents
 from windlass.errors import AttemptSuperseded
 from windlass.handler import Context
 from windlass.host.executors import wire
 from windlass.host.executors.passage import Passage
 from windlass.host.executors.refusals import pack
+
+Answered = int | None | list[Document]
 
 
 class Errands:
@@ -40,7 +45,7 @@ class Errands:
         for lane in list(self._passages):
             await self.leave(lane)
 
-    def _run(self, question: wire.Question) -> Coroutine[Any, Any, int | None]:
+    def _run(self, question: wire.Question) -> Coroutine[Any, Any, Answered]:
         match question:
             case wire.Enter():
                 passage = self._passages[question.number] = Passage(self._ctx, question.name, question.waiting)
@@ -49,6 +54,8 @@ class Errands:
                 return self._check(question.lane)
             case wire.Make():
                 return self._ctx.enqueue(question.kind, question.payload, **question.wishes)
+            case paper:
+                return _fetch(self._ctx.documents, paper)
 
     async def _check(self, lane: int) -> None:
         passage = self._passages.get(lane)
@@ -56,9 +63,26 @@ class Errands:
             raise AttemptSuperseded("the lane was left before")
         await passage.check()
 
-    async def _answer(self, number: int, errand: Coroutine[Any, Any, int | None]) -> None:
+    async def _answer(self, number: int, errand: Coroutine[Any, Any, Answered]) -> None:
         try:
-            answer = wire.Answer(number, await errand or 0)
+            found = await errand
+            if isinstance(found, list):
+                answer = wire.Answer(number, documents=msgspec.json.encode(found))
+            else:
+                answer = wire.Answer(number, found or 0)
         except Exception as error:  # noqa: BLE001 - it is raised where the question was asked
             answer = wire.Answer(number, refusal=pack(error))
         self._send(answer)
+
+
+async def _fetch(documents: Documents, paper: wire.Paper) -> Answered:
+    match paper:
+        case wire.Get():
+            found = await documents.get(paper.name, paper.version)
+            return [] if found is None else [found]
+        case wire.Put():
+            return await documents.put(paper.name, msgspec.Raw(paper.value), expected=paper.expected, keep=paper.keep)
+        case wire.List():
+            return await documents.list(paper.prefix, paper.after, paper.limit)
+        case wire.Delete():
+            return int(await documents.delete(paper.name, expected=paper.expected))

@@ -19,6 +19,7 @@ from contextvars import copy_context
 from typing import Any, TypeVar, Unpack, cast
 
 from windlass.core.interrupts import Rung
+from windlass.documents import BlockingDocuments, Document, Documents, Listed
 from windlass.executor import Attempt, Executor
 from windlass.handler import BlockingContext, BlockingLane, Context, Interrupted, Outcome, Wishes
 from windlass.host.executors.passage import Inside, Passage
@@ -125,34 +126,36 @@ class _ThreadContext(BlockingContext):
     def __init__(self, ctx: Context) -> None:
         self.task = ctx.task
         self.cancelled = threading.Event()
+        self.documents = _ThreadDocuments(ctx.documents, self.ask)
         self._ctx = ctx
         self._loop = asyncio.get_running_loop()
 
     def stage(self, name: str) -> None:
-        self._say(self._ctx.stage(name))
+        self.ask(self._ctx.stage(name))
 
     def progress(self, current: int, total: int | None = None) -> None:
-        self._say(self._ctx.progress(current, total))
+        self.ask(self._ctx.progress(current, total))
 
     def step(self, text: str, **data: Any) -> None:
-        self._say(self._ctx.step(text, **data))
+        self.ask(self._ctx.step(text, **data))
 
     def output(self, data: bytes, stream: str = "stdout") -> None:
-        self._say(self._ctx.output(data, stream))
+        self.ask(self._ctx.output(data, stream))
 
     @contextmanager
     def lane(self, name: str, waiting: str = "") -> Iterator[BlockingLane]:
         passage = Passage(self._ctx, name, waiting)
         try:
-            fence = self._say(passage.enter())
-            yield Inside(name, fence, lambda: self._say(passage.check()))
+            fence = self.ask(passage.enter())
+            yield Inside(name, fence, lambda: self.ask(passage.check()))
         finally:
-            self._say(passage.leave())
+            self.ask(passage.leave())
 
     def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
-        return self._say(self._ctx.enqueue(kind, payload, **wishes))
+        return self.ask(self._ctx.enqueue(kind, payload, **wishes))
 
-    def _say(self, word: Coroutine[Any, Any, T]) -> T:
+    def ask(self, word: Coroutine[Any, Any, T]) -> T:
+        """What the loop answers."""
         try:
             said = asyncio.run_coroutine_threadsafe(word, self._loop)
         except RuntimeError:
@@ -166,3 +169,21 @@ class _ThreadContext(BlockingContext):
                 # A moment in Python, in which an exception can be raised in us.
                 if said.done():
                     raise
+
+
+class _ThreadDocuments(BlockingDocuments):
+    def __init__(self, documents: Documents, ask: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._documents = documents
+        self._ask = ask
+
+    def get(self, name: str, version: int | None = None) -> Document | None:
+        return cast("Document | None", self._ask(self._documents.get(name, version)))
+
+    def put(self, name: str, value: object, *, expected: int | None = None, keep: int = 1) -> int:
+        return cast(int, self._ask(self._documents.put(name, value, expected=expected, keep=keep)))
+
+    def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Listed:
+        return cast(Listed, self._ask(self._documents.list(prefix, after, limit)))
+
+    def delete(self, name: str, *, expected: int | None = None) -> bool:
+        return cast(bool, self._ask(self._documents.delete(name, expected=expected)))

@@ -3,9 +3,9 @@
     node:    Boot            Run           Ask  Raise                    Answer        (the socket closes: exit)
     worker:         Ready           Begun         Said Said Said  Enter        Leave  Done
 
-One task at a time.  A question (Enter, Check, Make) has a number, which its answer repeats; several may be open at
-once.  Who gives up waiting for a lane sends its `Leave`.  Nothing in a frame names code to load but `Boot`, which the
-node makes of its own configuration.
+One task at a time.  A question (Enter, Check, Make; Get, Put, List, Delete of documents) has a number, which its answer
+repeats; several may be open at once.  Who gives up waiting for a lane sends its `Leave`.  Nothing in a frame names code
+to load but `Boot`, which the node makes of its own configuration.
 """
 
 from __future__ import annotations
@@ -63,11 +63,12 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """`value`: the fence, or the child's id."""
+    """`value`: the fence, the child's id, or the version; `documents`: JSON."""
 
     number: int
     value: int = 0
     refusal: Refusal | None = None
+    documents: bytes = b"[]"
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
@@ -133,6 +134,35 @@ class Make(msgspec.Struct, frozen=True, tag=True):
     wishes: Wishes
 
 
+class Get(msgspec.Struct, frozen=True, tag=True):
+    number: int
+    name: str
+    version: int | None
+
+
+class Put(msgspec.Struct, frozen=True, tag=True):
+    """A document is to be stored; `value` is JSON."""
+
+    number: int
+    name: str
+    value: bytes
+    expected: int | None
+    keep: int
+
+
+class List(msgspec.Struct, frozen=True, tag=True):
+    number: int
+    prefix: str
+    after: str
+    limit: int
+
+
+class Delete(msgspec.Struct, frozen=True, tag=True):
+    number: int
+    name: str
+    expected: int | None
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """`result` is JSON; `after` is seconds.  A worker that is not `clean` must not be used again."""
 
@@ -144,8 +174,9 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
 
 Word = Stage | Progress | Step | Output | Traced
-Question = Enter | Check | Make
-FromWorker = Ready | Begun | Stage | Progress | Step | Output | Traced | Enter | Check | Leave | Make | Done
+Paper = Get | Put | List | Delete
+Question = Enter | Check | Make | Paper
+FromWorker = Ready | Begun | Word | Question | Leave | Done
 FromNode = Boot | Run | Ask | Raise | Answer
 
 _encoder = msgspec.msgpack.Encoder()

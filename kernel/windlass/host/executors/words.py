@@ -13,6 +13,7 @@ from windlass.handler import BlockingContext, BlockingLane, Context, Interrupted
 from windlass.host.context import LARGEST_CHUNK, check_stream, clean, step_data
 from windlass.host.executors import wire
 from windlass.host.executors.asking import Asking
+from windlass.host.executors.papers import AskedDocuments, BlockingAskedDocuments
 from windlass.telemetry.relay import Finished
 
 
@@ -121,6 +122,7 @@ class WorkerContext(BlockingContext):
     def __init__(self, task: TaskInfo, speaking: Speaking, asking: Asking) -> None:
         self.task = task
         self.cancelled = threading.Event()
+        self.documents = BlockingAskedDocuments(asking)
         self._speaking = speaking
         self._asking = asking
 
@@ -149,6 +151,7 @@ class AsyncWorkerContext(Context):
     def __init__(self, task: TaskInfo, speaking: Speaking, asking: Asking) -> None:
         self.task = task
         self.cancelled = asyncio.Event()
+        self.documents = AskedDocuments(asking)
         self._speaking = speaking
         self._asking = asking
 

@@ -123,7 +123,7 @@ class Worker:
                     self.begun = True
                 case wire.Ready():
                     pass
-                case wire.Enter() | wire.Check() | wire.Make():
+                case wire.Enter() | wire.Check() | wire.Make() | wire.Get() | wire.Put() | wire.List() | wire.Delete():
                     errands.begin(message)
                 case wire.Leave():
                     await errands.leave(message.lane)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from windlass.store.memory.agents import MemoryAgents
 from windlass.store.memory.audit import MemoryAudit
 from windlass.store.memory.cluster import MemoryCluster
+from windlass.store.memory.documents import MemoryDocuments
 from windlass.store.memory.lanes import MemoryLanes
 from windlass.store.memory.library import MemoryLibrary
 from windlass.store.memory.pools import MemoryPools
@@ -38,6 +39,7 @@ class MemoryStore(Store):
         self.statistics = MemoryStatistics(world)
         self.survey = MemorySurvey(world, self.library, self.lanes)
         self.upkeep = MemoryUpkeep(world)
+        self.documents = MemoryDocuments(world)
         self.audit = MemoryAudit(world)
         self.roster = MemoryRoster(world)
         self.tokens = MemoryTokens(world, self)

@@ -19,6 +19,7 @@ from windlass.core.lifecycle import State, Verdict
 from windlass.core.shares import Share
 from windlass.store.agents import AgentFacts
 from windlass.store.audit import AuditEntry
+from windlass.store.documents import DocumentFacts
 from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts, Note
 from windlass.store.lanes import Entrant
 from windlass.store.pools import KindFacts
@@ -189,6 +190,14 @@ class Pool:
         return None if self.pause is None else self.pause.by
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The versions of a document, newest last; never none."""
+
+    put_id: UUID
+    versions: list[DocumentFacts]
+
+
 @dataclass(slots=True)
 class World:
     """`now` is the one clock of everything here."""
@@ -218,6 +227,8 @@ class World:
     ticks: list[TickFacts] = field(default_factory=list)
     residents: dict[tuple[str, str], int] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
+    documents: dict[tuple[str, str], Kept] = field(default_factory=dict)
+    """By plugin and name."""
     tokens: dict[int, TokenFacts] = field(default_factory=dict)
     digests: dict[bytes, int] = field(default_factory=dict)
     last_id: int = 0

@@ -13,6 +13,7 @@ from windlass.store.postgres.agents import PostgresAgents
 from windlass.store.postgres.audit import PostgresAudit
 from windlass.store.postgres.cluster import PostgresCluster
 from windlass.store.postgres.connection import Address, Connections
+from windlass.store.postgres.documents import PostgresDocuments
 from windlass.store.postgres.hints import listen
 from windlass.store.postgres.lanes import PostgresLanes
 from windlass.store.postgres.library import PostgresLibrary
@@ -45,6 +46,7 @@ class PostgresStore(Store):
         self.statistics = PostgresStatistics(connections)
         self.survey = PostgresSurvey(connections)
         self.upkeep = PostgresUpkeep(connections)
+        self.documents = PostgresDocuments(connections)
         self.audit = PostgresAudit(connections)
         self.roster = PostgresRoster(connections)
         self.tokens = PostgresTokens(connections)

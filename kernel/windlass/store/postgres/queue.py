@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -89,7 +90,7 @@ class PostgresQueue(Queue):
     async def enqueue_children(self, parent: Parent, children: Sequence[NewTask]) -> list[Receipt]:
         async with self._db.transaction() as run:
             receipts = await self.enqueue_within(run, children)
-            flags = await run("fence_parent", msgspec.structs.asdict(parent))
+            flags = await run("fence_attempt", msgspec.structs.asdict(parent))
             if not flags:
                 raise AttemptSuperseded(f"attempt {parent.attempt} of task {parent.task} is superseded")
             if flags[0][0]:
@@ -138,7 +139,8 @@ class PostgresQueue(Queue):
 
     def _hint(self, tasks: Sequence[NewTask]) -> str:
         pools = {task.pool for task in tasks if task.delay <= 0}
-        if len(pools) != 1:
+        if len(pools) != 1 or not all(task.stands_alone for task in tasks):
+            # One that joins may have hastened a task of another pool.
             return self._db.hint("ready" if pools else "later")
         [pool] = pools
         return self._db.hint("ready" if " " in pool else f"ready/{pool}")
@@ -146,7 +148,9 @@ class PostgresQueue(Queue):
     async def release_if_blocked(self, tasks: Sequence[NewTask]) -> None:
         """Their gates may be open already: only after the commit of these tasks can that be seen."""
         if any(task.slot_key is not None or not task.stands_alone for task in tasks):
-            await self.release()
+            # They are stored, whatever comes of this: the leader looks at the gates every second.
+            with suppress(StoreUnavailable):
+                await self.release()
 
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
         # Whoever claims other kinds of a pool leaves others behind.

@@ -78,6 +78,7 @@ class WiredStore(Store):
         self.pools: Any = _Part(store.pools, wire)
         self.schedules: Any = _Part(store.schedules, wire)
         self.residents: Any = _Part(store.residents, wire)
+        self.documents: Any = _Part(store.documents, wire)
         self.lanes: Any = _Part(store.lanes, wire)
         self.statistics: Any = _Part(store.statistics, wire)
         self.upkeep: Any = _Part(store.upkeep, wire)
