@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from windlass_proto.v1 import access_pb2, agent_pb2, cluster_service_pb2, task_pb2, tasks_service_pb2
 
+from tests.system.hosting import SECONDS, Site, site_in
 from tests.system.serving import wait_for
-from tests.system.site import SECONDS, Site, site_in
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from windlass_proto.v1 import agent_pb2, cluster_service_pb2, task_pb2
 
+from tests.system.hosting import Site, Wire, site_in
 from tests.system.serving import wait_for
-from tests.system.site import Site, Wire, site_in
 
 LEASE = 2.4
 COUNTED = "echo $$ >> '{ledger}'; while [ ! -e '{gate}' ]; do sleep 0.05; done; echo done"

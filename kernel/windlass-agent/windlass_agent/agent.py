@@ -19,9 +19,9 @@ from windlass.store.facts import Asked, Claimed, Ended
 from windlass_proto.v1 import agent_pb2, workers_pb2, workers_service_pb2
 
 from windlass_agent import convert
+from windlass_agent.documents import RemoteArchive
 from windlass_agent.host import this_host
 from windlass_agent.place import Place
-from windlass_agent.documents import RemoteArchive
 from windlass_agent.remote import RemoteChildren, RemoteEntrances, RemoteWork
 from windlass_agent.session import Session
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from windlass_agent.place import Place
 
 USUAL_SLOTS = 4
-Servers = Annotated[list[str] | None, typer.Option("--server", help="Where a kernel is, as host:port; may be repeated.")]
+Servers = Annotated[
+    list[str] | None, typer.Option("--server", help="Where a kernel is, as host:port; may be repeated.")
+]
 Pools = Annotated[
     list[str] | None, typer.Option("--pool", help="Another pool to serve, as NAME or NAME=SLOTS; may be repeated.")
 ]
@@ -23,7 +25,7 @@ Labels = Annotated[list[str] | None, typer.Option("--label", help="KEY=VALUE, sh
 TokenFile = Annotated[Path | None, typer.Option(help="The file with this agent's token (role agent, subject --id).")]
 
 
-def agent(
+def agent(  # noqa: PLR0913, PLR0917 - every option is a parameter
     id: Annotated[str, typer.Option("--id", help="This agent's name: it serves the pool agent:ID.")],
     server: Servers = None,
     token_file: TokenFile = None,
@@ -96,9 +98,7 @@ def _configured(
     return AgentConfig(id_, _place(*place), slots_of(id_, slots, others), labels, node, loaded.plugins)  # type: ignore[arg-type]
 
 
-def _place(
-    servers: Sequence[str], token_file: Path | None, tls: bool, ca: str, cert: str, key: str  # noqa: FBT001
-) -> Place:
+def _place(servers: Sequence[str], token_file: Path | None, tls: bool, ca: str, cert: str, key: str) -> Place:
     import os
 
     from windlass.errors import BootError

@@ -88,7 +88,11 @@ def words(said: Said) -> workers_pb2.AttemptWords:
         ],
         chunks=[
             workers_pb2.WordsChunk(
-                sequence=chunk.sequence, age=span(chunk.age), stream=chunk.stream, data=chunk.data, dropped=chunk.dropped
+                sequence=chunk.sequence,
+                age=span(chunk.age),
+                stream=chunk.stream,
+                data=chunk.data,
+                dropped=chunk.dropped,
             )
             for chunk in said.chunks
         ],

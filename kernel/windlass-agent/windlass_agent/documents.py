@@ -23,7 +23,9 @@ class AttemptDocuments(Documents):
         self._attempt = attempt
 
     def _user(self, plugin: str) -> workers_pb2.DocumentUser:
-        return workers_pb2.DocumentUser(name=f"tasks/{self._attempt.task}", attempt=self._attempt.attempt, plugin=plugin)
+        return workers_pb2.DocumentUser(
+            name=f"tasks/{self._attempt.task}", attempt=self._attempt.attempt, plugin=plugin
+        )
 
     async def get(self, plugin: str, name: str, version: int | None = None) -> DocumentFacts | None:
         place = workers_pb2.DocumentPlace(user=self._user(plugin), document=name, version=version)

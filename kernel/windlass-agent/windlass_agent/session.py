@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -28,70 +27,13 @@ from windlass_proto.v1 import agent_pb2, workers_pb2, workers_service_pb2, worke
 from windlass_agent import convert
 from windlass_agent.place import Place
 from windlass_agent.refusals import Refused, refusal_of
+from windlass_agent.stream import AgentMessage, Stream
 
 log = structlog.get_logger()
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
-WELCOME_SECONDS = 10.0
-ANSWER_SECONDS = 10.0
-"""So long a heartbeat may go unanswered before the stream is given up."""
 FAREWELL_SECONDS = 2.0
-AgentMessage = workers_service_pb2.AgentMessage
 Hearer = Callable[[workers_service_pb2.KernelMessage, int], None]
-
-
-class _Stream:
-    """One connection: its messages to be sent, and its heartbeats."""
-
-    def __init__(self, hello: workers_pb2.Hello) -> None:
-        self.to_send: queue.SimpleQueue[AgentMessage | None] = queue.SimpleQueue()
-        self.call: Any = None
-        self.times: LeaseTimes | None = None
-        self.opened = time.monotonic()
-        self._hello = hello
-        self._beats = itertools.count(1)
-        self._sent: dict[int, float] = {}
-
-    def messages(self) -> Iterator[AgentMessage]:
-        """Runs in a thread of gRPC's."""
-        yield AgentMessage(hello=self._hello)
-        due = self.opened + WELCOME_SECONDS
-        while True:
-            try:
-                message = self.to_send.get(timeout=max(0.0, due - time.monotonic()))
-            except queue.Empty:
-                if self._is_deaf():
-                    self.call.cancel()
-                    return
-                due, message = self._next_beat()
-            else:
-                if message is None:
-                    return
-                if message.HasField("heartbeat"):
-                    due, message = self._next_beat()
-            yield message
-
-    def beat(self) -> None:
-        """Send a heartbeat now."""
-        self.to_send.put(AgentMessage(heartbeat=workers_pb2.Heartbeat()))
-
-    def answered(self, number: int) -> float | None:
-        """When the heartbeat was sent that is answered, and all before it."""
-        sent = self._sent.get(number)
-        self._sent = {other: at for other, at in self._sent.items() if other > number}
-        return sent
-
-    def _is_deaf(self) -> bool:
-        if self.times is None:
-            return True
-        oldest = min(self._sent.values(), default=None)
-        return oldest is not None and time.monotonic() - oldest > ANSWER_SECONDS
-
-    def _next_beat(self) -> tuple[float, AgentMessage]:
-        number, now = next(self._beats), time.monotonic()
-        self._sent[number] = now
-        assert self.times is not None
-        return now + self.times.renew, AgentMessage(heartbeat=workers_pb2.Heartbeat(number=number))
 
 
 class Session:
@@ -118,7 +60,7 @@ class Session:
         self._credits: dict[str, int] = {}
         self._times: LeaseTimes | None = None
         self._renewed = float("-inf")
-        self._stream: _Stream | None = None
+        self._stream: Stream | None = None
         """Set while it is open and welcome."""
         self._joining: asyncio.Future[int] | None = None
         self._pending: dict[int, tuple[asyncio.Future[workers_pb2.Answer], tuple[int, ...]]] = {}
@@ -244,7 +186,7 @@ class Session:
         except BootError as error:
             self._refuse(error)
             return False
-        stream = _Stream(self._hello())
+        stream = Stream(self._hello())
         try:
             stub = workers_service_pb2_grpc.WorkersStub(channel)
             stream.call = stub.Session(stream.messages(), metadata=self._place.metadata)
@@ -266,7 +208,7 @@ class Session:
             hello.held.extend(f"tasks/{task}" for task in sorted(self._held))
         return hello
 
-    def _hear(self, stream: _Stream, server: str, message: workers_service_pb2.KernelMessage) -> None:
+    def _hear(self, stream: Stream, server: str, message: workers_service_pb2.KernelMessage) -> None:
         match message.WhichOneof("message"):
             case "welcome":
                 self._welcome(stream, server, message.welcome)
@@ -280,10 +222,8 @@ class Session:
             case _:
                 self._tell(message)
 
-    def _welcome(self, stream: _Stream, server: str, welcome: workers_pb2.Welcome) -> None:
-        times = LeaseTimes(
-            welcome.lease.ToTimedelta().total_seconds(), welcome.renew.ToTimedelta().total_seconds()
-        )
+    def _welcome(self, stream: Stream, server: str, welcome: workers_pb2.Welcome) -> None:
+        times = LeaseTimes(welcome.lease.ToTimedelta().total_seconds(), welcome.renew.ToTimedelta().total_seconds())
         with self._lock:
             stream.times, self._times = times, times
             self._renewed = stream.opened
@@ -300,7 +240,7 @@ class Session:
         if self._joining is not None and not self._joining.done():
             self._joining.set_result(epoch)
 
-    def _beat(self, stream: _Stream, message: workers_service_pb2.KernelMessage) -> None:
+    def _beat(self, stream: Stream, message: workers_service_pb2.KernelMessage) -> None:
         if not message.beat.is_alive:
             self._epoch_over()
             return
@@ -323,7 +263,7 @@ class Session:
         if epoch is not None:
             self._on_loop(self.lost, epoch)
 
-    def _close(self, stream: _Stream) -> None:
+    def _close(self, stream: Stream) -> None:
         with self._lock:
             if self._stream is stream:
                 self._stream = None
@@ -347,7 +287,7 @@ class Session:
                 self._on_loop(self.unreachable)
 
     def _occupied(self, refused: Refused) -> None:
-        """Another process has our id: a former one of ours that is gone, one whose lease will end, or one that lives."""
+        """Another process has our id: one of ours that is gone, one whose lease will end, or one that lives."""
         facts = refused.error.facts
         epoch, other = int(facts["epoch"]), _process_of(facts)
         here = process.this_process(())

@@ -197,9 +197,7 @@ def read_visit(visit: workers_pb2.LaneVisit, epoch: int) -> Entrant:
 
 
 def visit(entrant: Entrant) -> workers_pb2.LaneVisit:
-    return workers_pb2.LaneVisit(
-        lane=f"lanes/{entrant.lane}", name=f"tasks/{entrant.task}", attempt=entrant.attempt
-    )
+    return workers_pb2.LaneVisit(lane=f"lanes/{entrant.lane}", name=f"tasks/{entrant.task}", attempt=entrant.attempt)
 
 
 def turn(facts: Turn) -> workers_pb2.LaneTurn:

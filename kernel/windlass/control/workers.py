@@ -75,8 +75,8 @@ def _check_caller(agent: AgentFacts) -> None:
     who = caller.get()
     if who.name != agent.id:
         raise NotThisAgent(
-            f"your token, or certificate, is that of agent {who.name!r}: start the agent with --id {who.name}, or ask an"
-            f" admin for one for {agent.id!r}",
+            f"your token, or certificate, is that of agent {who.name!r}: start the agent with --id {who.name}, or ask"
+            f" an admin for one for {agent.id!r}",
             agent=agent.id,
             yours=who.name,
         )

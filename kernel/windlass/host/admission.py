@@ -12,8 +12,8 @@ import msgspec
 import structlog
 
 from windlass import telemetry
-from windlass.core.agents import WHAT_FITS, agent_of, is_agent_id, is_agent_pool
 from windlass.core.access import Role, reaches
+from windlass.core.agents import WHAT_FITS, agent_of, is_agent_id, is_agent_pool
 from windlass.errors import InvalidArgument, KindReserved, PayloadInvalid, PayloadTooLarge, PoolOutOfScope, UnknownKind
 from windlass.handler import Concurrency, Twin
 from windlass.host.context import NUL, clean

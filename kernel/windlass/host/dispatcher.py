@@ -196,4 +196,4 @@ async def with_joined(work: Work, claimed: list[Claimed]) -> list[Claimed]:
         return claimed
     joined = await work.joined(keyed)
     payloads = {task: tuple(one.payload for one in every) for task, every in joined.items()}
-    return [msgspec.structs.replace(task, joined=payloads[task.id]) if task.id in payloads else task for task in claimed]
+    return [msgspec.structs.replace(task, joined=payloads.get(task.id, task.joined)) for task in claimed]

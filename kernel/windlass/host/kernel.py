@@ -19,8 +19,8 @@ from windlass.door import Doors
 from windlass.errors import KindReserved, NotReloadable, PayloadInvalid, TaskInQueue, TaskNotFound, TaskOver
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
-from windlass.host.agents.sessions import Sessions
 from windlass.host.admission import Caller, check_priority, read_request_id
+from windlass.host.agents.sessions import Sessions
 from windlass.host.bulk import Bulk, Deeds
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.bulk_kinds import SLOTS, BulkHandler

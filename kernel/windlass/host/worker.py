@@ -3,8 +3,8 @@
     join ──> run ──> (lease lost: fence everything, join again) ──> drain
 
 What a node (host/node.py) and an agent have in common.  An epoch is a live lease under a number of its own: it goes
-into every write, and is never used again.  A worker whose lease is lost does not argue; it ends what it runs and starts over
-as somebody else.
+into every write, and is never used again.  A worker whose lease is lost does not argue; it ends what it runs and starts
+over as somebody else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Gives agents their work: one look a second for all of their pools together, and at once where something came.
 
 A claim is made under the agent's own epoch and takes no more than the agent has room for; so what it holds is never
-more than its share of the pool.  A claim whose answer was lost, or one made for a session that was already another's, is
-found by `Reconciling`.
+more than its share of the pool.  A claim whose answer was lost, or one made for a session that was already another's,
+is found by `Reconciling`.
 """
 
 from __future__ import annotations

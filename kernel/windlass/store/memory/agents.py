@@ -82,9 +82,7 @@ class MemoryAgents(Agents):
     async def holdings(self, epochs: Sequence[int]) -> list[Holding]:
         held = ((id_, one) for id_, one in sorted(self._world.running.items()) if one.node in epochs)
         return [
-            Holding(
-                one.node, id_, one.place.pool, one.started_at is not None, one.interrupt_by, one.interrupt_reason
-            )
+            Holding(one.node, id_, one.place.pool, one.started_at is not None, one.interrupt_by, one.interrupt_reason)
             for id_, one in held
             if one.started_at is None or one.interrupted
         ]

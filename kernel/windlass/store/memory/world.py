@@ -138,7 +138,6 @@ class Member:
     def left(self) -> bool:
         return self.left_at is not None
 
-
     def serves(self, pool: str) -> bool:
         """A server takes work of every pool but the agents' own, an agent of those that it names."""
         return not is_agent_pool(pool) if self.agent is None else pool in self.agent.pools

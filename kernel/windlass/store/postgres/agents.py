@@ -58,8 +58,7 @@ class PostgresAgents(Agents):
         return Joined(epoch, rows[0][0]) if rows else None
 
     async def renew(self, epochs: Sequence[int], lease: float) -> dict[int, bool]:
-        rows = await self._db.rows("renew_agents", {"epochs": list(epochs), "lease": lease})
-        return {epoch: draining for epoch, draining in rows}
+        return dict(await self._db.rows("renew_agents", {"epochs": list(epochs), "lease": lease}))
 
     async def due(self, pools: Sequence[str]) -> set[str]:
         return {row[0] for row in await self._db.rows("find_due_pools", {"pools": list(pools)})}
