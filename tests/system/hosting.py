@@ -122,7 +122,7 @@ class Site:
         return b"".join(chunk.output.data for chunk in chunks).decode()
 
 
-class _Sign(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc, type-arg]
+class _Sign(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
         self._metadata = metadata
 
