@@ -74,20 +74,21 @@ class Assigning(Service):
         return found
 
     async def _assign(self, pool: str, sessions: Sequence[Session]) -> None:
-        drained: set[tuple[str, ...]] = set()
+        done: set[tuple[str, ...]] = set()
         for session in sorted(sessions, key=lambda one: one.in_use(pool)):
-            room = session.room(pool, self._now())
-            if room and session.kinds not in drained and await self._claim(session, pool, room) < room:
-                drained.add(session.kinds)
+            if session.kinds not in done and await self._claim(session, pool):
+                done.add(session.kinds)
 
-    async def _claim(self, session: Session, pool: str, room: int) -> int:
+    async def _claim(self, session: Session, pool: str) -> bool:
+        """Whether nothing more of its kinds is due there."""
         queue = self._store.queue
         async with self._moving:
-            if self._sessions.get(session.epoch) is not session:
-                return room
+            room = session.room(pool, self._now())
+            if not room or self._sessions.get(session.epoch) is not session:
+                return False
             claimed = await with_joined(queue, await queue.claim(session.epoch, pool, session.kinds, room))
             self.give(session, pool, claimed)
-        return len(claimed)
+        return len(claimed) < room
 
     def give(self, session: Session, pool: str, claimed: Sequence[Claimed]) -> None:
         """Send what was claimed for an agent."""
