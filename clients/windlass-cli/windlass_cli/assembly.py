@@ -24,7 +24,19 @@ from windlass_cli.root import windlass
 GROUP = "windlass.commands"
 SECTIONS = {
     "Every day": ("run-script", "enqueue", "active", "history", "show", "watch", "logs", "explain", "interrupt"),
-    "Nouns": ("tasks", "schedules", "pools", "kinds", "lanes", "nodes", "cluster", "tokens", "audit", "operations"),
+    "Nouns": (
+        "tasks",
+        "schedules",
+        "pools",
+        "kinds",
+        "lanes",
+        "nodes",
+        "agents",
+        "cluster",
+        "tokens",
+        "audit",
+        "operations",
+    ),
     "The whole": ("overview", "top", "doctor", "whoami", "profiles"),
     "Servers": ("serve", "config", "first-token", "agent", "plugin", "demo"),
 }

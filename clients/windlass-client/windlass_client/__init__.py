@@ -18,6 +18,9 @@ from windlass_client.access import (
 )
 from windlass_client.client import Client, Handle
 from windlass_client.cluster import (
+    Agent,
+    AgentPool,
+    AgentState,
     Cluster,
     Kind,
     Lane,
@@ -87,6 +90,7 @@ from windlass_client.resources import (
     CardState,
     Gate,
     GateKind,
+    Host,
     Joined,
     NewTask,
     Origin,
@@ -115,6 +119,9 @@ from windlass_client.tracing import traced
 __all__ = [
     "Aborted",
     "Access",
+    "Agent",
+    "AgentPool",
+    "AgentState",
     "AlreadyExists",
     "Attempt",
     "AuditEntry",
@@ -135,6 +142,7 @@ __all__ = [
     "GateKind",
     "Handle",
     "HealthSignal",
+    "Host",
     "Identity",
     "InvalidArgument",
     "Joined",
