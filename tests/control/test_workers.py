@@ -30,7 +30,7 @@ from tests.waiting import eventually
 
 POOL = "agent:web-01"
 SECOND = Duration(seconds=1)
-TIMES = {"lease": 2.0, "renew": 0.5}
+TIMES: dict[str, Any] = {"lease": 2.0, "renew": 0.5}
 
 
 @pytest.fixture
@@ -76,10 +76,10 @@ class Session:
 
     async def _next(self) -> KernelMessage:
         async with asyncio.timeout(10):
-            message = await self._call.read()
+            message: Any = await self._call.read()
         assert message is not grpc.aio.EOF, "the stream has ended"
         self.heard.append(message)
-        return message
+        return self.heard[-1]
 
     async def hear(self, what: str) -> Any:
         """The next message of this sort; heartbeats go on meanwhile."""
@@ -91,16 +91,17 @@ class Session:
     async def ask(self, **question: Any) -> workers_pb2.Answer:
         number = next(self._numbers)
         await self.say(ask=workers_pb2.Ask(id=number, **question))
-        answer = await self.hear("answer")
+        answer: workers_pb2.Answer = await self.hear("answer")
         assert answer.id == number
         return answer
 
     async def beat(self) -> workers_pb2.Beat:
         """A heartbeat, and its answer."""
         number = await self._beat()
-        while (beat := await self.hear("beat")).number < number and beat.is_alive:
-            pass
-        return beat
+        while True:
+            beat: workers_pb2.Beat = await self.hear("beat")
+            if beat.number >= number or not beat.is_alive:
+                return beat
 
     async def _beat(self) -> int:
         number = next(self._beats)
@@ -144,7 +145,7 @@ async def token(server: Calling, subject: str = "web-01", role: Role = Role.AGEN
 async def session(server: Calling, secret: str | None = None) -> AsyncIterator[Session]:
     secret = secret or await token(server)
     async with grpc.aio.insecure_channel(server.address) as channel:
-        call = WorkersStub(channel).Session(metadata=(("authorization", f"Bearer {secret}"),))  # type: ignore[attr-defined]
+        call = WorkersStub(channel).Session(metadata=(("authorization", f"Bearer {secret}"),))
         made = Session(call)
         yield made
         made.cancel()
