@@ -167,3 +167,13 @@ def test_a_silent_link_ends_the_agents_work_before_its_lease_is_given_away(site:
         assert (done.state, done.attempt) == (task_pb2.Task.STATE_COMPLETED, 2)
     finally:
         wire.close()
+
+
+def test_an_agent_waits_for_a_server_that_is_not_there_yet(site: Site):
+    token = site.token("web-01")
+    site.server.send_signal(signal.SIGTERM)
+    site.server.wait(20)
+    agent = site.agent("web-01", token=token)
+    wait_for(lambda: "trying again" in site.said(agent), "the agent to say that it tries again")
+    site.serve()
+    site.ready(agent)
