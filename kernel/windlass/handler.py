@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Generic, TypedDict, TypeVar, Unpack, get_args
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.core.deadlines import NONE as NO_DEADLINES
 from windlass.core.deadlines import Deadlines
 from windlass.core.interrupts import Graces
@@ -33,6 +34,8 @@ from windlass.documents import BlockingDocuments, Documents
 from windlass.errors import BadHandler
 
 P = TypeVar("P")
+
+ROLES = (Role.SUBMITTER, Role.OPERATOR, Role.ADMIN)
 
 
 class Success(msgspec.Struct, frozen=True):
@@ -259,6 +262,12 @@ class Handler(ABC, Generic[P]):
 
     Empty: inline when `run` is `async def`, in a process when it is a plain `def`.
     """
+    role: ClassVar[Role] = Role.SUBMITTER
+    """The least role that may enqueue, schedule or retry it: SUBMITTER, OPERATOR or ADMIN.
+
+    Above SUBMITTER it is privileged: each enqueue by a caller has a row in the audit log.  What plugins and tasks make
+    by themselves is trusted.
+    """
     retry: ClassVar[RetryPolicy] = RetryPolicy()
     graces: ClassVar[Graces] = Graces()
     deadlines: ClassVar[Deadlines] = NO_DEADLINES
@@ -319,6 +328,9 @@ def check_handler(handler: object) -> Handler[Any]:
         raise BadHandler(f'{name} has no kind: set `kind = "…"` on the class')
     if getattr(handler, "payload_type", None) is None:
         raise BadHandler(f"{name} does not name its payload: subclass Handler[YourPayload]")
+    if handler.role not in ROLES:
+        known = ", ".join(f"Role.{role.name}" for role in ROLES)
+        raise BadHandler(f"{name}.role must be one of {known}, not {handler.role!r}")
     if not inspect.iscoroutinefunction(handler.cleanup):
         raise BadHandler(f"{name}.cleanup must be `async def`: it runs on the node's event loop")
     return handler

@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from windlass_cli.exits import MEANINGS
+from windlass_cli.main import run
 
 from tests.clients.command_line import CommandLine, plugin
 
@@ -15,6 +17,7 @@ COMMANDS = ("run-script", "enqueue", "active", "show", "watch", "logs", "explain
 NOUNS = {
     "tasks": "list show watch logs explain enqueue run-script interrupt retry reprioritize",
     "history": "list show",
+    "scripts": "list show versions save delete run",
     "schedules": "list show create update delete pause resume run ticks",
     "pools": "list show resize pause resume",
     "kinds": "list show pause resume",
@@ -28,6 +31,22 @@ NOUNS = {
     "config": "check",
 }
 VERBS = [(noun, verb) for noun, verbs in NOUNS.items() for verb in verbs.split()]
+
+
+Here = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
+    """The command line in this process, for what needs none of its own: its exit code, stdout and stderr."""
+    monkeypatch.setenv("GRPC_VERBOSITY", "NONE")  # it would set that itself, for all tests to come
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def called(*arguments: str) -> tuple[int, str, str]:
+        code = run(list(arguments))
+        return code, *capsys.readouterr()
+
+    return called
 
 
 async def test_the_help_names_every_command_and_every_exit_code(lonely: CommandLine):
@@ -44,19 +63,23 @@ async def test_without_a_command_it_is_the_help(lonely: CommandLine):
 
 
 @pytest.mark.parametrize("words", [*((command,) for command in (*COMMANDS, "whoami", "demo")), *VERBS], ids=" ".join)
-async def test_every_command_explains_itself(lonely: CommandLine, words: tuple[str, ...]):
-    ended = await lonely.run(*words, "--help")
-    assert (ended.code, ended.err) == (0, b"")
-    assert ended.text.startswith(f"Usage: windlass {' '.join(words)} ")
+def test_every_command_explains_itself(here: Here, words: tuple[str, ...]):
+    code, out, errors = here(*words, "--help")
+    assert (code, errors) == (0, "")
+    assert out.startswith(f"Usage: windlass {' '.join(words)} ")
+
+
+async def test_a_command_as_a_process_says_the_same(lonely: CommandLine, here: Here):
+    ended = await lonely.run("tasks", "retry", "--help")
+    assert (ended.code, ended.text, ended.errors) == here("tasks", "retry", "--help")
 
 
 @pytest.mark.parametrize("noun", set(NOUNS) - {"history"})
-async def test_a_noun_alone_is_its_help_with_every_verb(lonely: CommandLine, noun: str):
-    ended = await lonely.run(noun)
-    assert (ended.code, ended.err) == (0, b"")
-    assert set(re.findall(r"^  ([a-z-]+)  ", ended.text.partition("Commands:")[2], re.MULTILINE)) == set(
-        NOUNS[noun].split()
-    )
+def test_a_noun_alone_is_its_help_with_every_verb(here: Here, noun: str):
+    code, out, errors = here(noun)
+    assert (code, errors) == (0, "")
+    verbs = re.findall(r"^  ([a-z-]+)  ", out.partition("Commands:")[2], re.MULTILINE)
+    assert set(verbs) == set(NOUNS[noun].split())
 
 
 async def test_a_wrong_verb_is_told_with_a_guess(lonely: CommandLine):
@@ -80,6 +103,8 @@ async def test_a_word_nobody_knows_is_a_usage_error_with_a_guess(lonely: Command
         (["active", "--nonsense"], "No such option"),
         (["history", "--origin", "nobody"], "is not one of"),
         (["enqueue", "Noop", "--priority", "101"], "less than or equal to 100"),
+        (["active", "--watch", "--limit", "0"], "--watch takes a --limit from 1 to 200; choose by --filter"),
+        (["tasks", "list", "-w", "-n", "201"], "--watch takes a --limit from 1 to 200"),
     ],
 )
 async def test_a_wrong_command_line_is_one_line_and_exit_2(lonely: CommandLine, arguments: list[str], says: str):

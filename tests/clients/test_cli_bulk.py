@@ -40,7 +40,8 @@ async def test_with_yes_it_is_done_and_followed_to_its_end(operator: CommandLine
     assert (ended.code, ended.text) == (0, "interrupt: 3 of 3 tasks\n")
     assert "3 of 3" in ended.errors
     assert await states(kernel, tasks) == {State.STATE_CANCELED}
-    assert (await kernel.get(tasks[0])).message == "the wrong feed" or kernel.count("audit") == 1
+    assert {(await kernel.get(task)).message for task in tasks} == {"interrupted by root: the wrong feed"}
+    assert kernel.count("audit") == 1
 
 
 async def test_in_json_the_answer_has_the_result(operator: CommandLine, kernel: Calling):
@@ -73,7 +74,7 @@ async def test_a_retry_of_all_that_failed(operator: CommandLine, kernel: Calling
     ended = await operator.run("tasks", "retry", "--filter", "state = FAILED", "--reason", "mended", "--yes")
     assert (ended.code, ended.text) == (0, "retry: 2 of 2 tasks\n")
     cards = json.loads((await operator.run("history", "--filter", 'trigger = "retry"', "-o", "json")).out)
-    assert {card["task"]["retry_of"] for card in cards} <= {int(task.rpartition("/")[2]) for task in failed}
+    assert {card["task"]["retry_of"] for card in cards} == {int(task.rpartition("/")[2]) for task in failed}
 
 
 async def answered(operator: CommandLine, answer: bytes) -> tuple[int, str]:

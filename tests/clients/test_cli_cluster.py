@@ -12,12 +12,12 @@ from tests.control.calling import Calling, State
 
 KEYS = {
     "pools": "name slots in_use pause waiting is_more oldest_wait",
-    "kinds": "name description payload_schema pool retry executor plugin pause nodes",
+    "kinds": "name description payload_schema pool retry executor plugin pause nodes role",
     "nodes": ("id display_name state version join_time renew_time expire_time is_leader kinds running shares"),
 }
 HEADERS = {
     "pools": "Pool Slots In use Waiting Oldest wait State Paused",
-    "kinds": "Kind Pool Executor Plugin Nodes State Paused",
+    "kinds": "Kind Pool Executor Plugin Nodes Role State Paused",
     "nodes": "ID Node State Leads Running Seen Joined Version",
 }
 

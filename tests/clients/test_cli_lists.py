@@ -141,6 +141,7 @@ async def test_show_tells_the_whole_card(windlass: CommandLine, ended: World):
     await ended.say(7, 29_999_999, state=event_pb2.StateChange(state=task_pb2.Task.STATE_FAILED))
     text = (await windlass.run("show", "7")).text
     assert text.startswith("Execute script   Failed\nID         7\nType       ExecuteScript\nPriority   Medium 5\n")
+    assert "\nInitiator  ada (" in text
     assert 'Payload    {"script": "exit 3"}' in text
     assert "Before the first attempt\n  10:00:00.000       +0.00 s  created\n" in text
     assert "Attempt 1  Retry  0.50 s  on host/9  exit code 3\n  10:00:01.000       +1.00 s  stage: running\n" in text

@@ -67,6 +67,7 @@ async def test_logs_of_a_task_that_waits_say_so(operator: CommandLine, kernel: C
     second = (await kernel.enqueue(after=[first])).rpartition("/")[2]
     ended = await operator.run("logs", second)
     assert (ended.code, ended.out, ended.errors) == (0, b"", "It has not been started yet.\n")
+    assert (await operator.run("logs", second, "-o", "json")).text == "[]\n"
 
 
 async def test_only_one_attempt_may_be_asked_for(operator: CommandLine, kernel: Calling):

@@ -59,7 +59,8 @@ async def kernel(dsn: str, store: Store, findings: Findings) -> AsyncIterator[Ca
 
 
 async def test_list_says_what_can_be_called_and_what_that_takes(operator: CommandLine, kernel: Calling):
-    header, find, rebuild, _ = (await operator.run("operations", "list")).text.splitlines()
+    header, *rows = (await operator.run("operations", "list")).text.splitlines()
+    find, rebuild, _ = [row for row in rows if row.startswith("findings.")]
     assert header.split() == ["Operation", "Title", "Writes", "Role"]
     assert find.split() == ["findings.find", "Find", "no", "viewer"]
     assert rebuild.split() == ["findings.rebuild", "Rebuild", "the", "pages", "yes", "operator"]

@@ -2,11 +2,14 @@
 
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import grpc
+import pytest
 from windlass_proto.v1 import overview_pb2
 
+from tests.clients.certificates import certify
 from tests.clients.command_line import CommandLine
 from tests.clients.fake_server import FakeServer, World, hangs, refuses
 from tests.control.calling import Calling, State
@@ -118,6 +121,20 @@ async def test_doctor_without_a_server_says_what_to_do(lonely: CommandLine):
     assert ended.text.startswith("✗ fail server   no windlass server found in ")
     assert '\n       → start one with "windlass serve", or name one: ' in ended.text
     assert ended.err == b""
+
+
+@pytest.mark.needs(program="openssl", package="openssl")
+async def test_doctor_says_at_once_what_to_do_when_there_is_no_tls_with_the_server(
+    windlass: CommandLine, tmp_path: Path
+):
+    certificate, _ = certify(tmp_path, "server")
+    windlass.environ["WINDLASS_TLS_CA"] = str(certificate)
+    ended = await windlass.run("doctor")
+    assert ended.code == 1
+    address = windlass.environ["WINDLASS_ADDRESS"]
+    said = f"✗ fail server   no TLS with the server at {address}: it does not speak TLS; call it without\n"
+    assert ended.text.startswith(said)
+    assert "\n       → call it as grpc://HOST:PORT" in ended.text
 
 
 async def test_doctor_with_a_wrong_token_says_so_and_fails(operator: CommandLine, kernel: Calling):

@@ -128,6 +128,18 @@ async def test_retry_makes_a_new_task_and_can_follow_it(operator: CommandLine, k
     assert again.retry_of == f"tasks/{done}"
 
 
+async def test_the_reason_for_one_task_is_kept_in_the_audit_log(operator: CommandLine, kernel: Calling):
+    task = number(await kernel.enqueue("Wait"))
+    verbs = {"reprioritize": ("-p", "12"), "interrupt": (), "retry": ()}
+    for verb, more in verbs.items():
+        assert (await operator.run("tasks", verb, task, *more, "--reason", f"to {verb}")).code == 0
+        await (kernel.ended(f"tasks/{task}") if verb == "interrupt" else kernel.get(f"tasks/{task}"))
+    rows = json.loads((await operator.run("audit", "list", "-o", "json")).out)
+    assert [(row["resource"], row["reason"]) for row in rows] == [
+        (f"tasks/{task}", f"to {verb}") for verb in reversed(verbs)
+    ]
+
+
 async def test_retry_of_a_task_that_runs_is_exit_7(operator: CommandLine, kernel: Calling):
     first, _ = await waiting(kernel)
     ended = await operator.run("tasks", "retry", first)

@@ -154,6 +154,22 @@ async def test_interrupt_asks_why_and_whether_one_is_sure(seen: Screen, kernel: 
     assert (entry.note.resource, entry.note.reason) == ("tasks/1", "no need")
 
 
+async def test_a_key_means_what_the_open_dialog_makes_of_it(seen: Screen, kernel: Calling):
+    await kernel.enqueue("Wait", title="precious")
+    await seen.shows("precious", " Running ")
+    for opening, question in (("i", "Interrupt task 1"), ("f", "Show what of the queue?"), ("r", "Ask again for what")):
+        await seen.press(opening)
+        await seen.shows(question)
+        await seen.press("tab", "ctrl+c")
+        await seen.until(lambda text, question=question: question not in text, "closes")  # type: ignore[misc]
+        assert seen.app.shows_queue, "the list behind it stays what it was"
+    await seen.press("question_mark", "ctrl+c", "tab")
+    await seen.shows("History 1", "root")
+    assert not seen.app.shows_queue
+    await seen.press("ctrl+c")
+    await eventually(lambda: not seen.app.is_running)
+
+
 async def test_retry_and_priority_tell_the_answer_or_the_refusal_in_the_servers_words(seen: Screen, kernel: Calling):
     await kernel.ended(await kernel.enqueue("Echo", {"fail": 1}))
     name = await kernel.enqueue("Wait")
@@ -257,12 +273,13 @@ async def test_on_a_terminal_it_starts_and_q_leaves(operator: CommandLine, kerne
 
 
 async def test_without_colours_it_says_the_same(operator: CommandLine, kernel: Calling):
-    operator.environ["NO_COLOR"] = "1"
+    operator.environ |= {"NO_COLOR": "1", "COLORTERM": "truecolor"}
     terminal = await operator.on_a_terminal("top")
     await terminal.until(lambda shown: b"nothing running" in shown)
     terminal.type(b"\x03")
     assert await terminal.ended() == 0
     colours = {tuple(found.split(b";")) for found in re.findall(rb"\x1b\[[0-9;]*?[34]8;2;([0-9;]+)m", terminal.shown)}
+    assert colours, "it draws in grey"
     assert all(len(set(colour[:3])) == 1 for colour in colours), colours
 
 

@@ -109,6 +109,13 @@ def test_what_can_be_no_token_is_refused_before_it_is_sent(token: str):
         find_server("127.0.0.1:2", token, {"WINDLASS_HOME": "/nowhere"})
 
 
+@pytest.mark.parametrize("address", ["localhost", "localhost:", "db.example", "grpcs://db.example", "[::1]"])
+def test_an_address_without_its_port_is_told_so_and_nothing_else(address: str):
+    with pytest.raises(InvalidArgument, match=r"has no port: say .*\w\]?:7654") as caught:
+        find_server(address, "secret", {"WINDLASS_HOME": "/nowhere"})
+    assert caught.value.reason == "PORT_MISSING"
+
+
 def test_a_token_never_goes_to_another_machine_unencrypted():
     with pytest.raises(InvalidArgument, match="another machine") as caught:
         find_server("db.example:7654", "secret", {"WINDLASS_HOME": "/nowhere"})

@@ -182,7 +182,7 @@ class Adding:
 
 async def test_an_operation_of_a_plugin_is_found_with_its_schema_and_called(dsn: str, store: Store):
     async with calling(dsn, store, plugins={"sums": Adding()}) as kernel, Client.connect(kernel.address, TOKEN) as it:
-        [add, nothing] = await it.operations.list()
+        [add, nothing] = [each for each in await it.operations.list() if each.name.startswith("sums.")]
         assert (add.name, add.writes, add.argument_schema["type"]) == ("sums.add", True, "array")
         assert await it.operations.call(add.name, [1, 2, 3], reason="why not") == 6
         assert await it.operations.call(nothing.name) is None

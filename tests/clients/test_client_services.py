@@ -162,7 +162,7 @@ async def test_the_cluster_is_read(client: Client, world: World):
     )
     pool = cluster_pb2.Pool(name="pools/default", slots=4, waiting=2, pause=pause)
     pool.oldest_wait.FromMilliseconds(1500)
-    kind = cluster_pb2.Kind(name="kinds/Tidy", retry=task_pb2.RetryPolicy(attempts=3), nodes=1)
+    kind = cluster_pb2.Kind(name="kinds/Tidy", retry=task_pb2.RetryPolicy(attempts=3), nodes=1, role="operator")
     kind.payload_schema.data = b'{"type": "object"}'
     lane = cluster_pb2.Lane(name="lanes/tape", fence=8, holder=cluster_pb2.LaneStanding(task="tasks/4", attempt=1))
     world.answers["Cluster.ListNodes"].append(cluster_service_pb2.ListNodesResponse(nodes=[node]))
@@ -175,7 +175,7 @@ async def test_the_cluster_is_read(client: Client, world: World):
     [read] = await client.cluster.pools()
     assert (read.name, read.waiting, read.oldest_wait, read.pause) == ("default", 2, 1.5, Pause("ada", "full", START))
     assert await client.cluster.kinds() == [
-        Kind("Tidy", "", {"type": "object"}, "", RetryPolicy(3, 0.0), "", "", None, 1)
+        Kind("Tidy", "", {"type": "object"}, "", RetryPolicy(3, 0.0), "", "", None, 1, "operator")
     ]
     assert await client.cluster.lanes() == [Lane("tape", 8, LaneStanding(4, 1, "", None), ())]
 

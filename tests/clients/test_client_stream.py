@@ -167,8 +167,11 @@ async def test_leaving_early_ends_the_reading_and_the_stream(client: Client, wor
 async def test_it_gives_up_when_the_server_stays_away(server: FakeServer, world: World):
     async with Client.connect(server.address, timeout=0.5) as client:
         await server.stop()
+        outages: list[str] = []
+        stream = client.enqueue_stream(each(numbered(1, 2)), on_outage=lambda error: outages.append(error.message))
         with pytest.raises(Unavailable):
-            await anext(client.enqueue_stream(each(numbered(1))))
+            await anext(stream)
+    assert len(outages) == 1, "nobody waits for it a second time to find out which task is to blame"
     await server.start()
 
 

@@ -1,11 +1,13 @@
 """Calls over TLS: whom the client trusts, and how it proves itself."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
-from windlass_client import Client, InvalidArgument, Tls, Unavailable
+from windlass_client import Client, HandshakeFailed, InvalidArgument, NewTask, Tls, Unavailable
 
 from tests.clients.certificates import certify
 from tests.clients.fake_server import FakeServer
@@ -46,19 +48,38 @@ async def test_a_call_goes_over_tls_with_its_token(secured: FakeServer, certific
     assert secured.world.calls[0].metadata["authorization"] == "Bearer secret"
 
 
-async def test_a_server_that_cannot_prove_itself_gets_no_call(secured: FakeServer, certificates: Path):
+async def two_tasks() -> AsyncIterator[NewTask]:
+    yield NewTask("Noop", {})
+    yield NewTask("Noop", {})
+
+
+CALLS: list[Callable[[Client], Awaitable[Any]]] = [
+    lambda client: client.ready(timeout=60),
+    lambda client: client.enqueue("Noop", {}),
+    lambda client: anext(client.watch(1)),
+    lambda client: anext(client.enqueue_stream(two_tasks())),
+]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=["ready", "enqueue", "watch", "enqueue_stream"])
+async def test_a_server_that_cannot_prove_itself_gets_no_call_and_that_is_said_at_once(
+    secured: FakeServer, certificates: Path, call: Callable[[Client], Awaitable[Any]]
+):
     wrong = tls(certificates, "stranger", "caller")
-    async with Client.connect(secured.address, "secret", tls=wrong, timeout=1) as client:
-        with pytest.raises(Unavailable, match="its certificate is not trusted here; WINDLASS_TLS_CA names"):
-            await client.enqueue("Noop", {})
-        with pytest.raises(Unavailable, match=r"no windlass server answers at .*: its certificate is not trusted"):
-            await client.ready(timeout=1)
+    async with Client.connect(secured.address, "secret", tls=wrong, timeout=60) as client, asyncio.timeout(10):
+        with pytest.raises(HandshakeFailed) as caught:
+            await call(client)
+    assert caught.value.message == (
+        f"no TLS with the server at {secured.address}: its certificate is not trusted here;"
+        " WINDLASS_TLS_CA names the one that signed it"
+    )
+    assert (caught.value.code, caught.value.reason) == ("UNAVAILABLE", "CERTIFICATE_NOT_TRUSTED")
     assert secured.world.calls == []
 
 
 async def test_a_server_without_tls_is_named_as_such(server: FakeServer, certificates: Path):
-    async with Client.connect(server.address, tls=tls(certificates, "server"), timeout=1) as client:
-        with pytest.raises(Unavailable, match="it does not speak TLS"):
+    async with Client.connect(server.address, tls=tls(certificates, "server"), timeout=60) as client:
+        with pytest.raises(HandshakeFailed, match="it does not speak TLS"):
             await client.enqueue("Noop", {})
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
+from windlass_cli.card import TAIL_BYTES
 from windlass_cli.top import columns, summary
 from windlass_cli.top.board import Board
-from windlass_cli.top.followed import TAIL_BYTES, Followed
+from windlass_cli.top.followed import Followed
 from windlass_cli.top.listing import Listing
 from windlass_cli.top.trend import Trend
 from windlass_client import (
@@ -229,15 +230,6 @@ def test_rates_are_differences_over_the_last_ten_seconds():
         late = max(0, second - 50)
         trend.sample(float(second), picture(counts=replace(NONE, enqueued=5 * second, succeeded=late, failed=2 * late)))
     assert trend.rates == (5.0, 1.0, 2.0, 0.0)
-
-
-def test_rates_begin_anew_when_a_node_has_taken_its_counts_along():
-    trend = Trend()
-    trend.sample(0, picture(counts=replace(NONE, enqueued=100)))
-    trend.sample(1, picture(counts=replace(NONE, enqueued=10)))
-    assert trend.rates is None
-    trend.sample(2, picture(counts=replace(NONE, enqueued=13)))
-    assert trend.rates == (3.0, 0.0, 0.0, 0.0)
 
 
 def test_the_sparkline_shows_the_backlog_and_blanks_where_there_was_no_picture():

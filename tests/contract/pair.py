@@ -33,6 +33,7 @@ alter table windlass.task alter column created_at set default clock.now();
 alter table windlass.joined alter column at set default clock.now();
 alter table windlass.lane_wait alter column at set default clock.now();
 alter table windlass.node alter column joined_at set default clock.now();
+alter table windlass.document_version alter column stored_at set default clock.now();
 """
 TABLES = "select relname from pg_class where relnamespace = 'windlass'::regnamespace and relkind in ('r', 'p') "
 KEPT = "and not relispartition and relname <> 'migration'"

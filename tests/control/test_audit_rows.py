@@ -165,6 +165,8 @@ def method(server: Calling, name: str) -> Any:
 async def test_a_privileged_call_has_exactly_one_row_and_none_when_it_fails(server: Calling, name: str) -> None:
     prepare, failing = CALLS[name]
     request = await prepare(server)
+    if has_a_reason := "reason" in request.DESCRIPTOR.fields_by_name:
+        request.reason = "because of this"
     before = server.count("audit")
     await refused(method(server, name)(failing, timeout=DEADLINE))
     assert server.count("audit") == before
@@ -173,6 +175,7 @@ async def test_a_privileged_call_has_exactly_one_row_and_none_when_it_fails(serv
     [entry, *_] = (await server.access.ListAudit(access.ListAuditRequest(), timeout=DEADLINE)).entries
     assert entry.method == f"windlass.v1.{name}"
     assert entry.resource
+    assert entry.reason == ("because of this" if has_a_reason else "")
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -85,6 +87,24 @@ async def test_a_task_is_shown_while_it_waits_runs_and_has_ended(server: Calling
     server.wait.gate.set()
     ended = await server.ended(name)
     assert ended.end_time.ToDatetime() >= ended.start_time.ToDatetime() >= ended.create_time.ToDatetime()
+
+
+async def test_a_task_tells_what_it_is_how_it_stands_and_who_works_on_it(server: Calling) -> None:
+    due = later()
+    waits = await server.get(await server.enqueue(due_time=due))
+    assert (waits.state, waits.retries, waits.node) == (State.STATE_PENDING, 0, "")
+    assert waits.next_try_time.seconds == pytest.approx(due.seconds, abs=1)
+    server.wait.obeys = False
+    name = await server.enqueue("Wait", payload={"a": 1}, title="nightly", priority=9)
+    runs = await server.at(name, State.STATE_RUNNING)
+    assert (runs.name, runs.kind, runs.title, runs.priority) == (name, "Wait", "nightly", 9)
+    assert json.loads(runs.payload.data) == {"a": 1}
+    assert runs.start_time.ToDatetime() >= runs.create_time.ToDatetime()
+    assert (runs.retries, runs.node) == (1, f"{socket.gethostname()}/{os.getpid()}")
+    asked = await server.tasks.Interrupt(pb.InterruptRequest(name=name), timeout=DEADLINE)
+    assert asked.state == State.STATE_CANCELLING
+    server.wait.gate.set()
+    await server.ended(name)
 
 
 async def test_a_failed_task_says_why(server: Calling) -> None:

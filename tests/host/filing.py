@@ -41,6 +41,7 @@ class Inline(Handler[str]):
             lambda: documents.put(payload, 0, expected=1),
             lambda: documents.put(payload, LARGE),
             lambda: documents.put(payload, object()),
+            lambda: documents.get(7),  # type: ignore[arg-type]
             lambda: documents.put("", 0),
             lambda: documents.put("a\0b", 0),
             lambda: documents.put(payload, 0, keep=0),
@@ -74,6 +75,7 @@ class InProcess(Handler[str]):
             lambda: documents.put(payload, 0, expected=1),
             lambda: documents.put(payload, LARGE),
             lambda: documents.put(payload, object()),
+            lambda: documents.get(7),  # type: ignore[arg-type]
             lambda: documents.put("", 0),
             lambda: documents.put("a\0b", 0),
             lambda: documents.put(payload, 0, keep=0),

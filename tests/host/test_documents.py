@@ -25,6 +25,7 @@ REFUSALS = [
     "TypeError: Encoding objects of type object is unsupported",
     "ValueError: a document's name is text of 1 to 200 character",
     "ValueError: a document's name is text of 1 to 200 character",
+    "ValueError: a document's name is text of 1 to 200 character",
     "ValueError: keep is how many versions stay, 1 to 100, not 0",
     "ValueError: limit is 1 to 100 documents, not 1000",
 ]

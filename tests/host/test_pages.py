@@ -64,7 +64,7 @@ async def pages(library: CountedLibrary) -> AsyncIterator[Pages]:
 
 def follow(pages: Pages, filter: str = "", size: int = 10) -> AsyncGenerator[Change, None]:
     chosen = parse_filter(filter, TASKS) if filter else EVERYTHING
-    return cast("AsyncGenerator[Change, None]", pages.follow(chosen, OWN, size))
+    return pages.follow(chosen, OWN, size)
 
 
 async def told(follower: AsyncGenerator[Change, None]) -> list[Any]:

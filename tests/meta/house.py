@@ -1,5 +1,6 @@
 """The repository as the meta tests see it."""
 
+import ast
 import subprocess
 import tomllib
 from dataclasses import dataclass
@@ -52,6 +53,15 @@ def files() -> list[str]:
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
     return sorted({name for name in listed if name and (ROOT / name).is_file()})
+
+
+def names_of_tests(path: Path) -> set[str]:
+    """Those of this file; none when there is no such file."""
+    if not path.exists():
+        return set()
+    nodes = ast.walk(ast.parse(path.read_text()))
+    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    return {name for name in functions if name.startswith("test_")}
 
 
 def python_files(*, tests: bool = False) -> list[str]:

@@ -2,11 +2,12 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -16,9 +17,10 @@ CONFIGURATION: dict[str, Any] = load_toml(ROOT / "pyproject.toml")["tool"]["impo
 LINT = "from importlinter.cli import lint_imports_command as lint; lint()"
 
 
-def _lint(tree: Path, *options: str, paths: str | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": paths} if paths else None
-    command = [sys.executable, "-c", LINT, "--no-logo", "--no-cache", *options]
+def _lint(tree: Path, *, paths: str | None = None) -> subprocess.CompletedProcess[str]:
+    # Wide, so that no line is broken.
+    environment = {**os.environ, "COLUMNS": "1000", **({"PYTHONPATH": paths} if paths else {})}
+    command = [sys.executable, "-c", LINT, "--no-logo", "--no-cache"]
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
 
 
@@ -45,59 +47,83 @@ def test_core_asks_no_clock():
 # --- each can fail
 
 
+class Verdict(NamedTuple):
+    """What was said of each contract, by its id; and where each line was planted."""
+
+    sections: dict[str, str]
+    numbers: dict[tuple[str, str], int]
+
+
+BREAKS = [
+    ("kernel-alone", "windlass/errors.py", "import windlass_scripts"),
+    ("kernel-alone", "windlass/host/__init__.py", "import windlass_client"),
+    ("agent-apart", "windlass_agent/__init__.py", "import psycopg"),
+    ("agent-apart", "windlass_agent/__init__.py", "import windlass.control"),
+    ("layers", "windlass/host/__init__.py", "import windlass.control"),
+    ("layers", "windlass/store/__init__.py", "import windlass.host"),
+    ("layers", "windlass/core/__init__.py", "import windlass.store"),
+    ("layers", "windlass/a_module_nobody_named.py", ""),
+    ("core-decides", "windlass/core/__init__.py", "import time"),
+    ("core-decides", "windlass/core/__init__.py", "from random import random"),
+    ("core-decides", "windlass/core/__init__.py", "import windlass.hookspecs"),
+    ("core-decides", "windlass/errors.py", "import socket"),
+    ("protobuf-stops", "windlass/host/__init__.py", "import grpc"),
+    ("protobuf-stops", "windlass/store/__init__.py", "from google.protobuf import struct_pb2"),
+    ("protobuf-stops", "windlass_cli/__init__.py", "import windlass_proto"),
+    ("telemetry-alone", "windlass/host/__init__.py", "from opentelemetry import trace"),
+    ("telemetry-alone", "windlass/control/__init__.py", "import prometheus_client"),
+    ("plugins-public-names", "windlass_scripts/__init__.py", "import windlass.core"),
+    ("plugins-public-names", "windlass_scripts/__init__.py", "from windlass.handler import Handler"),
+    ("plugins-apart", "windlass_scripts/__init__.py", "import windlass_client"),
+    ("client-alone", "windlass_client/__init__.py", "import windlass.errors"),
+    ("cli-alone", "windlass_cli/__init__.py", "from windlass import Handler"),
+    ("proto-alone", "windlass_proto/__init__.py", "import windlass_client"),
+]
+"""A contract, and a line that breaks it when it stands at the end of that module."""
+
+
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Our packages side by side, under the same contracts."""
+def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
+    """All of these lines in one copy of our packages, side by side, under the same contracts."""
     tree = tmp_path_factory.mktemp("contracts")
     shutil.copy(ROOT / "pyproject.toml", tree)
     for part in parts():
         shutil.copytree(part.folder / part.package, tree / part.package, ignore=shutil.ignore_patterns("__pycache__"))
-    return tree
+    numbers = {}
+    for _, module, line in BREAKS:
+        path = tree / module
+        lines = [*(path.read_text().splitlines() if path.exists() else ()), line]
+        path.write_text("\n".join([*lines, ""]))
+        numbers[module, line] = len(lines)
+    ran = _lint(tree, paths=str(tree))
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    _, _, broken = ran.stdout.partition("Broken contracts")
+    return Verdict({each["id"]: _section(broken, each["name"]) for each in CONFIGURATION["contracts"]}, numbers)
 
 
-@pytest.mark.parametrize(
-    ("contract", "module", "line"),
-    [
-        ("kernel-alone", "windlass/errors.py", "import windlass_scripts"),
-        ("kernel-alone", "windlass/host/__init__.py", "import windlass_client"),
-        ("agent-apart", "windlass_agent/__init__.py", "import psycopg"),
-        ("agent-apart", "windlass_agent/__init__.py", "import windlass.control"),
-        ("layers", "windlass/host/__init__.py", "import windlass.control"),
-        ("layers", "windlass/store/__init__.py", "import windlass.host"),
-        ("layers", "windlass/core/__init__.py", "import windlass.store"),
-        ("layers", "windlass/a_module_nobody_named.py", ""),
-        ("core-decides", "windlass/core/__init__.py", "import time"),
-        ("core-decides", "windlass/core/__init__.py", "from random import random"),
-        ("core-decides", "windlass/core/__init__.py", "import windlass.hookspecs"),
-        ("core-decides", "windlass/errors.py", "import socket"),
-        ("protobuf-stops", "windlass/host/__init__.py", "import grpc"),
-        ("protobuf-stops", "windlass/store/__init__.py", "from google.protobuf import struct_pb2"),
-        ("protobuf-stops", "windlass_cli/__init__.py", "import windlass_proto"),
-        ("telemetry-alone", "windlass/host/__init__.py", "from opentelemetry import trace"),
-        ("telemetry-alone", "windlass/control/__init__.py", "import prometheus_client"),
-        ("plugins-public-names", "windlass_scripts/__init__.py", "import windlass.core"),
-        ("plugins-public-names", "windlass_scripts/__init__.py", "from windlass.handler import Handler"),
-        ("plugins-apart", "windlass_scripts/__init__.py", "import windlass_client"),
-        ("client-alone", "windlass_client/__init__.py", "import windlass.errors"),
-        ("cli-alone", "windlass_cli/__init__.py", "from windlass import Handler"),
-        ("proto-alone", "windlass_proto/__init__.py", "import windlass_client"),
-    ],
-)
-def test_a_contract_sees_what_breaks_it(copy, contract, module, line):
-    path = copy / module
-    before = path.read_text() if path.exists() else None
-    try:
-        path.write_text(f"{before or ''}\n{line}\n")
-        result = _lint(copy, "--contract", contract, paths=str(copy))
-    finally:
-        path.unlink() if before is None else path.write_text(before)
-    assert result.returncode == 1
-    assert "BROKEN" in result.stdout, result.stdout + result.stderr
+def _section(broken: str, name: str) -> str:
+    """What is said of the contract of this name; empty when it is kept."""
+    _, _, behind = broken.partition(f"\n{name}\n---")
+    return re.split(r"^-{4,}$", behind.partition("\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+@pytest.mark.parametrize(("contract", "module", "line"), BREAKS)
+def test_a_contract_sees_what_breaks_it(verdict: Verdict, contract: str, module: str, line: str):
+    importer = module.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    if not line:
+        complaint = rf"^- {re.escape(importer)}$"
+    else:
+        imported = line.split()[1]
+        named = imported if imported.startswith("windlass") else imported.partition(".")[0]
+        # This import by itself, not as a step on a longer way that another line has opened.
+        complaint = (
+            rf"^- +{re.escape(importer)} -> {re.escape(named)} \(.*\bl\.{verdict.numbers[module, line]}\b.*\)\n\n"
+        )
+    assert re.search(complaint, verdict.sections[contract], re.MULTILINE), verdict.sections[contract]
 
 
 def test_every_contract_is_proved_able_to_fail():
-    (marks,) = [mark for mark in test_a_contract_sees_what_breaks_it.pytestmark if mark.name == "parametrize"]
-    assert {case[0] for case in marks.args[1]} == {contract["id"] for contract in CONFIGURATION["contracts"]}
+    assert {contract for contract, _, _ in BREAKS} == {contract["id"] for contract in CONFIGURATION["contracts"]}
 
 
 # --- none of ours is left out

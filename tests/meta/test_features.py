@@ -1,13 +1,12 @@
 """docs/features.md: every promise has a row, every row names the test that holds it, and that test exists."""
 
-import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.meta.house import ROOT
+from tests.meta.house import ROOT, names_of_tests
 
 FEATURES = ROOT / "docs" / "features.md"
 TEST = re.compile(r"(?P<path>tests/[\w/.\-]+\.py)::(?P<name>\w+)")
@@ -38,15 +37,9 @@ def problems(row: Row, root: Path = ROOT) -> list[str]:
     tests = [(match["path"], match["name"]) for match in TEST.finditer(row.test)]
     if not tests:
         return [f"{row.id} names no test (tests/path.py::test_name)"]
-    return [f"{row.id}: {path}::{name} does not exist" for path, name in tests if name not in _tests_in(root / path)]
-
-
-def _tests_in(path: Path) -> set[str]:
-    if not path.exists():
-        return set()
-    nodes = ast.walk(ast.parse(path.read_text()))
-    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    return {name for name in functions if name.startswith("test_")}
+    return [
+        f"{row.id}: {path}::{name} does not exist" for path, name in tests if name not in names_of_tests(root / path)
+    ]
 
 
 def test_every_promise_has_a_test_that_exists():

@@ -47,7 +47,7 @@ def test_every_version_has_its_hashes():
 
 
 def test_the_lock_names_no_index_and_no_place():
-    forbidden = re.compile(r"http|://|file:|^-|^#|--index|--find-links|(^|\s)\.{0,2}/", re.MULTILINE)
+    forbidden = re.compile(r"https?:|://|file:|^-|^#|--index|--find-links|(^|\s)\.{0,2}/", re.MULTILINE)
     assert [line for line in LOCK.splitlines() if forbidden.search(line)] == []
 
 

@@ -36,11 +36,14 @@ def copy_of_the_source(folder: Path) -> Iterator[Path]:
         yield (folder / source).parent
 
 
-def apply(mutant: Mutant, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Mutate the copy below `folder`.  Lines may have moved; what stands around the fault may not have changed."""
+def apply(mutant: Mutant, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Mutate the copy below `folder`; with `--check` only say whether that can be done.
+
+    Lines may have moved; what stands around the fault may not have changed.
+    """
     # Outside of any repository, else git takes the paths for those of that one.
     surroundings = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
-    command = ["git", "apply", "--whitespace=nowarn", str(mutant.patch)]
+    command = ["git", "apply", "--whitespace=nowarn", *options, str(mutant.patch)]
     return subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -99,6 +101,67 @@ def test_the_first_start_makes_what_lets_a_client_in_over_tls_and_keeps_it(tmp_p
         assert home.run("enqueue", "ExecuteScript", "--payload", '{"argv": ["true"]}').returncode == 0
         home.environ["WINDLASS_TOKEN_FILE"] = str(tmp_path / "home" / "token")
         assert home.run("enqueue", "ExecuteScript", "--payload", '{"argv": ["true"]}').returncode != 0
+
+
+def openssl(*words: str) -> None:
+    ran = subprocess.run(["openssl", *words], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+
+
+def certificate_at_its_end(secrets: Path) -> None:
+    request = ("req", "-x509", "-newkey", "rsa:2048", "-noenc", "-subj", "/CN=localhost", "-days", "20")
+    openssl(*request, "-keyout", str(secrets / "server.key"), "-out", str(secrets / "server.crt"))
+    # Signed by itself, and trusted: nothing but its end is wrong with it.
+    shutil.copy(secrets / "server.key", secrets / "ca.key")
+    shutil.copy(secrets / "server.crt", secrets / "ca.crt")
+
+
+def authority_of_another(secrets: Path) -> None:
+    for name in ("ca.crt", "ca.key"):
+        (secrets / name).unlink()
+
+
+@NEEDS_OPENSSL
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda _: None, ["localhost", "10.1.2.3", "::1"]),
+        (lambda _: None, ["kernel"]),
+        (certificate_at_its_end, ["localhost"]),
+        (authority_of_another, ["localhost"]),
+    ],
+    ids=["more names", "other names", "at its end", "another authority"],
+)
+def test_a_certificate_that_no_longer_does_is_signed_anew(
+    tmp_path: Path, change: Callable[[Path], None], names: list[str]
+) -> None:
+    (tmp_path / "admin.token").write_text("a token\n")
+    certificate = tmp_path / "server.crt"
+
+    def first_start(*names: str) -> bytes:
+        subprocess.run([FIRST_START, tmp_path, *names], check=True, capture_output=True, timeout=60)
+        return certificate.read_bytes()
+
+    first_start("localhost")
+    change(tmp_path)
+    before = certificate.read_bytes()
+    after = first_start(*names)
+    assert after != before
+    openssl("verify", "-CAfile", str(tmp_path / "ca.crt"), str(certificate))
+    openssl("x509", "-checkend", "2592000", "-noout", "-in", str(certificate))
+    for name in names:
+        option = "-verify_hostname" if name.isalpha() else "-verify_ip"
+        openssl("verify", "-CAfile", str(tmp_path / "ca.crt"), option, name, str(certificate))
+    assert first_start(*names) == after, "and is left alone from then on"
+
+
+@NEEDS_OPENSSL
+def test_an_authority_that_clients_may_trust_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "ca.crt").write_text("what clients hold")
+    ran = subprocess.run([FIRST_START, tmp_path, "localhost"], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"first-start: {tmp_path} has a ca.crt without its ca.key: put ca.key back, or")
+    assert [file.name for file in tmp_path.iterdir()] == ["ca.crt"]
 
 
 def test_a_server_tells_systemd_when_it_is_ready_and_when_it_stops(tmp_path: Path, dsn: str) -> None:

@@ -72,8 +72,11 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, dsn: str) -> Iterator[Home]:
-    """A home whose servers use the test's database and a stranger's plugin."""
+def home(tmp_path: Path, dsn: str, receiver: Receiver) -> Iterator[Home]:
+    """A home whose servers use the test's database and a stranger's plugin.
+
+    They end before the receiver does: what they still have for it is handed in at their end, or waited for in vain.
+    """
     site = tmp_path / "site"
     facts = site / "acme_pages-1.0.dist-info"
     facts.mkdir(parents=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from windlass import Context, Handler, Outcome, Section, Settings, Success
+from windlass import Context, Handler, Outcome, Role, Section, Settings, Success
 from windlass.errors import BadHandler
 from windlass.handler import check_handler
 
@@ -37,6 +37,11 @@ class EmptyKind(NoKind):
 
 class NumberKind(NoKind):
     kind = 7  # type: ignore[assignment]
+
+
+class AgentsKind(NoKind):
+    kind = "AgentsKind"
+    role = Role.AGENT
 
 
 class NoPayload(Handler):
@@ -74,6 +79,7 @@ def test_a_subclass_of_a_handler_keeps_its_payload_type() -> None:
         (EmptyKind(), "EmptyKind has no kind"),
         (NumberKind(), "NumberKind has no kind"),
         (NoPayload(), "NoPayload does not name its payload: subclass Handler[YourPayload]"),
+        (AgentsKind(), "AgentsKind.role must be one of Role.SUBMITTER, Role.OPERATOR, Role.ADMIN, not <Role.AGENT"),
         (BlockingCleanup(), "BlockingCleanup.cleanup must be `async def`"),
     ],
 )

@@ -26,6 +26,7 @@ SECTIONS = {
     "Every day": ("run-script", "enqueue", "active", "history", "show", "watch", "logs", "explain", "interrupt"),
     "Nouns": (
         "tasks",
+        "scripts",
         "schedules",
         "pools",
         "kinds",

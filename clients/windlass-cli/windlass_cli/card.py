@@ -16,6 +16,8 @@ from windlass_cli.harmless import TerminalText, shortened
 if TYPE_CHECKING:
     from windlass_client import Attempt, Card, Step, Task
 
+TAIL_BYTES = 16_384
+"""Of its output, so much of the end is kept."""
 LAST_LINES = 20
 STEP_STYLES = {"STATE": "bold", "STAGE": "cyan"}
 

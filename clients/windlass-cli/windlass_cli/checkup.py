@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 from windlass_client import Client, WindlassError
 
 from windlass_cli import documents, words
-from windlass_cli.commands.pools import because
 from windlass_cli.exits import failure_of
 from windlass_cli.options import Format
+from windlass_cli.session import REACHABLE_WITHIN_S
 
 if TYPE_CHECKING:
     from windlass_client import Identity, Kind, Node, Picture, Pool, ServerInfo
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 MARKS = {OK: "✓", WARN: "!", FAIL: "✗"}
-REACHABLE_WITHIN_S = 5.0
 ANSWER_WITHIN_S = 10.0
 CLOCK_WARN_S, CLOCK_FAIL_S = 1.0, 30.0
 
@@ -121,7 +120,7 @@ def _pools(pools: list[Pool]) -> Iterator[Finding]:
     paused = [pool for pool in pools if pool.pause]
     for pool in paused:
         todo = f"when it may go on: windlass pools resume {pool.name}"
-        yield Finding("pools", WARN, f"{pool.name} is paused {because(pool.pause)}", todo)
+        yield Finding("pools", WARN, f"{pool.name} is paused {words.because(pool.pause)}", todo)
     for pool in pools:
         if not pool.slots and not pool.pause:
             todo = f"windlass pools resize {pool.name} SLOTS"
@@ -134,7 +133,7 @@ def _kinds(kinds: list[Kind]) -> Iterator[Finding]:
     for kind in kinds:
         if kind.pause:
             todo = f"when it may go on: windlass kinds resume {kind.name}"
-            yield Finding("kinds", WARN, f"{kind.name} is paused {because(kind.pause)}", todo)
+            yield Finding("kinds", WARN, f"{kind.name} is paused {words.because(kind.pause)}", todo)
         if not kind.nodes:
             todo = "its tasks wait: start a node with its plugin"
             yield Finding("kinds", WARN, f"no live node handles {kind.name}", todo)
@@ -162,6 +161,8 @@ CHECKS: tuple[tuple[Callable[[Client], Awaitable[Any]], Callable[[Any], Iterator
 ADVICE = {
     "SERVER_NOT_FOUND": 'start one with "windlass serve", or name one: windlass profiles add, or WINDLASS_ADDRESS',
     "SERVER_NOT_REACHABLE": "is it running there, and is the address right? windlass profiles list, WINDLASS_ADDRESS",
+    "CERTIFICATE_NOT_TRUSTED": "name the authority that signed it: WINDLASS_TLS_CA, or windlass profiles add --tls-ca",
+    "TLS_NOT_SPOKEN": "call it as grpc://HOST:PORT, or unset WINDLASS_TLS_CA: windlass profiles list, WINDLASS_ADDRESS",
     "UNAUTHENTICATED": "the token is missing or wrong: WINDLASS_TOKEN_FILE, or ask for one (windlass tokens create)",
     "PERMISSION_DENIED": "the token's role is too small for this: ask for another (windlass tokens create)",
     "UNAVAILABLE": "the server answers, but not to this: its database may be away; look at its log",

@@ -77,6 +77,14 @@ def operations(incomplete: str) -> Offers:
     return _beginning_with(incomplete, found)
 
 
+def scripts(incomplete: str) -> Offers:
+    async def found(client: Client) -> Offers:
+        lines = await client.operations.call("scripts.list", {"prefix": incomplete})
+        return [(line["name"], line["description"]) for line in lines]
+
+    return _beginning_with(incomplete, found)
+
+
 def profiles(incomplete: str) -> Offers:
     """From the file; no server is asked."""
     try:

@@ -25,7 +25,7 @@ async def follow(client: Client, id: int, view: View) -> int:
     """The exit code of the outcome: completed 0, canceled 130, anything else 1.  Ctrl-C leaves the task as it is."""
     code = TASK_FAILED
     try:
-        async with aclosing(client.watch(id, on_outage=_lost)) as events:
+        async with aclosing(client.watch(id, on_outage=lost)) as events:
             async for event in events:
                 view.show(event)
                 if isinstance(event, StateChanged):
@@ -67,7 +67,8 @@ async def _interrupt(client: Client, id: int) -> None:
         _tell(f"error: {failure_of(error).message}")
 
 
-def _lost(error: WindlassError) -> None:
+def lost(error: WindlassError) -> None:
+    """What whoever follows something is told when an outage begins."""
     _tell("lost the server, looking for it again")
 
 

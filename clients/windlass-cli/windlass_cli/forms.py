@@ -8,19 +8,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
-Cell = "str | tuple[str, str] | Text"
-"""Text from anywhere (it is made harmless when it is shown), or with a style, or as it is to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    """`wide`: not in the usual table.  `number`: to the right.  `gives_way`: cut when the terminal is narrow."""
+    """`cell`: text from anywhere (it is made harmless when it is shown), with a style or without, or a Text as it is.
+
+    `wide`: not in the usual table.  `number`: to the right.  `gives_way`: cut when the terminal is narrow.
+    """
 
     name: str
     cell: Callable[[T], Any]

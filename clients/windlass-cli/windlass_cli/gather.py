@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 from windlass_client import NotFound
 
-from windlass_cli.card import FullCard
+from windlass_cli.card import TAIL_BYTES, FullCard
 
 if TYPE_CHECKING:
     from windlass_client import Card, Client, Step
-
-TAIL_BYTES = 16_384
 
 
 async def gather(client: Client, id: int) -> FullCard:

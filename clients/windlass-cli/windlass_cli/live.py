@@ -8,6 +8,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from windlass_cli.documents import of_change, of_picture, print_documents
+from windlass_cli.follow import lost
 from windlass_cli.options import Format
 
 if TYPE_CHECKING:
@@ -83,7 +84,3 @@ async def _lines(items: AsyncGenerator[T, None], output: Format, document: Calla
         async for item in each:
             print_documents([document(item)], written)
             sys.stdout.flush()
-
-
-def lost(error: WindlassError) -> None:
-    print("· lost the server, looking for it again", file=sys.stderr, flush=True)

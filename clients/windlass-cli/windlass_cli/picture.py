@@ -9,11 +9,9 @@ from rich.console import Group
 from rich.text import Text
 
 from windlass_cli import screen, words
-from windlass_cli.commands.lanes import LANES
-from windlass_cli.commands.pools import because
 from windlass_cli.forms import Column
 from windlass_cli.tables import table
-from windlass_cli.work import TASKS
+from windlass_cli.work import LANES, TASKS
 
 if TYPE_CHECKING:
     from windlass_client import Coalescing, HealthSignal, Pool, Section
@@ -37,7 +35,7 @@ POOLS: tuple[Column[Pool], ...] = (
     Column("Workers", bar),
     Column("Waiting", lambda pool: words.some_of(pool.waiting, is_more=pool.is_more), number=True),
     Column("Oldest", lambda pool: words.span(pool.oldest_wait), number=True),
-    Column("Paused", lambda pool: (because(pool.pause), "yellow"), gives_way=True),
+    Column("Paused", lambda pool: (words.because(pool.pause), "yellow"), gives_way=True),
 )
 COALESCING: tuple[Column[Coalescing], ...] = (
     Column("ID", lambda each: each.task, number=True),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from windlass_cli.exits import INVALID, USAGE, Failure
+from windlass_cli.forms import Column
 
 LOCAL = "#/$defs/"
 
@@ -39,6 +40,11 @@ def fields_of(schema: Any) -> list[Field]:
     return [_field(name, _resolved(each, schema), name in required, schema) for name, each in properties.items()]
 
 
+def columns_of(schema: Any, lead: str) -> list[Column[Any]]:
+    """One for each field, named with `lead` before it: it says of every thing what the schema says."""
+    return [_column(f"{lead}{each.name}", each.summary) for each in fields_of(schema)]
+
+
 def argument_of(schema: Any, given: Mapping[str, str]) -> dict[str, Any]:
     """The argument made of `--field NAME=VALUE`.  Failure for a name nobody knows, and for a value that can't be."""
     known = {field.name: field for field in fields_of(schema)}
@@ -50,6 +56,10 @@ def argument_of(schema: Any, given: Mapping[str, str]) -> dict[str, Any]:
             raise Failure(USAGE, f"there is no field {name}; {hint}")
         argument[name] = _value(text, known.get(name, Field(name, (), False, "")))
     return argument
+
+
+def _column(name: str, summary: str) -> Column[Any]:
+    return Column(name, lambda _: summary)
 
 
 def _field(name: str, each: Mapping[str, Any], required: bool, schema: Any) -> Field:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -40,6 +41,13 @@ def console(*, stderr: bool = False) -> Console:
 def styled(text: str, style: str = "") -> Text:
     """Any text from elsewhere, harmless, on one line; the style ends with the text, not with the cell."""
     return Text.assemble((one_line(text), style))
+
+
+def cell(said: Any) -> Text:
+    """What a column says of a thing, as a text of the caller's own."""
+    if isinstance(said, Text):
+        return said.copy()
+    return styled(*said) if isinstance(said, tuple) else styled(str(said))
 
 
 def cut(text: Text) -> Text:

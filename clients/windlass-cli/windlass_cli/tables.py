@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rich.table import Table
 from rich.text import Text
@@ -34,16 +34,10 @@ def print_fields(thing: T, columns: Sequence[Column[T]]) -> None:
     width = max(len(column.name) for column in columns) + 2
     console = screen.console()
     for column in columns:
-        if said := _text(column.cell(thing)):
+        if said := screen.cell(column.cell(thing)):
             console.print(Text.assemble((column.name.ljust(width), "dim"), said), soft_wrap=True)
 
 
 def _cell(column: Column[T], thing: T) -> Text:
-    text = _text(column.cell(thing))
+    text = screen.cell(column.cell(thing))
     return screen.cut(text) if column.gives_way else text
-
-
-def _text(cell: Any) -> Text:
-    if isinstance(cell, Text):
-        return cell
-    return screen.styled(*cell) if isinstance(cell, tuple) else screen.styled(str(cell))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from windlass_client import Card, Task
+    from windlass_client import Card, Pause, Task
 
 DASH = "—"
 UNTITLED = "Untitled"
@@ -133,6 +133,13 @@ def counted(count: int, one: str, many: str = "") -> str:
 def some_of(count: int, *, is_more: bool) -> str:
     """A number that was not counted to its end says so: "10000+"."""
     return f"{count}+" if is_more else str(count)
+
+
+def because(pause: Pause | None) -> str:
+    """Who paused it, since when, and why; empty when nobody did."""
+    if not pause:
+        return ""
+    return f"by {pause.by} since {when(pause.time)}" + (f": {pause.reason}" if pause.reason else "")
 
 
 def span(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Tasks in the queue and cards of the history, as lists."""
+"""What more than one command shows: tasks in the queue, cards of the history and lanes as lists; states as labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from windlass_cli import documents, words
 from windlass_cli.forms import Column, Form
 
 if TYPE_CHECKING:
-    from windlass_client import Card, Task
+    from windlass_client import Card, Lane, Pause, Task
 
 
 def state(word: str) -> Any:
@@ -17,6 +17,11 @@ def state(word: str) -> Any:
     from windlass_cli import screen
 
     return screen.state(word)
+
+
+def standing(pause: Pause | None) -> Any:
+    """Whether it is paused, as a label."""
+    return state("PAUSED" if pause else "ACTIVE")
 
 
 def badge(priority: int) -> Any:
@@ -91,4 +96,17 @@ CARDS: Form[Card] = Form(
     ),
     empty="No task has been started yet.",
     document=documents.of_card,
+)
+
+LANES: Form[Lane] = Form(
+    columns=(
+        Column("Lane", lambda lane: lane.name),
+        Column("Holder", lambda lane: f"task {lane.holder.task}" if lane.holder else "free"),
+        Column("Since", lambda lane: words.when(lane.holder.since) if lane.holder else words.DASH),
+        Column("Waiting", lambda lane: len(lane.waiters), number=True),
+        Column("Next", lambda lane: ", ".join(str(each.task) for each in lane.waiters[:5]), gives_way=True),
+        Column("Fence", lambda lane: lane.fence, wide=True, number=True),
+        Column("Node", lambda lane: lane.holder.node if lane.holder else "", wide=True),
+    ),
+    empty="No task has ever asked for a lane.",
 )

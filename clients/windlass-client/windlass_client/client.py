@@ -212,14 +212,16 @@ class Client:
         request = tasks_service_pb2.InterruptRequest(name=f"tasks/{id}", reason=reason)
         return convert.task(await self._connection.call(self._tasks.Interrupt, request))
 
-    async def retry(self, id: int, request_id: str | None = None) -> Handle:
+    async def retry(self, id: int, reason: str = "", *, request_id: str | None = None) -> Handle:
         """Asks again for what a task that is over was asked: a new task.  FailedPrecondition while it is not over."""
-        request = tasks_service_pb2.RetryTaskRequest(name=f"tasks/{id}", request_id=request_id or str(uuid4()))
+        request = tasks_service_pb2.RetryTaskRequest(
+            name=f"tasks/{id}", request_id=request_id or str(uuid4()), reason=reason
+        )
         return Handle(self, convert.receipt(await self._connection.call(self._tasks.Retry, request)))
 
-    async def reprioritize(self, id: int, priority: int) -> Task:
+    async def reprioritize(self, id: int, priority: int, reason: str = "") -> Task:
         """A new priority for a task in the queue; FailedPrecondition when it is over."""
-        request = tasks_service_pb2.ReprioritizeRequest(name=f"tasks/{id}", priority=priority)
+        request = tasks_service_pb2.ReprioritizeRequest(name=f"tasks/{id}", priority=priority, reason=reason)
         return convert.task(await self._connection.call(self._tasks.Reprioritize, request))
 
     async def explain(self, id: int) -> list[Gate]:

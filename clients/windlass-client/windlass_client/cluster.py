@@ -86,7 +86,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a handler does; `payload_schema` is a JSON Schema, None when this server has no handler for it."""
+    """What a handler does; `payload_schema` is a JSON Schema, None when this server has no handler for it.
+
+    `role` is the least that may enqueue it; empty when this server has no handler.
+    """
 
     name: Name
     description: str
@@ -97,6 +100,7 @@ class Kind:
     plugin: str
     pause: Pause | None
     nodes: int
+    role: str
 
 
 @dataclass(frozen=True, slots=True)

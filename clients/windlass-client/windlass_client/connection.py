@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc.aio
 
 from windlass_client.discovery import Server
-from windlass_client.errors import Unavailable
-from windlass_client.status import error_of, words_of
+from windlass_client.errors import HandshakeFailed, Unavailable, WindlassError
+from windlass_client.status import error_of
 from windlass_client.tracing import trace_headers
 
 if TYPE_CHECKING:
@@ -93,15 +93,22 @@ class Connection:
                 left = max(0.0, deadline - time.monotonic())
                 return await method(request, timeout=left, metadata=self.metadata, wait_for_ready=once or None)
             except grpc.aio.AioRpcError as refused:
-                error = error_of(refused)
+                error = self.error_of(refused)
                 pause = max(drawn, error.details.retry_delay or 0.0)
                 if once or not isinstance(error, Unavailable) or time.monotonic() + pause >= deadline:
                     raise error from refused
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 
+    def error_of(self, refused: grpc.aio.AioRpcError) -> WindlassError:
+        """What a call that was refused raises."""
+        return error_of(refused, self.server.address)
+
     async def ready(self, timeout: float) -> None:
-        """Returns once the server says that it serves; Unavailable when it has not within `timeout` seconds."""
+        """Returns once the server says that it serves; Unavailable when it has not within `timeout` seconds.
+
+        HandshakeFailed at once when the two can't have TLS.
+        """
         check: Check = self.channel.unary_unary(HEALTH_CHECK)
         said = ""
         try:
@@ -120,9 +127,11 @@ class Connection:
         try:
             answer = await check(b"", timeout=timeout)
         except grpc.aio.AioRpcError as refused:
+            if isinstance(error := self.error_of(refused), HandshakeFailed):
+                raise error from refused
             silent = refused.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
             # gRPC tells the way down to the reason; the reason is its last part.
-            return words_of(refused).rpartition(": ")[2] if silent else ""
+            return error.message.rpartition(": ")[2] if silent else ""
         return "" if answer == SERVING else "it is not serving yet"
 
     async def close(self) -> None:

@@ -34,6 +34,7 @@ from windlass_client.tls import Tls, tls_of
 PROBE_S = 0.5
 SECURE = "grpcs://"
 PLAIN = "grpc://"
+LOCAL = ("unix:", "unix-abstract:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Server:
 
     @property
     def on_this_machine(self) -> bool:
-        if self.address.startswith(("unix:", "unix-abstract:")):
+        if self.address.startswith(LOCAL):
             return True
         host = self.address.rpartition(":")[0].strip("[]")
         try:
@@ -89,12 +90,14 @@ def find_server(
 ) -> Server:
     """Unavailable when there is no server to be found, Unauthenticated when a token file cannot be read.
 
-    InvalidArgument for a profile that there is not, and where a token would travel readable for everyone.
+    InvalidArgument for a profile that there is not, for an address without its port, and where a token would travel
+    readable for everyone.
     """
     place = _place(address, profile, environ)
     own = _wire(token, "the token") if token else _read_token(place.token_file) if profile else ""
     found = own or _environment_token(environ) or _read_token(place.token_file)
-    return _checked(Server(place.address.removeprefix(SECURE).removeprefix(PLAIN), found, _tls(place, tls, environ)))
+    bare = _whole(place.address.removeprefix(SECURE).removeprefix(PLAIN))
+    return _checked(Server(bare, found, _tls(place, tls, environ)))
 
 
 def home(environ: Mapping[str, str] = os.environ) -> Path:
@@ -198,6 +201,13 @@ def _wire(token: str, whence: str) -> str:
     if not (token.isascii() and token.isprintable()):
         raise Unauthenticated(f"{whence} is no token: it holds characters no token has", reason="TOKEN_MALFORMED")
     return token
+
+
+def _whole(address: str) -> str:
+    if not address.startswith(LOCAL) and not address.rpartition(":")[2].isdigit():
+        wanted = f"{address.rstrip(':')}:7654, if that is its port"
+        raise InvalidArgument(f"the address {address} has no port: say {wanted}", reason="PORT_MISSING")
+    return address
 
 
 def _checked(server: Server) -> Server:

@@ -94,6 +94,15 @@ class Unavailable(WindlassError):
     status = "UNAVAILABLE"
 
 
+class HandshakeFailed(WindlassError):
+    """A server was there, but no TLS with it: one does not trust the other, or does not speak it.  Nothing was sent.
+
+    Other than Unavailable it does not pass: nothing is tried again.
+    """
+
+    status = "UNAVAILABLE"
+
+
 class DeadlineExceeded(WindlassError, TimeoutError):
     """It took too long.  A call that changes something may or may not have been done."""
 

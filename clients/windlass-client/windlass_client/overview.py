@@ -27,7 +27,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Since each node's start, over all nodes; take the difference of two pictures for rates."""
+    """Of all nodes there ever were: they only grow.  Take the difference of two pictures for rates."""
 
     enqueued: int
     claimed: int

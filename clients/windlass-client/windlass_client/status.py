@@ -18,6 +18,7 @@ from windlass_client.errors import (
     AlreadyExists,
     DeadlineExceeded,
     FailedPrecondition,
+    HandshakeFailed,
     InvalidArgument,
     NotFound,
     PermissionDenied,
@@ -46,25 +47,26 @@ ERRORS: dict[StatusCode, type[WindlassError]] = {
 
 
 HANDSHAKES = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not trusted here; WINDLASS_TLS_CA names the one that signed it",
-    "WRONG_VERSION_NUMBER": "it does not speak TLS; call it without",
+    "CERTIFICATE_VERIFY_FAILED": (
+        "CERTIFICATE_NOT_TRUSTED",
+        "its certificate is not trusted here; WINDLASS_TLS_CA names the one that signed it",
+    ),
+    "WRONG_VERSION_NUMBER": ("TLS_NOT_SPOKEN", "it does not speak TLS; call it without"),
 }
-"""What gRPC says of a failed handshake, and what that means."""
+"""What gRPC says of a failed handshake; the reason, and what that means of the server."""
 
 
-def words_of(refused: AioRpcError) -> str:
-    """Why, for people."""
-    said = refused.details() or refused.code().name
-    return next((words for sign, words in HANDSHAKES.items() if sign in said), said)
-
-
-def error_of(refused: AioRpcError) -> WindlassError:
+def error_of(refused: AioRpcError, address: str) -> WindlassError:
     """With the reason and the details that came with it; a status that has no class here is a plain WindlassError."""
-    code = refused.code()
+    code, words = refused.code(), refused.details() or refused.code().name
+    if code is StatusCode.UNAVAILABLE:
+        for sign, (reason, meaning) in HANDSHAKES.items():
+            if sign in words:
+                return HandshakeFailed(f"no TLS with the server at {address}: {meaning}", reason=reason)
     said = _said(refused)
     info = next(_of(said, error_details_pb2.ErrorInfo), error_details_pb2.ErrorInfo())
     return ERRORS.get(code, WindlassError)(
-        words_of(refused),
+        words,
         code=code.name,
         reason=info.reason,
         metadata=info.metadata,

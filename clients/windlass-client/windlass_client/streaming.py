@@ -20,7 +20,7 @@ from windlass_proto.v1 import tasks_service_pb2
 
 from windlass_client import convert
 from windlass_client.connection import LONGEST_STREAM_S, Connection
-from windlass_client.errors import WindlassError
+from windlass_client.errors import HandshakeFailed, Unavailable, WindlassError
 from windlass_client.resources import NewTask, Receipt
 from windlass_client.watching import follow
 
@@ -68,8 +68,9 @@ async def enqueue_stream(
                     async for reply in replies:
                         for receipt in outbox.answered(reply):
                             yield receipt
-            except WindlassError:
-                if not outbox.split():
+            except WindlassError as error:
+                # An outage blames no task.
+                if isinstance(error, Unavailable | HandshakeFailed) or not outbox.split():
                     raise
         if outbox.error:
             raise outbox.error

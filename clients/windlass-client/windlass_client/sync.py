@@ -174,9 +174,9 @@ class SyncClient(Blocking[Client]):
         for handle in _enqueue_stream(self, tasks, on_outage):
             yield SyncHandle(self._portal, handle)
 
-    def retry(self, id: int, request_id: str | None = None) -> SyncHandle:
+    def retry(self, id: int, reason: str = "", *, request_id: str | None = None) -> SyncHandle:
         """As Client.retry."""
-        return SyncHandle(self._portal, self._portal.call(self._wrapped.retry(id, request_id)))
+        return SyncHandle(self._portal, self._portal.call(self._wrapped.retry(id, reason, request_id=request_id)))
 
     ready = waits(Client.ready)
     get_task = waits(Client.get_task)

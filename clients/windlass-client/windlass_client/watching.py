@@ -16,7 +16,6 @@ from windlass_client.connection import LONGEST_STREAM_S, Connection, pauses
 from windlass_client.errors import DeadlineExceeded, Unavailable, WindlassError
 from windlass_client.events import Event, QueueChange, QueueCurrent, TaskGone, TaskSeen
 from windlass_client.resources import Task
-from windlass_client.status import error_of
 
 if TYPE_CHECKING:
     Request = TypeVar("Request")
@@ -53,7 +52,7 @@ async def follow(
                 return
             error: WindlassError = Unavailable("the server ended the stream", reason="STREAM_ENDED")
         except grpc.aio.AioRpcError as refused:
-            error = error_of(refused)
+            error = connection.error_of(refused)
             if not isinstance(error, Unavailable | DeadlineExceeded):
                 raise error from refused
         finally:

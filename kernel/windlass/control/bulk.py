@@ -50,6 +50,8 @@ class BulkRpcs(tasks_service_pb2_grpc.TasksServicer):
             rate=request.rate or USUAL_RATE,
             pools=tuple(sorted(who.pools)),
             priority=priority,
+            role=who.role,
+            credential=who.credential,
         )
         preview = await self._kernel.bulk.look(kind, order)
         answer = tasks_service_pb2.BulkResponse(

@@ -72,6 +72,7 @@ def kind(card: KindCard) -> cluster_pb2.Kind:
         plugin=card.plugin,
         pause=_pause(entry.pause),
         nodes=entry.nodes,
+        role=card.role,
     )
 
 

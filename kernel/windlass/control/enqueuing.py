@@ -7,12 +7,14 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from windlass_proto.v1 import tasks_service_pb2, tasks_service_pb2_grpc
 
 from windlass.control import convert, scope
 from windlass.control.guard import caller
+from windlass.control.notes import note
 from windlass.control.status import answers, streams
-from windlass.errors import InvalidArgument, WindlassError
+from windlass.errors import InvalidArgument, RoleTooLow, WindlassError
 from windlass.host.kernel import Kernel
 from windlass.store.facts import NewTask
 
@@ -27,7 +29,7 @@ class Enqueuing(tasks_service_pb2_grpc.TasksServicer):
     async def Enqueue(
         self, request: tasks_service_pb2.EnqueueRequest, context: Any
     ) -> tasks_service_pb2.EnqueueResponse:
-        task = self._admit(request)
+        task = self._admit(request, datetime.now(UTC))
         await scope.check_tasks(self._kernel.library, task.after)
         if request.validate_only:
             return tasks_service_pb2.EnqueueResponse()
@@ -72,16 +74,22 @@ class Enqueuing(tasks_service_pb2_grpc.TasksServicer):
             raise InvalidArgument(f"{len(requests)} requests; at most {LARGEST_BATCH} are taken", field="requests")
         if any(one.validate_only for one in requests):
             raise InvalidArgument("validate_only is for single calls: check the tasks one by one", field="requests")
-        admit, who, now, tasks = self._kernel.admission.admit, caller.get(), datetime.now(UTC), list[NewTask]()
+        now, tasks = datetime.now(UTC), list[NewTask]()
         try:
             for one in requests:
-                tasks.append(admit(convert.read_request(one, now), who))
-        except InvalidArgument as error:
-            error.field = f"requests[{len(tasks)}].{error.field}"
+                tasks.append(self._admit(one, now))
+        except (InvalidArgument, RoleTooLow) as error:
+            if isinstance(error, InvalidArgument):
+                error.field = f"requests[{len(tasks)}].{error.field}"
             error.message = f"request {len(tasks)}: {error.message}"
             raise
         await scope.check_tasks(self._kernel.library, {after for task in tasks for after in task.after})
         return tasks
 
-    def _admit(self, request: tasks_service_pb2.EnqueueRequest) -> NewTask:
-        return self._kernel.admission.admit(convert.read_request(request, datetime.now(UTC)), caller.get())
+    def _admit(self, request: tasks_service_pb2.EnqueueRequest, now: datetime) -> NewTask:
+        admission = self._kernel.admission
+        task = admission.admit(convert.read_request(request, now), caller.get())
+        if not admission.is_privileged(task.kind):
+            return task
+        # Its number is not known yet.
+        return msgspec.structs.replace(task, note=note(request, f"kinds/{task.kind}"))

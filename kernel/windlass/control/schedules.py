@@ -26,8 +26,8 @@ class SchedulesServicer(schedules_service_pb2_grpc.SchedulesServicer):
     async def Create(self, request: schedules_service_pb2.CreateScheduleRequest, context: Any) -> schedule_pb2.Schedule:
         asked, now = read_schedule(request.schedule), datetime.now(UTC)
         if request.validate_only:
-            return schedule(await self._timetable.check_new(asked, now), now)
-        return schedule(await self._timetable.create(asked, note(request, request.schedule.name)), now)
+            return schedule(await self._timetable.check_new(asked, caller.get(), now), now)
+        return schedule(await self._timetable.create(asked, caller.get(), note(request, request.schedule.name)), now)
 
     @answers
     async def Get(self, request: schedules_service_pb2.GetScheduleRequest, context: Any) -> schedule_pb2.Schedule:
@@ -54,9 +54,9 @@ class SchedulesServicer(schedules_service_pb2_grpc.SchedulesServicer):
         asked, now = read_schedule(request.schedule), datetime.now(UTC)
         revision = _revision(request.schedule.revision, "schedule.revision")
         if request.validate_only:
-            return schedule(await self._timetable.check_change(asked, revision, now), now)
+            return schedule(await self._timetable.check_change(asked, revision, caller.get(), now), now)
         noted = note(request, request.schedule.name)
-        return schedule(await self._timetable.update(asked, revision, noted), now)
+        return schedule(await self._timetable.update(asked, revision, caller.get(), noted), now)
 
     @answers
     async def Delete(

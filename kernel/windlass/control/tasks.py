@@ -46,14 +46,14 @@ class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.Task
         self, request: tasks_service_pb2.RetryTaskRequest, context: Any
     ) -> tasks_service_pb2.EnqueueResponse:
         task = convert.read_id(request.name, "tasks")
-        noted = note(request, request.name)
+        noted = note(request, request.name, request.reason)
         await scope.check_task(self._kernel.library, task)
         return convert.receipt(await self._kernel.retry(task, caller.get(), request.request_id, noted))
 
     @answers
     async def Reprioritize(self, request: tasks_service_pb2.ReprioritizeRequest, context: Any) -> task_pb2.Task:
         task = convert.read_id(request.name, "tasks")
-        noted = note(request, request.name)
+        noted = note(request, request.name, request.reason)
         await scope.check_task(self._kernel.library, task)
         await self._kernel.reprioritize(task, request.priority, noted)
         return await self._task(task)

@@ -12,9 +12,17 @@ import msgspec
 import structlog
 
 from windlass import telemetry
-from windlass.core.access import Role, reaches
+from windlass.core.access import Role, allows, reaches
 from windlass.core.agents import WHAT_FITS, agent_of, is_agent_id, is_agent_pool
-from windlass.errors import InvalidArgument, KindReserved, PayloadInvalid, PayloadTooLarge, PoolOutOfScope, UnknownKind
+from windlass.errors import (
+    InvalidArgument,
+    KindReserved,
+    PayloadInvalid,
+    PayloadTooLarge,
+    PoolOutOfScope,
+    RoleTooLow,
+    UnknownKind,
+)
 from windlass.handler import Concurrency, Twin
 from windlass.host.context import NUL, clean
 from windlass.host.plugins import Kind
@@ -95,14 +103,39 @@ class Admission:
         """Whether there is such a pool."""
         return self._pools is None or pool in self._pools or is_agent_id(agent_of(pool))
 
+    def check_role(self, kind: str, caller: Caller) -> None:
+        """Whether the caller may make tasks of this kind.  Raises `RoleTooLow`.
+
+        What no plugin here handles may demand any role: only an admin's suffices for certain.
+        """
+        known = self._kinds.get(kind)
+        least = Role.ADMIN if known is None else known.handler.role
+        if allows(caller.role, least):
+            return
+        mine, needed = caller.role.name.lower(), least.name.lower()
+        why = "" if known else " (no plugin of this server handles it: one that does may ask for less)"
+        raise RoleTooLow(
+            f"tasks of kind {kind} need the role {needed}{why}, and yours is {mine}: ask an admin for a token with it",
+            needed=needed,
+            role=mine,
+            kind=kind,
+        )
+
+    def is_privileged(self, kind: str) -> bool:
+        """Whether who makes a task of this kind is written down."""
+        known = self._kinds.get(kind)
+        return known is not None and known.handler.role > Role.SUBMITTER
+
     def admit(self, request: Request, caller: Caller, *, reserved: bool = False) -> NewTask:
-        """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid` or `PayloadTooLarge`.
+        """Raises `InvalidArgument` (with the field), `UnknownKind`, `PayloadInvalid`, `PayloadTooLarge`, `RoleTooLow`
+        or `PoolOutOfScope`.
 
         `reserved`: the kernel itself asks, and may have tasks of its own kinds.
         """
         kind = self._kind(request.kind)
         if kind.is_reserved and not reserved:
             raise KindReserved.of(request.kind, "task.kind")
+        self.check_role(request.kind, caller)
         self._check(request)
         payload = self._payload(kind, request)
         title = request.title or _title(kind, payload)

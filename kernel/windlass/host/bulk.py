@@ -23,6 +23,8 @@ from windlass.store.port import MOST_COUNTED, Library
 HIGHEST_RATE = 1_000
 SAMPLES = 5
 LONGEST_LABEL = 90
+METHOD = "windlass.v1.Tasks/BulkRetry"
+"""What the audit log names where a bulk retry makes a task of a privileged kind."""
 
 
 class Preview(msgspec.Struct, frozen=True):
@@ -95,6 +97,7 @@ class Acts(Protocol):
         request_id: str = "",
         note: Note | None = None,
         labels: Mapping[str, str] | None = None,
+        witness: Note | None = None,
     ) -> Receipt: ...
 
 
@@ -114,5 +117,7 @@ class Deeds:
 
     async def retry(self, order: Order, task: int, bulk: int, request_id: UUID) -> None:
         labels = {"bulk": f"tasks/{bulk}", "reason": order.reason[:LONGEST_LABEL]}
-        who = Caller(order.by, order.origin, pools=frozenset(order.pools))
-        await self._kernel.retry(task, who, str(request_id), labels=labels)
+        who = Caller(order.by, order.origin, order.role, frozenset(order.pools))
+        request = msgspec.json.encode({"bulk": f"tasks/{bulk}"}).decode()
+        witness = Note(order.by, order.credential, order.role, METHOD, f"tasks/{task}", order.reason, request)
+        await self._kernel.retry(task, who, str(request_id), labels=labels, witness=witness)

@@ -18,6 +18,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.core.fields import Section
 from windlass.core.filters import And, Comparison, Filter, Operator, Target, parse_filter
 from windlass.core.retry import RetryPolicy
@@ -41,7 +42,7 @@ NAMES = UUID("0d8f1c0e-39d4-4f0c-8f43-0a8d6a4f6f57")
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What is asked for.  `pools` is the scope of whoever asked: the work is bound to it as the call was."""
+    """What is asked for.  `role` and `pools` are those of whoever asked: the work is bound to them as the call was."""
 
     filter: str
     reason: str
@@ -50,6 +51,8 @@ class Order(msgspec.Struct, frozen=True):
     rate: int = USUAL_RATE
     pools: tuple[str, ...] = ()
     priority: int | None = None
+    role: Role = Role.OPERATOR
+    credential: str = ""
 
 
 class Tally(msgspec.Struct):

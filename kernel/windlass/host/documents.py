@@ -111,7 +111,7 @@ class Archive:
 def check_name(name: str, what: str = "a document's name") -> None:
     """Raises `ValueError`."""
     if not isinstance(name, str) or not name or not _storable(name):
-        raise ValueError(f"{what} is text of 1 to {LONGEST_NAME} characters, without NUL, not {name!r:.250}")
+        raise ValueError(f"{what} is text of 1 to {LONGEST_NAME} characters, without NUL, not {str(name)[:250]!r}")
 
 
 def check_put(name: str, expected: int | None, keep: int) -> None:

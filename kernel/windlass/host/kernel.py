@@ -206,11 +206,14 @@ class Kernel:
         request_id: str = "",
         note: Note | None = None,
         labels: Mapping[str, str] | None = None,
+        witness: Note | None = None,
     ) -> Receipt:
         """Ask again for what a task that has ended was asked: a new task, which names the old one, with more `labels`.
 
-        Raises `TaskNotFound`, `TaskInQueue` when it has not ended, or `PayloadInvalid` when its handler can't fold what
-        joined it.
+        `witness` is written down in place of `note` when its kind is privileged.
+
+        Raises `TaskNotFound`, `TaskInQueue` when it has not ended, `PayloadInvalid` when its handler can't fold what
+        joined it, or `RoleTooLow`.
         """
         facts, request = await self.library.task(task), await self.library.request(task)
         if facts is None or request is None:
@@ -220,6 +223,9 @@ class Kernel:
         kind = self._plugins.kinds.get(request.kind)
         if kind is not None and kind.is_reserved:
             raise KindReserved.of(request.kind, "name")
+        self.admission.check_role(request.kind, caller)
+        if witness is not None and self.admission.is_privileged(request.kind):
+            note = witness
         again = msgspec.structs.replace(
             request,
             retry_of=task,

@@ -35,13 +35,14 @@ class PoolCard(msgspec.Struct, frozen=True):
 
 
 class KindCard(msgspec.Struct, frozen=True):
-    """What this server has no handler for has no description, schema (JSON Schema as text), executor or plugin."""
+    """What this server has no handler for has no description, schema (JSON Schema as text), executor, plugin, role."""
 
     entry: KindEntry
     description: str = ""
     schema: bytes | None = None
     executor: str = ""
     plugin: str = ""
+    role: str = ""
 
 
 class ServerFacts(msgspec.Struct, frozen=True):
@@ -148,4 +149,5 @@ def _kind_card(entry: KindEntry, kind: Kind | None) -> KindCard:
         return KindCard(entry)
     handler = kind.handler
     schema = json_schema(handler.payload_type)
-    return KindCard(entry, first_words(type(handler)), schema, kind.executor_name, kind.plugin)
+    words, role = first_words(type(handler)), handler.role.name.lower()
+    return KindCard(entry, words, schema, kind.executor_name, kind.plugin, role)

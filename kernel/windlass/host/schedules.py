@@ -42,38 +42,45 @@ class Timetable:
         self._on_stored = on_stored
         self._on_changed = on_changed
 
-    async def put(self, schedule: Schedule, revision: int | None = None, note: Note | None = None) -> ScheduleFacts:
-        """Make or change an operator's schedule.  Raises what `Schedules.put` and `Admission.admit` raise."""
-        facts = await self._schedules.put(self._complete(schedule), owner=None, revision=revision, note=note)
+    async def put(
+        self, schedule: Schedule, revision: int | None = None, note: Note | None = None, *, by: Caller = SCHEDULER
+    ) -> ScheduleFacts:
+        """Make or change an operator's schedule.  Raises what `Schedules.put` and `Admission.admit` raise.
+
+        `by` is who must be allowed to make such tasks; the ticks are the scheduler's.
+        """
+        facts = await self._schedules.put(self._complete(schedule, by), owner=None, revision=revision, note=note)
         self._on_changed()
         return facts
 
-    async def create(self, schedule: Schedule, note: Note | None = None) -> ScheduleFacts:
+    async def create(self, schedule: Schedule, by: Caller, note: Note | None = None) -> ScheduleFacts:
         """Make an operator's schedule.  Raises as `put`, and `ScheduleExists`."""
-        return await self.put(schedule, revision=0, note=note)
+        return await self.put(schedule, revision=0, note=note, by=by)
 
-    async def update(self, schedule: Schedule, revision: int | None, note: Note | None = None) -> ScheduleFacts:
+    async def update(
+        self, schedule: Schedule, revision: int | None, by: Caller, note: Note | None = None
+    ) -> ScheduleFacts:
         """Change an operator's schedule as a whole; without a `revision`, whatever is there.  Raises as `put`."""
         for _ in range(ASKED_AGAIN):
             seen = (await self._schedules.get(schedule.name)).revision if revision is None else revision
             try:
-                return await self.put(schedule, revision=seen, note=note)
+                return await self.put(schedule, revision=seen, note=note, by=by)
             except ScheduleChanged as error:
                 if revision is not None or "revision" not in error.facts:
                     raise
         raise ScheduleChanged(f"schedule {schedule.name!r} is being changed by others: try again")
 
-    async def check_new(self, schedule: Schedule, now: datetime) -> ScheduleFacts:
+    async def check_new(self, schedule: Schedule, by: Caller, now: datetime) -> ScheduleFacts:
         """What `create` would store.  Raises what it would raise."""
-        complete = self._complete(schedule)
+        complete = self._complete(schedule, by)
         with suppress(ScheduleNotFound):
             await self._schedules.get(schedule.name)
             raise exists_already(schedule.name)
         return ScheduleFacts(complete, None, 0, 0, now, now, None, now, None, None)
 
-    async def check_change(self, schedule: Schedule, revision: int | None, now: datetime) -> ScheduleFacts:
+    async def check_change(self, schedule: Schedule, revision: int | None, by: Caller, now: datetime) -> ScheduleFacts:
         """What `update` would store.  Raises what it would raise."""
-        complete = self._complete(schedule)
+        complete = self._complete(schedule, by)
         old = await self._schedules.get(schedule.name)
         if old.owner is not None or revision not in (None, old.revision):
             raise refusal(old, None)
@@ -132,7 +139,7 @@ class Timetable:
 
     def _checked(self, owner: str, schedules: Sequence[Schedule]) -> dict[str, Schedule]:
         try:
-            return {schedule.name: self._complete(schedule) for schedule in schedules}
+            return {schedule.name: self._complete(schedule, SCHEDULER) for schedule in schedules}
         except InvalidArgument as error:
             raise BootError(f"plugin {owner} registers a schedule that can't work: {error.message}") from error
 
@@ -147,7 +154,7 @@ class Timetable:
             after = page.after
         return owned
 
-    def _complete(self, schedule: Schedule) -> Schedule:
+    def _complete(self, schedule: Schedule, by: Caller) -> Schedule:
         """As it is stored: checked, with what the kind decides filled in, so that any node can make its tasks."""
         try:
             plain = msgspec.json.decode(msgspec.json.encode(schedule), type=Schedule)
@@ -156,7 +163,7 @@ class Timetable:
             raise ScheduleInvalid(wrong, field="schedule") from error
         check_schedule(plain)
         try:
-            task = self._admission.admit(_request(plain, "schedule", {}), SCHEDULER)
+            task = self._admission.admit(_request(plain, "schedule", {}), replace(SCHEDULER, role=by.role))
         except InvalidArgument as error:
             error.message = f"schedule {plain.name}: {error.message}"
             error.field = f"schedule.{error.field.removeprefix('task.')}"

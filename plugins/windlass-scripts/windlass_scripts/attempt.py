@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import msgspec
 from windlass import Context
 
-from windlass_scripts.command import Command
 from windlass_scripts.ending import Ending
-from windlass_scripts.output import Pump
+from windlass_scripts.output import SLOW, Pump
+from windlass_scripts.preparation import Prepared
 from windlass_scripts.process import SLACK, Process, running
 from windlass_scripts.runner.job import Job
+from windlass_scripts.settings import ScriptsSettings
+from windlass_scripts.status import Listener
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -22,25 +25,33 @@ class Run(msgspec.Struct, frozen=True):
     stopped: str
     stdout_bytes: int
     stderr_bytes: int
+    dropped_bytes: int
     last_error: str
+    told: Any
+    """The result that the script itself named, else UNSET."""
 
 
 class Attempt:
     """Call `run` once."""
 
-    def __init__(self, ctx: Context, command: Command, kill_grace: float) -> None:
+    def __init__(self, ctx: Context, prepared: Prepared, settings: ScriptsSettings) -> None:
         self._ctx = ctx
-        self._command = command
-        self._kill_grace = kill_grace
+        self._prepared = prepared
+        self._command = prepared.command
+        self._kill_grace = settings.kill_grace
+        self._output_cap = settings.output_cap
         self._stopped = ""
 
     async def run(self, job: Job, stdin: bytes, marker: str) -> Run:
         """Returns when no process is left.  Raises NotStarted, and whatever the context raises."""
         name = f"tasks/{self._ctx.task.id}/attempts/{self._ctx.task.attempt}"
-        async with running(name, job, stdin, marker) as process:
+        redaction = self._prepared.redaction
+        listener = Listener(self._ctx, redaction)
+        async with running(name, job, stdin, marker, self._prepared.gifts) as process:
             pumps = [
-                Pump(process.stdout, partial(self._ctx.output, stream="stdout")),
-                Pump(process.stderr, partial(self._ctx.output, stream="stderr")),
+                Pump(process.stdout, partial(self._ctx.output, stream="stdout"), redaction.stream()),
+                Pump(process.stderr, partial(self._ctx.output, stream="stderr"), redaction.stream()),
+                Pump(process.status, listener.feed, pace=SLOW),
             ]
             try:
                 async with asyncio.TaskGroup() as group:
@@ -48,8 +59,10 @@ class Attempt:
             except ExceptionGroup as errors:
                 # The kernel tells a superseded attempt from a bug by the exception itself, so it gets the first one.
                 raise errors.exceptions[0] from None
-        out, err = pumps
-        return Run(ending, self._stopped, out.total, err.total, err.last_line())
+        await listener.close()
+        out, err, _ = pumps
+        dropped = max(0, out.forwarded + err.forwarded - self._output_cap)
+        return Run(ending, self._stopped, out.total, err.total, dropped, err.last_line(), listener.result)
 
     async def _follow(self, process: Process, pumps: list[Pump], group: asyncio.TaskGroup) -> Ending:
         """The limits are kept by a task of their own: a store that lags behind our output must not delay a kill."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 from windlass import Rejected
 
+from windlass_scripts.names import refused
 from windlass_scripts.payload import ExecuteScriptPayload
 from windlass_scripts.settings import ScriptsSettings
 
@@ -35,11 +36,15 @@ def plan(payload: ExecuteScriptPayload, settings: ScriptsSettings) -> Command:
     """The command for this payload.  Raises Rejected, naming the field, when this node can't run it."""
     if payload.working_directory is not None:
         _check_directory(payload.working_directory)
+    if name := refused(payload.env, settings.forbidden_environment):
+        raise Rejected(
+            f"env: {name} is forbidden here (forbidden_environment in [plugins.scripts]); set it inside the script"
+        )
     if payload.argv is not None:
         program, arguments = [_find_program(payload, settings)], payload.argv[1:]
         label = os.path.basename(payload.argv[0])
     else:
-        program, arguments = _find_interpreter(payload.interpreter, settings), payload.args
+        program, arguments = find_interpreter(payload.interpreter, settings), payload.args
         label = payload.interpreter
     return Command(label=label, program=program, arguments=arguments, timeout=_time_limit(payload, settings))
 
@@ -53,16 +58,17 @@ def environment(
     return base | allowed | payload.env
 
 
-def _find_interpreter(name: str, settings: ScriptsSettings) -> list[str]:
+def find_interpreter(name: str, settings: ScriptsSettings, *, must_be_here: bool = True) -> list[str]:
+    """Its program and arguments.  Raises Rejected when it is not allowed, or not installed on this node."""
     prefix = settings.interpreters.get(name)
     if prefix is None:
         allowed = ", ".join(sorted(settings.interpreters)) or "none at all"
         raise Rejected(f"interpreter: {name!r} is not allowed here; allowed: {allowed}")
     # By the operator's path, never the payload's: a task chooses among the allowed, not what they are.
     program = shutil.which(prefix[0], path=settings.path)
-    if program is None:
+    if program is None and must_be_here:
         raise Rejected(f"interpreter: {prefix[0]} is not installed in {settings.path}; install it or use another")
-    return [program, *prefix[1:]]
+    return [program or prefix[0], *prefix[1:]]
 
 
 def _find_program(payload: ExecuteScriptPayload, settings: ScriptsSettings) -> str:

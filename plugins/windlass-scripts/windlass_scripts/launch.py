@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 import msgspec
@@ -16,16 +18,32 @@ from windlass_scripts.runner.job import Job
 _RUNNER = os.path.join(os.path.dirname(runner.__file__), "__main__.py")
 
 
+STATUS_FD = 3
+"""Where a script finds its end of the status pipe."""
+
+
+class Gift(msgspec.Struct, frozen=True):
+    """What the script finds at the descriptor `number`: to be read again and again, or (`once`) by one reader only.
+
+    What is read once has at most 64 KiB: all of it waits in a pipe.
+    """
+
+    number: int
+    content: bytes
+    once: bool = False
+
+
 class Launched(msgspec.Struct, frozen=True):
-    """A runner, and our ends of its socket and of the script's two pipes: non-blocking, and ours to close."""
+    """A runner, and our ends of its socket and of the script's pipes: non-blocking, and ours to close."""
 
     popen: subprocess.Popen[bytes]
     control: int
     stdout: int
     stderr: int
+    status: int
 
 
-def launch(name: str, job: Job, stdin: bytes) -> Launched:
+def launch(name: str, job: Job, stdin: bytes, gifts: Sequence[Gift] = ()) -> Launched:
     """Start it; `name` is what a list of processes shows.  Raises OSError, leaving nothing, when the system is short.
 
     Call it on the event loop's own thread, never in a pool: the runner asks the system to be told when the *thread*
@@ -35,20 +53,22 @@ def launch(name: str, job: Job, stdin: bytes) -> Launched:
         control, far_control = _pair(_socket_pair(), ours, theirs)
         stdout, far_stdout = _pair(os.pipe(), ours, theirs)
         stderr, far_stderr = _pair(os.pipe(), ours, theirs)
+        status, far_status = _pair(os.pipe(), ours, theirs)
+        job.descriptors = [(far_status, STATUS_FD), *((_wrapped(gift, theirs), gift.number) for gift in gifts)]
         job_fd = _memory_file("windlass-job", job.encode(), theirs)
         popen = subprocess.Popen(
             [sys.executable, "-I", "-S", _RUNNER, str(far_control), str(job_fd), name],
             stdin=_memory_file("windlass-stdin", stdin, theirs) if stdin else subprocess.DEVNULL,
             stdout=far_stdout,
             stderr=far_stderr,
-            pass_fds=(far_control, job_fd),
+            pass_fds=(far_control, job_fd, *(fd for fd, _ in job.descriptors)),
             env=_own_environment(),
             cwd="/",
             umask=0o077,
             start_new_session=True,
         )
         ours.pop_all()
-    return Launched(popen, control, stdout, stderr)
+    return Launched(popen, control, stdout, stderr, status)
 
 
 def _socket_pair() -> tuple[int, int]:
@@ -63,6 +83,19 @@ def _pair(ends: tuple[int, int], ours: ExitStack, theirs: ExitStack) -> tuple[in
     theirs.callback(os.close, far)
     os.set_blocking(near, False)
     return near, far
+
+
+def _wrapped(gift: Gift, stack: ExitStack) -> int:
+    if not gift.once:
+        return _memory_file("windlass-gift", gift.content, stack)
+    read_end, write_end = os.pipe()
+    stack.callback(os.close, read_end)
+    with open(write_end, "wb", buffering=0) as file:
+        os.set_blocking(write_end, False)
+        if file.write(gift.content) != len(gift.content):
+            # A user with very many pipes gets small ones.
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+    return read_end
 
 
 def _memory_file(name: str, data: bytes, stack: ExitStack) -> int:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from typing import Any
 
+from msgspec import UNSET
 from windlass import Failed, Outcome, Retry, Success
 
 from windlass_scripts.attempt import Run
 from windlass_scripts.ending import Ending
+from windlass_scripts.exits import Meaning, meaning_of
 
 CONFINEMENT = "basic"
 """Own session, subreaper, no new privileges, no core files, private umask and directory, closed descriptors."""
 
 
-def outcome_of(run: Run, about: dict[str, Any]) -> Outcome:
-    """Exit 0 is a success, an interrupt is final, all else is tried again.  `about` joins the result."""
+def outcome_of(run: Run, about: dict[str, Any], exit_codes: Mapping[str, Meaning]) -> Outcome:
+    """An interrupt is final, exit codes mean what `exit_codes` say, all else is tried again.
+
+    `about` opens the result.
+    """
     result = about | result_of(run)
     ending = run.ending
     if run.stopped and (ending.ended_by or not ending.known):
@@ -24,8 +30,11 @@ def outcome_of(run: Run, about: dict[str, Any]) -> Outcome:
             by = f"ended by {signal_name(ending.ended_by)}" if ending.ended_by else how_it_ended(ending)
             return Failed(by, result)
         return Retry(_with_reason(run.stopped, run), result=result)
-    if ending.code == 0:
+    meaning = "retry" if ending.code is None else meaning_of(ending.code, exit_codes)
+    if meaning == "success":
         return Success(result)
+    if meaning == "failed":
+        return Failed(_with_reason(how_it_ended(ending), run), result)
     return Retry(_with_reason(how_it_ended(ending), run), result=result)
 
 
@@ -49,11 +58,12 @@ def result_of(run: Run) -> dict[str, Any]:
         "peak_memory_bytes": ending.peak,
         "stdout_bytes": run.stdout_bytes,
         "stderr_bytes": run.stderr_bytes,
+        "dropped_bytes": run.dropped_bytes,
         "killed_by": ending.ended_by and signal_name(ending.ended_by),
         "survivors_killed": ending.survivors,
         "survivors_left": ending.left,
         "confinement": CONFINEMENT,
-    }
+    } | ({} if run.told is UNSET else {"result": run.told})
 
 
 def signal_name(number: int) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from windlass_scripts.ending import Ending, parse_ending
-from windlass_scripts.launch import Launched, launch
+from windlass_scripts.launch import Gift, Launched, launch
 from windlass_scripts.persist import persist
 from windlass_scripts.runner.job import Job
 from windlass_scripts.runner.supervise import GIVE_UP
@@ -34,6 +34,7 @@ class Process:
     def __init__(self, launched: Launched, marker: str) -> None:
         self.stdout = launched.stdout
         self.stderr = launched.stderr
+        self.status = launched.status
         self._popen = launched.popen
         self._control = Wakeable(launched.control)
         self._marker = marker
@@ -76,7 +77,7 @@ class Process:
             while await self._message():  # it removes the private directory, then goes
                 pass
         finally:
-            for fd in (self._control.fd, self.stdout, self.stderr):
+            for fd in (self._control.fd, self.stdout, self.stderr, self.status):
                 os.close(fd)
             # Its descriptors are closed, it is just going: too short a time to arm a watcher for.
             while self._popen.poll() is None:  # noqa: ASYNC110
@@ -113,10 +114,10 @@ class Process:
 
 
 @asynccontextmanager
-async def running(name: str, job: Job, stdin: bytes, marker: str) -> AsyncIterator[Process]:
+async def running(name: str, job: Job, stdin: bytes, marker: str, gifts: Sequence[Gift] = ()) -> AsyncIterator[Process]:
     """A process that is certain to be gone, with all its descendants, when the block is left.  Raises NotStarted."""
     try:
-        process = Process(launch(name, job, stdin), marker)
+        process = Process(launch(name, job, stdin, gifts), marker)
     except OSError as error:
         raise NotStarted("runner", error.errno or 0) from error
     try:

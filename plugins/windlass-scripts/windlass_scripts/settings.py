@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from windlass_scripts.names import check_variable
+from windlass_scripts.names import FORBIDDEN, check_variable, refused
 
 _INTERPRETERS = {
     "sh": ["sh"],
@@ -29,6 +29,21 @@ class ScriptsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     inherit_environment: list[str] = []
     """Variables of the kernel's own environment that scripts see.  None, unless named here."""
 
+    forbidden_environment: list[str] = msgspec.field(default_factory=lambda: list(FORBIDDEN))
+    """Variables that no task may set, as patterns (`LD_*`).  All others are free."""
+
+    secrets_directory: str = ""
+    """Where the secrets are that tasks name (`prod/db`): a directory of ours with mode 0700, its files 0600."""
+
+    library_only: bool = False
+    """Tasks run scripts of the library and nothing else, and give them parameters, not variables or directories."""
+
+    library_versions: int = 20
+    """How many versions of each script in the library are kept."""
+
+    output_cap: int = 1024 * 1024
+    """Bytes of output kept for each attempt: half from the start, half from the end."""
+
     timeout: float = 3_600.0
     """For tasks that name none."""
 
@@ -52,3 +67,14 @@ class ScriptsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
                 raise ValueError(f"interpreters.{name} must name a program, then its arguments if it needs any")
         for name in self.inherit_environment:
             check_variable("inherit_environment", name)
+        if clash := refused(self.inherit_environment, self.forbidden_environment):
+            raise ValueError(f"inherit_environment: {clash} is among forbidden_environment; drop one of them")
+        if self.secrets_directory and not self.secrets_directory.startswith("/"):
+            raise ValueError(f"secrets_directory must be an absolute path, not {self.secrets_directory!r}")
+        _within("library_versions", self.library_versions, 1, 100)
+        _within("output_cap", self.output_cap, 1024, 64 * 1024 * 1024)
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least} to {most}, not {value}")

@@ -12,7 +12,9 @@ _LOOKED_AT = 4_096
 
 
 def title_of(payload: ExecuteScriptPayload) -> str:
-    """The script's first comment if it opens with one, else how it starts; one line, at most 80 characters."""
+    """Its name in the library, its first comment, or how it starts; one line, at most 80 characters."""
+    if payload.library is not None:
+        return one_line(payload.library, _LONGEST)
     if payload.argv is not None:
         return one_line(shlex.join(payload.argv[:20]), _LONGEST)
     lines = [line.strip() for line in (payload.script or "")[:_LOOKED_AT].splitlines()]

@@ -229,6 +229,7 @@ class Kind(_message.Message):
     PLUGIN_FIELD_NUMBER: _builtins.int
     PAUSE_FIELD_NUMBER: _builtins.int
     NODES_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`kinds/{name}`"""
     description: _builtins.str
@@ -240,6 +241,10 @@ class Kind(_message.Message):
     """The plugin that brings it, as far as this server knows."""
     nodes: _builtins.int
     """How many live nodes have a handler for it."""
+    role: _builtins.str
+    """The least role that may enqueue, schedule or retry it: `submitter`, `operator` or `admin`; empty when this server has no
+    handler for it. Above `submitter` each enqueue has a row in the audit log.
+    """
     @_builtins.property
     def payload_schema(self) -> _task_pb2.Payload:
         """JSON Schema of its payload; unset when this server has no handler for it."""
@@ -260,10 +265,11 @@ class Kind(_message.Message):
         plugin: _builtins.str = ...,
         pause: Global___Pause | None = ...,
         nodes: _builtins.int = ...,
+        role: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pause", b"pause", "payload_schema", b"payload_schema", "retry", b"retry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "executor", b"executor", "name", b"name", "nodes", b"nodes", "pause", b"pause", "payload_schema", b"payload_schema", "plugin", b"plugin", "pool", b"pool", "retry", b"retry"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "executor", b"executor", "name", b"name", "nodes", b"nodes", "pause", b"pause", "payload_schema", b"payload_schema", "plugin", b"plugin", "pool", b"pool", "retry", b"retry", "role", b"role"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

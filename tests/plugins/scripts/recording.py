@@ -29,6 +29,8 @@ class RecordingContext(Context):
         self.stages: list[str] = []
         self.steps: list[str] = []
         self.chunks: list[tuple[str, bytes]] = []
+        self.data: list[dict[str, Any]] = []
+        self.progresses: list[tuple[int, int | None]] = []
         self.pace: Callable[[bytes], Any] | None = None
         self._changed = asyncio.Event()
 
@@ -37,10 +39,12 @@ class RecordingContext(Context):
         self._changed.set()
 
     async def progress(self, current: int, total: int | None = None) -> None:
-        raise AssertionError("ExecuteScript knows no progress")
+        self.progresses.append((current, total))
+        self._changed.set()
 
     async def step(self, text: str, **data: Any) -> None:
         self.steps.append(text)
+        self.data.append(data)
         self._changed.set()
 
     async def output(self, data: bytes, stream: str = "stdout") -> None:

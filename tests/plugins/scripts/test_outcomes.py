@@ -69,6 +69,9 @@ def _rejections(tmp_path) -> list[tuple[dict, str]]:
         ({"argv": ["bin/x"]}, "argv: 'bin/x' is a relative path"),
         ({"script": "x", "working_directory": "/no/such"}, "working_directory: '/no/such' is no directory"),
         ({"script": "x", "working_directory": "/etc/passwd"}, "working_directory: '/etc/passwd' is no directory"),
+        ({"script": "x", "env": {"LD_PRELOAD": "/evil.so"}}, "env: LD_PRELOAD is forbidden here"),
+        ({"script": "x", "env": {"A": "", "BASH_ENV": "/evil"}}, "env: BASH_ENV is forbidden here"),
+        ({"script": "x", "secrets": {"A": "prod/a"}}, "secrets: A: this host has no secrets; set secrets_directory"),
         ({"script": "x", "timeout": 1e6}, "timeout: 1e+06 s is more than the 86400 s allowed"),
     ]
 

@@ -6,7 +6,9 @@ import resource
 import time
 
 import pytest
+import windlass_scripts
 from windlass import Failed, Success
+from windlass.testing import Harness
 from windlass_scripts.output import Pump
 
 from tests.plugins.scripts.survivors import gone
@@ -136,3 +138,28 @@ async def test_the_last_line_is_fit_for_a_list(written, line):
     os.close(read_end)
     assert pump.last_line() == line
     assert pump.total == len(written)
+
+
+async def test_of_too_much_output_head_and_tail_are_kept_and_the_rest_is_counted(mark, directory):
+    settings = {"scripts": {"directory": str(directory), "output_cap": 4096}}
+    script = "echo first; head -c 100000 /dev/zero | tr '\\0' x; echo; echo careful >&2; echo last"
+    async with Harness(windlass_scripts, settings=settings) as harness:
+        run = await harness.run("ExecuteScript", {"script": script, "env": {"MARK": mark}}, within=30)
+    assert run.output["stdout"].startswith(b"first\nxxx")
+    assert run.output["stdout"].endswith(b"last\n")
+    assert sum(map(len, run.output.values())) == 4096
+    assert (run.result["stdout_bytes"], run.result["stderr_bytes"]) == (100_012, 8)
+    assert run.result["dropped_bytes"] == run.dropped == 100_020 - 4096
+    run.assert_step("kept the head and the tail of its output, 95,924 bytes between are dropped")
+
+
+async def test_what_secrets_change_in_the_output_is_counted_as_it_is_kept(mark, directory, tmp_path):
+    (tmp_path / "vault").mkdir(mode=0o700)
+    (tmp_path / "vault" / "long").write_text("s3cret" * 100)
+    (tmp_path / "vault" / "long").chmod(0o600)
+    settings = {"scripts": {"directory": str(directory), "output_cap": 1024, "secrets_directory": f"{tmp_path}/vault"}}
+    payload = {"script": "cat /dev/fd/7; head -c 1100 /dev/zero", "secrets": {"LONG": "long"}, "env": {"MARK": mark}}
+    async with Harness(windlass_scripts, settings=settings) as harness:
+        run = await harness.run("ExecuteScript", payload, within=30)
+    assert run.result["stdout_bytes"] == 1700
+    assert run.result["dropped_bytes"] == run.dropped == len("[secret LONG]") + 1100 - 1024

@@ -19,7 +19,7 @@ async def test_a_script_that_exits_0_is_a_success_with_its_facts(handler, ctx, a
     assert ctx.text() == b"hello\n"
     assert ctx.text("stderr") == b"careful\n"
     assert (result["exit_code"], result["signal"], result["killed_by"]) == (0, None, None)
-    assert (result["stdout_bytes"], result["stderr_bytes"]) == (6, 8)
+    assert (result["stdout_bytes"], result["stderr_bytes"], result["dropped_bytes"]) == (6, 8, 0)
     assert (result["survivors_killed"], result["survivors_left"]) == (0, 0)
     assert (result["interpreter"], result["confinement"]) == ("sh", "basic")
     assert msgspec.json.decode(msgspec.json.encode(result)) == result
@@ -107,6 +107,7 @@ async def test_the_environment_holds_only_what_was_allowed(directory, ctx, asked
         "MARK": mark,
         "WINDLASS_TASK_ID": "7",
         "WINDLASS_ATTEMPT": "2",
+        "WINDLASS_STATUS_FD": "3",
     }
 
 
@@ -151,12 +152,12 @@ async def test_it_starts_with_closed_descriptors_and_without_new_privileges(hand
         "import os, resource\n"
         "status = dict(l.split(':\\t', 1) for l in open('/proc/self/status').read().splitlines())\n"
         "print(status['NoNewPrivs'])\n"
-        "print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:4])\n"
+        "print(sorted(int(n) for n in os.listdir('/proc/self/fd')))\n"
         "print(resource.getrlimit(resource.RLIMIT_CORE), os.getsid(0) == os.getpid() == os.getpgrp())\n"
     )
     await handler.run(ctx, asked(script, interpreter="python3"))
-    # 3 is the listing's own descriptor.
-    assert ctx.text().decode().splitlines() == ["1", "[0, 1, 2, 3]", "(0, 0) True"]
+    # 3 is for its status, and 4 the listing's own descriptor.
+    assert ctx.text().decode().splitlines() == ["1", "[0, 1, 2, 3, 4]", "(0, 0) True"]
 
 
 async def test_many_run_side_by_side_without_mixing(handler, asked):

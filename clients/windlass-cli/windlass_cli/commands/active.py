@@ -4,11 +4,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from windlass_cli.exits import USAGE, Failure
 from windlass_cli.options import Filter, Format, Limit, OrderBy, Output
 from windlass_cli.session import with_client
 
 if TYPE_CHECKING:
     from windlass_client import Client
+
+LARGEST_WATCHED = 200
+"""The server's own limit."""
 
 
 def active(
@@ -27,6 +31,8 @@ def active(
     windlass active --filter 'kind = "ExecuteScript" AND priority >= 10' -o wide
     windlass active --order-by 'create_time desc' -n 5
     """
+    if watch and not 1 <= limit <= LARGEST_WATCHED:
+        raise Failure(USAGE, f"--watch takes a --limit from 1 to {LARGEST_WATCHED}; choose by --filter")
 
     async def work(client: Client) -> None:
         if watch:

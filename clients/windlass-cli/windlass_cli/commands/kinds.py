@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from windlass_cli import words
-from windlass_cli.commands.pools import because, standing
 from windlass_cli.forms import Column, Form
 from windlass_cli.options import Format, KindName, Output, Reason
 from windlass_cli.printing import print_done, print_list, print_one
-from windlass_cli.schemas import fields_of
+from windlass_cli.schemas import columns_of
 from windlass_cli.session import with_client
+from windlass_cli.work import standing
 
 if TYPE_CHECKING:
     from windlass_client import Client, Kind
@@ -26,8 +26,9 @@ COLUMNS: tuple[Column[Kind], ...] = (
     Column("Executor", lambda kind: kind.executor),
     Column("Plugin", lambda kind: kind.plugin),
     Column("Nodes", lambda kind: kind.nodes, number=True),
+    Column("Role", lambda kind: kind.role),
     Column("State", lambda kind: standing(kind.pause)),
-    Column("Paused", lambda kind: because(kind.pause), gives_way=True),
+    Column("Paused", lambda kind: words.because(kind.pause), gives_way=True),
     Column("Tries", lambda kind: kind.retry.attempts, wide=True, number=True),
     Column("Pause", lambda kind: words.duration(kind.retry.pause), wide=True, number=True),
     Column("Description", lambda kind: kind.description, wide=True, gives_way=True),
@@ -54,7 +55,7 @@ def show_kind(name: KindName, output: Output = Format.table) -> None:
 
     async def work(client: Client) -> None:
         kind = await client.cluster.kind(name)
-        payload = [Column(f"payload.{each.name}", _said(each.summary)) for each in fields_of(kind.payload_schema)]
+        payload = columns_of(kind.payload_schema, "payload.")
         print_one(kind, Form(columns=(*COLUMNS, *payload), empty=""), output)
 
     with_client(work)
@@ -70,7 +71,7 @@ def pause(name: KindName, reason: Reason = "", output: Output = Format.table) ->
 
     async def work(client: Client) -> None:
         kind = await client.cluster.pause_kind(name, reason)
-        print_done(f"kind {kind.name}: paused {because(kind.pause)}", KINDS.document(kind), output)
+        print_done(f"kind {kind.name}: paused {words.because(kind.pause)}", KINDS.document(kind), output)
 
     with_client(work)
 
@@ -84,7 +85,3 @@ def resume(name: KindName, reason: Reason = "", output: Output = Format.table) -
         print_done(f"kind {kind.name}: active", KINDS.document(kind), output)
 
     with_client(work)
-
-
-def _said(text: str) -> Any:
-    return lambda _: text

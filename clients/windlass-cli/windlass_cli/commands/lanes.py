@@ -6,30 +6,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from windlass_cli import words
-from windlass_cli.forms import Column, Form
 from windlass_cli.options import Format, Output
 from windlass_cli.printing import print_list
 from windlass_cli.session import with_client
+from windlass_cli.work import LANES
 
 if TYPE_CHECKING:
-    from windlass_client import Client, Lane
+    from windlass_client import Client
 
 lanes = typer.Typer(help="See who holds a lane, and who waits for it.", no_args_is_help=True)
-
-
-LANES: Form[Lane] = Form(
-    columns=(
-        Column("Lane", lambda lane: lane.name),
-        Column("Holder", lambda lane: f"task {lane.holder.task}" if lane.holder else "free"),
-        Column("Since", lambda lane: words.when(lane.holder.since) if lane.holder else words.DASH),
-        Column("Waiting", lambda lane: len(lane.waiters), number=True),
-        Column("Next", lambda lane: ", ".join(str(each.task) for each in lane.waiters[:5]), gives_way=True),
-        Column("Fence", lambda lane: lane.fence, wide=True, number=True),
-        Column("Node", lambda lane: lane.holder.node if lane.holder else "", wide=True),
-    ),
-    empty="No task has ever asked for a lane.",
-)
 
 
 @lanes.command("list")

@@ -43,10 +43,13 @@ def logs(
     async def work(client: Client) -> int:
         from windlass_client import Stream
 
+        from windlass_cli.views import OutputView
+
         wanted = None if stream is Which.both else Stream(stream.upper())
         task = await client.get_task(id)
         if not (task.attempt or follow):
             print("It has not been started yet.", file=sys.stderr)
+            OutputView(output).close()
             return 0
         number = task.attempt if attempt is None else attempt
         if follow:

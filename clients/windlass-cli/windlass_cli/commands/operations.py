@@ -15,7 +15,7 @@ from windlass_cli.exits import NOT_FOUND, USAGE, Failure
 from windlass_cli.forms import Column, Form
 from windlass_cli.options import Format, Output, Reason, Yes, pairs, read_payload
 from windlass_cli.printing import print_list, print_one
-from windlass_cli.schemas import argument_of, fields_of
+from windlass_cli.schemas import argument_of, columns_of, fields_of
 from windlass_cli.session import ask_server, with_client
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def list_operations(output: Output = Format.table) -> None:
 def show_operation(name: OperationName, output: Output = Format.table) -> None:
     """Show one operation, with the fields of its argument."""
     operation = ask_server(lambda client: _found(client, name))
-    arguments = [Column(f"--field {each.name}", _said(each.summary)) for each in fields_of(operation.argument_schema)]
+    arguments = columns_of(operation.argument_schema, "--field ")
     print_one(operation, Form(columns=(*COLUMNS, *arguments), empty=""), output)
 
 
@@ -118,7 +118,3 @@ async def _found(client: Client, name: str) -> Operation:
         hint = f"did you mean {near[0]}?" if near else "see windlass operations list"
         raise Failure(NOT_FOUND, f"there is no operation {name}; {hint}")
     return known[name]
-
-
-def _said(text: str) -> Any:
-    return lambda _: text

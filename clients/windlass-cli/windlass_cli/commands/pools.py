@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,25 +11,12 @@ from windlass_cli.forms import Column, Form
 from windlass_cli.options import Format, Output, PoolName, Reason
 from windlass_cli.printing import print_done, print_list, print_one
 from windlass_cli.session import with_client
+from windlass_cli.work import standing
 
 if TYPE_CHECKING:
     from windlass_client import Client, Pool
 
 pools = typer.Typer(help="See how full pools are, resize them, pause them.", no_args_is_help=True)
-
-
-def standing(pause: Any) -> Any:
-    """Whether it is paused, as a label."""
-    from windlass_cli.work import state
-
-    return state("PAUSED" if pause else "ACTIVE")
-
-
-def because(pause: Any) -> str:
-    """Who paused it, since when, and why."""
-    if not pause:
-        return ""
-    return f"by {pause.by} since {words.when(pause.time)}" + (f": {pause.reason}" if pause.reason else "")
 
 
 POOLS: Form[Pool] = Form(
@@ -40,7 +27,7 @@ POOLS: Form[Pool] = Form(
         Column("Waiting", lambda pool: words.some_of(pool.waiting, is_more=pool.is_more), number=True),
         Column("Oldest wait", lambda pool: words.span(pool.oldest_wait), number=True),
         Column("State", lambda pool: standing(pool.pause)),
-        Column("Paused", lambda pool: because(pool.pause), gives_way=True),
+        Column("Paused", lambda pool: words.because(pool.pause), gives_way=True),
     ),
     empty="There are no pools.",
 )
@@ -100,7 +87,7 @@ def pause(name: PoolName, reason: Reason = "", output: Output = Format.table) ->
 
     async def work(client: Client) -> None:
         pool = await client.cluster.pause_pool(name, reason)
-        print_done(f"pool {pool.name}: paused {because(pool.pause)}", POOLS.document(pool), output)
+        print_done(f"pool {pool.name}: paused {words.because(pool.pause)}", POOLS.document(pool), output)
 
     with_client(work)
 

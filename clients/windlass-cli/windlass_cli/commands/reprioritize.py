@@ -48,7 +48,7 @@ def reprioritize(  # noqa: PLR0913, PLR0917 - every option is a parameter
         from windlass_cli.printing import print_done
         from windlass_cli.words import priority_label
 
-        task = await client.reprioritize(id or 0, priority)
+        task = await client.reprioritize(id or 0, priority, reason)
         said = f"task {task.id}: priority {task.priority} ({priority_label(task.priority)})"
         print_done(said, of_task(task), output)
 

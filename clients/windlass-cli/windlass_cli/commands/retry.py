@@ -42,6 +42,6 @@ def retry(  # noqa: PLR0913, PLR0917 - every option is a parameter
     async def work(client: Client) -> int:
         from windlass_cli.commands.enqueue import tell_and_follow
 
-        return await tell_and_follow(client, await client.retry(id or 0), wait=wait, output=output)
+        return await tell_and_follow(client, await client.retry(id or 0, reason), wait=wait, output=output)
 
     with_client(work)

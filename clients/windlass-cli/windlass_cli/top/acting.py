@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual import work
 from textual.app import App
@@ -11,6 +11,7 @@ from windlass_client import WindlassError
 
 from windlass_cli import words
 from windlass_cli.harmless import one_line
+from windlass_cli.top import feeds
 from windlass_cli.top.dialogs import Ask, Sure
 
 if TYPE_CHECKING:
@@ -27,18 +28,30 @@ class Acting(App[None]):
     board: Board
     followed: Followed | None
 
-    @property
-    def shows_queue(self) -> bool:
-        """Else the history is on the screen."""
-        raise NotImplementedError
+    shows_queue = True
+    """Else the history is on the screen."""
+    broke: Exception | None = None
+    """Why it has ended, when nobody foresaw that."""
 
     def feed_queue(self) -> None:
         """Shows the queue anew, by its filter."""
-        raise NotImplementedError
+        self._feed("queue", feeds.feed_queue(self.client, self.board))
 
     def feed_history(self) -> None:
         """Shows the history anew, by its filter."""
-        raise NotImplementedError
+        self._feed("history", feeds.feed_history(self.client, self.board))
+
+    def _feed(self, group: str, feed: Coroutine[Any, Any, None]) -> None:
+        """In place of the one of that group that runs."""
+
+        async def fed() -> None:
+            try:
+                await feed
+            except Exception as error:  # noqa: BLE001 - main tells it in one line, once the screen is gone
+                self.broke = error
+                self.exit()
+
+        self.run_worker(fed(), group=group, exclusive=True)
 
     @property
     def target(self) -> Task | None:

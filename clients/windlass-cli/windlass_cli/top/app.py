@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import on
@@ -26,8 +25,6 @@ from windlass_cli.top.rows import Rows
 
 if TYPE_CHECKING:
     from windlass_client import Client
-
-T = TypeVar("T")
 
 SHOWN_EVERY_S = 0.2
 LOW = 32
@@ -73,12 +70,13 @@ class Top(Acting):
         self.board = Board(client.address)
         self.followed: Followed | None = None
         self._who = one_line(who)
-        self.broke: Exception | None = None
-        """Why it has ended, when nobody foresaw that."""
         board = self.board
         self._queue = Rows(board.queue, columns.QUEUE, lambda: board.why_no_tasks, id="queue")
         self._history = Rows(board.history, columns.HISTORY, lambda: board.why_no_cards, id="history")
-        self._showing = self._queue
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool:
+        """A key means what the open dialog makes of it before it means anything to the screen behind that."""
+        return len(self.screen_stack) == 1 or action not in ("quit", "switch")
 
     def compose(self) -> ComposeResult:
         yield Static(id="heading")
@@ -100,24 +98,6 @@ class Top(Acting):
 
     def on_resize(self) -> None:
         self.board.is_stale = True
-
-    def feed_queue(self) -> None:
-        self._feed("queue", feeds.feed_queue(self.client, self.board))
-
-    def feed_history(self) -> None:
-        self._feed("history", feeds.feed_history(self.client, self.board))
-
-    def _feed(self, group: str, feed: Coroutine[Any, Any, None]) -> None:
-        """In place of the one of that group that runs."""
-
-        async def fed() -> None:
-            try:
-                await feed
-            except Exception as error:  # noqa: BLE001 - main tells it in one line, once the screen is gone
-                self.broke = error
-                self.exit()
-
-        self.run_worker(fed(), group=group, exclusive=True)
 
     # --- what is seen
 
@@ -155,8 +135,8 @@ class Top(Acting):
     # --- moving about
 
     @property
-    def shows_queue(self) -> bool:
-        return self._showing is self._queue
+    def _showing(self) -> Rows:
+        return self._queue if self.shows_queue else self._history
 
     def action_move(self, by: int) -> None:
         self._showing.move(by)
@@ -166,7 +146,7 @@ class Top(Acting):
 
     def action_switch(self) -> None:
         self._showing.display = False
-        self._showing = self._history if self._showing is self._queue else self._queue
+        self.shows_queue = not self.shows_queue
         self._showing.display = True
         self._now()
 

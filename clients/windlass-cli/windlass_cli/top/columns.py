@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from rich.text import Text
 
@@ -33,7 +33,7 @@ class Columns(Generic[T]):
 
     def lines(self, rows: Sequence[T], width: int, chosen: int | None) -> list[Text]:
         """The header, then a line for each row, each exactly `width` cells wide; `chosen` is the cursor's, from 0."""
-        cells = {column.name: [_text(column.cell(row)) for row in rows] for column in self.shown}
+        cells = {column.name: [screen.cell(column.cell(row)) for row in rows] for column in self.shown}
         widths = self._widths(cells, width - len(CURSOR))
         fitting = [column for column in self.shown if column.name in widths]
         header = _line(NO_CURSOR, [_padded(Text(each.name), widths[each.name], each.number) for each in fitting])
@@ -59,12 +59,6 @@ class Columns(Generic[T]):
             left -= needed + GAP
         widths["Title"] = SHORTEST_TITLE + left
         return widths
-
-
-def _text(cell: Any) -> Text:
-    if isinstance(cell, Text):
-        return cell.copy()
-    return screen.styled(*cell) if isinstance(cell, tuple) else screen.styled(str(cell))
 
 
 def _padded(cell: Text, width: int, to_the_right: bool) -> Text:

@@ -26,7 +26,6 @@ from windlass_cli.top.columns import progress
 if TYPE_CHECKING:
     from windlass_client import Card, Event, Gate, Task
 
-TAIL_BYTES = 16_384
 STEPS = 200
 OUTPUT_LINES = 8
 
@@ -96,7 +95,7 @@ class Followed:
             self._attempt = event.attempt
             self._tail.clear()
         self._tail += event.data
-        del self._tail[:-TAIL_BYTES]
+        del self._tail[: -card.TAIL_BYTES]
 
 
 def _standing(task: Task, now: datetime) -> Text:

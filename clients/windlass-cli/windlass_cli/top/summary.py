@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from windlass_cli import screen, words
-from windlass_cli.commands.pools import because
 from windlass_cli.picture import bar, signal_lines
 from windlass_cli.top.trend import backlog
 
@@ -92,7 +91,7 @@ def _pool(pool: Pool, longest: int) -> Text:
     if pool.waiting:
         parts.append((f"  {waiting} waiting{since}", ""))
     if pool.pause:
-        parts.append(screen.styled(f"  paused {because(pool.pause)}", "bold yellow"))
+        parts.append(screen.styled(f"  paused {words.because(pool.pause)}", "bold yellow"))
     return Text.assemble(*parts)
 
 

@@ -30,9 +30,9 @@ class Trend:
     def sample(self, at: float, picture: Picture | None) -> None:
         """The newest picture, every second (`at`: of any clock that does not jump); None while there is none."""
         self._backlog.append(None if picture is None else backlog(picture))
-        if picture is None or (self._counts and _began_anew(self._counts[-1][1], picture.counts)):
+        if picture is None:
             self._counts.clear()
-        if picture is not None:
+        else:
             self._counts.append((at, picture.counts))
         while len(self._counts) > 2 and self._counts[1][0] <= at - WINDOW_S:
             self._counts.popleft()
@@ -68,8 +68,3 @@ def _bar(value: int | None, highest: int) -> str:
         return " "
     # Only an empty backlog is the lowest bar: a task that waits is to be seen beside ten thousand.
     return BARS[0] if value == 0 else BARS[max(1, round(value / highest * (len(BARS) - 1)))]
-
-
-def _began_anew(old: Counts, new: Counts) -> bool:
-    """Nodes count from their start: when one goes, so does what it had counted."""
-    return new.enqueued < old.enqueued or new.claimed < old.claimed or new.succeeded < old.succeeded

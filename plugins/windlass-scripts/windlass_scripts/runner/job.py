@@ -11,7 +11,7 @@ import os
 class Job:
     """One start.  Everything is bytes, as the system call takes it; times are whole milliseconds."""
 
-    __slots__ = ("argv", "cwd", "environment", "grace_ms", "linger_ms", "root", "script")
+    __slots__ = ("argv", "cwd", "descriptors", "environment", "grace_ms", "linger_ms", "root", "script")
 
     def __init__(
         self,
@@ -24,7 +24,10 @@ class Job:
         grace_ms: int,
         linger_ms: int,
     ) -> None:
-        """`root` is the private directory to make; `script`, unless empty, is the text to put into it."""
+        """`root` is the private directory to make; `script`, unless empty, is the text to put into it.
+
+        `descriptors`, set when they are made, are (ours, the script's): what it finds open beside 0, 1 and 2.
+        """
         self.argv = argv
         self.environment = environment
         self.cwd = cwd
@@ -32,9 +35,11 @@ class Job:
         self.script = script
         self.grace_ms = grace_ms
         self.linger_ms = linger_ms
+        self.descriptors: list[tuple[int, int]] = []
 
     def encode(self) -> bytes:
-        head = [b"%d" % number for number in (self.grace_ms, self.linger_ms, len(self.argv))]
+        pairs = [b"%d=%d" % pair for pair in self.descriptors]
+        head = [b"%d" % number for number in (self.grace_ms, self.linger_ms, len(self.argv))] + [b",".join(pairs)]
         variables = [name + b"=" + value for name, value in self.environment.items()]
         return b"\0".join([*head, self.cwd, self.root, self.script, *self.argv, *variables])
 
@@ -42,16 +47,19 @@ class Job:
     def decode(cls, data: bytes) -> Job:
         fields = data.split(b"\0")
         grace_ms, linger_ms, count = (int(field) for field in fields[:3])
-        variables = (field.partition(b"=") for field in fields[6 + count :])
-        return cls(
-            argv=fields[6 : 6 + count],
+        variables = (field.partition(b"=") for field in fields[7 + count :])
+        job = cls(
+            argv=fields[7 : 7 + count],
             environment={name: value for name, _, value in variables},
-            cwd=fields[3],
-            root=fields[4],
-            script=fields[5],
+            cwd=fields[4],
+            root=fields[5],
+            script=fields[6],
             grace_ms=grace_ms,
             linger_ms=linger_ms,
         )
+        pairs = (pair.partition(b"=") for pair in fields[3].split(b",") if pair)
+        job.descriptors = [(int(ours), int(theirs)) for ours, _, theirs in pairs]
+        return job
 
 
 def read_job(fd: int) -> Job:

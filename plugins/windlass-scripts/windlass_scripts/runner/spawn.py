@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from .job import Job
 from .prctl import die_with_parent
+from .signals import signal
+
+_OUT_OF_THE_WAY = 64
+"""Far above what the runner has open: descriptors wait there until all of them can take their numbers."""
 
 
 class StartFailed(Exception):
@@ -19,12 +22,17 @@ class StartFailed(Exception):
 
 
 def spawn(job: Job) -> int:
-    """Start the job's program in a session of its own, with our descriptors 0, 1 and 2; its pid."""
+    """Start the job's program in a session of its own, with our descriptors 0, 1, 2 and the job's; its pid.
+
+    The job's are closed here: as long as we held one, nobody could see that the script has left it.
+    """
     read_end, write_end = os.pipe()
     runner = os.getpid()
     pid = os.fork()
     if pid == 0:
         _become(job, runner, write_end)
+    for ours, _ in job.descriptors:
+        os.close(ours)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as failure:
         # Exec closes the other end, so an empty read is the proof that the program runs.
@@ -44,6 +52,7 @@ def _become(job: Job, runner: int, failure: int) -> None:
         if os.getppid() != runner:  # it died before the line above
             os._exit(127)
         _default_signals()
+        failure = _place(job.descriptors, failure)
         step = b"chdir"
         os.chdir(job.cwd)
         step = b"exec"
@@ -52,6 +61,15 @@ def _become(job: Job, runner: int, failure: int) -> None:
         os.write(failure, b"%s %d" % (step, error.errno or 0))
     finally:
         os._exit(127)
+
+
+def _place(descriptors: list[tuple[int, int]], failure: int) -> int:
+    """Give each the number under which the script looks for it; where `failure` is then."""
+    waiting = [os.dup2(ours, _OUT_OF_THE_WAY + place, False) for place, (ours, _) in enumerate(descriptors)]
+    failure = os.dup2(failure, _OUT_OF_THE_WAY + len(waiting), False)
+    for moved, (_, theirs) in zip(waiting, descriptors, strict=True):
+        os.dup2(moved, theirs)
+    return failure
 
 
 def _default_signals() -> None:

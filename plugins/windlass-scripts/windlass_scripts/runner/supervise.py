@@ -11,12 +11,12 @@ import errno
 import os
 import resource
 import select
-import signal
 import time
 
 from .job import Job, read_job
 from .place import make_place, remove_place
 from .prctl import adopt_orphans, die_with_parent, refuse_new_privileges
+from .signals import signal
 from .spawn import StartFailed, spawn
 from .tree import descendants
 
@@ -36,9 +36,10 @@ _ROUND = 0.01
 
 def main(control: int, job_fd: int) -> None:
     """Start the job, watch over it, report, and exit without Python's own tidying up, which would cost 3 ms."""
-    for fd in (control, job_fd):
-        os.set_inheritable(fd, False)
+    os.set_inheritable(control, False)
     job = read_job(job_fd)
+    for fd, _ in job.descriptors:
+        os.set_inheritable(fd, False)
     watch = Supervisor(job, control)
     try:
         watch.start()
