@@ -65,7 +65,7 @@ async def _connected(stack: AsyncExitStack, address: str, id_: str) -> Any:
     asked = access_service_pb2.CreateTokenRequest(subject=id_, role=access_pb2.ROLE_AGENT)
     made = await access_service_pb2_grpc.AccessStub(channel).CreateToken(asked, metadata=AUTHORIZATION)
     pools = [agent_pb2.AgentPool(pool=f"agent:{id_}", slots=4)]
-    kinds = [agent_pb2.KindPolicy(kind="Noop", pool="default", attempts=3)]
+    kinds = [workers_pb2.KindPolicy(kind="Noop", pool="default", attempts=3)]
     hello = workers_pb2.Hello(agent=id_, pools=pools, kinds=kinds, process=workers_pb2.Process(machine=id_, pid=1))
     stub: Any = workers_service_pb2_grpc.WorkersStub(channel)
     call = stub.Session(metadata=(("authorization", f"Bearer {made.secret}"),))

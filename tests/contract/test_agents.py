@@ -159,7 +159,10 @@ async def test_what_an_agent_says_of_a_kind_changes_nothing_that_a_server_said(s
     known = KindFacts("Noop", "default", 10, 30.0)
     await store.pools.register({}, [known])
     await joined(store, agent("web-01", "Noop", "OnlyThere"))
-    assert await store.agents.kinds() == [known, KindFacts("OnlyThere", "default", 3, 1.0)]
+    told = [(kind.facts, kind.role) for kind in await store.agents.kinds()]
+    assert told == [(known, Role.SUBMITTER), (KindFacts("OnlyThere", "default", 3, 1.0), Role.SUBMITTER)]
+    await joined(store, agent("web-02", "OnlyThere", roles={"OnlyThere": Role.OPERATOR}))
+    assert [kind.role for kind in await store.agents.kinds()] == [Role.SUBMITTER, Role.OPERATOR], "the highest counts"
 
 
 async def test_where_an_agents_task_ran_is_kept_as_it_was(store: Store) -> None:

@@ -21,7 +21,7 @@ from windlass.store.facts import Asked
 from windlass.store.port import Store
 from windlass.store.postgres import open_store
 from windlass.store.tokens import NewToken
-from windlass_proto.v1 import agent_pb2, cluster_service_pb2, task_pb2, tasks_service_pb2, workers_pb2
+from windlass_proto.v1 import access_pb2, agent_pb2, cluster_service_pb2, task_pb2, tasks_service_pb2, workers_pb2
 from windlass_proto.v1.workers_service_pb2 import AgentMessage, KernelMessage
 from windlass_proto.v1.workers_service_pb2_grpc import WorkersStub
 
@@ -42,7 +42,7 @@ async def server(dsn: str, store: Store) -> AsyncIterator[Calling]:
 def hello(id_: str = "web-01", *, slots: int = 4, kinds: tuple[str, ...] = ("Echo",), **more: Any) -> workers_pb2.Hello:
     fields: dict[str, Any] = {
         "pools": [agent_pb2.AgentPool(pool=f"agent:{id_}", slots=slots)],
-        "kinds": [agent_pb2.KindPolicy(kind=kind, pool="default", attempts=3, pause=SECOND) for kind in kinds],
+        "kinds": [workers_pb2.KindPolicy(kind=kind, pool="default", attempts=3, pause=SECOND) for kind in kinds],
         "process": workers_pb2.Process(machine="elsewhere", pid=7, pid_start=9),
         "host": agent_pb2.Host(hostname="web-01", cpus=8, agent_version="0.1.0"),
     }
@@ -426,6 +426,20 @@ async def test_a_kind_that_only_agents_have_is_taken_without_a_look_at_its_paylo
         assert json.loads((await agent.hear("assignment")).payload.data) == {"anything": [1, 2]}
         await agent.finish(name)
     assert isinstance(kinds["OnlyThere"].handler, Elsewhere)
+
+
+async def test_a_kind_that_only_agents_have_demands_the_role_that_they_say(server: Calling):
+    first = hello(kinds=("OnlyThere",))
+    first.kinds[0].role = access_pb2.ROLE_OPERATOR
+    async with session(server) as agent:
+        await agent.open(first, credit=0)
+        await eventually(lambda: "OnlyThere" in server.kernel.node.remote_kinds.kinds)
+        _, secret = await server.token(Role.SUBMITTER)
+        async with server.holder(secret) as submitter:
+            assert (await refused(submitter.tasks.Enqueue(asking("OnlyThere"), timeout=10))).reason == "ROLE_TOO_LOW"
+        await server.enqueue("OnlyThere", pool=POOL)
+    [(rpc, _)] = await server.audited()
+    assert rpc == "Enqueue", "it is written down who asked for it"
 
 
 def asking(kind: str) -> tasks_service_pb2.EnqueueRequest:

@@ -15,11 +15,12 @@ from windlass.core.vitals import KindWaiting, NodeVitals, PoolVitals, Samples, V
 from windlass.errors import BootError, ConfigError, InvalidArgument, RequestIdReused, TaskNotFound, WindlassError
 from windlass.host.admission import Admission, Caller, Request
 from windlass.host.plugins import load_plugins
+from windlass.store.facts import Standing
 from windlass_agent.agent import slots_of
 from windlass_agent.convert import batches, error_of
 from windlass_agent.place import Place, Tls
 
-from tests.unit.test_explain import FREE, Standing
+from tests.unit.test_explain import FREE
 
 NOW = datetime(2026, 11, 22, 14, 3, 11, tzinfo=UTC)
 

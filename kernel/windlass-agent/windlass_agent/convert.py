@@ -15,7 +15,7 @@ from windlass.handler import Handler, Twin
 from windlass.host.admission import Request
 from windlass.store.facts import Claimed, Ended, Parent, Said, Settled
 from windlass.store.lanes import Entrant
-from windlass_proto.v1 import agent_pb2, task_pb2, tasks_service_pb2, workers_pb2
+from windlass_proto.v1 import task_pb2, tasks_service_pb2, workers_pb2
 
 JSON = "application/json"
 
@@ -158,9 +158,9 @@ def entrants(visits: Iterable[workers_pb2.LaneVisit], epoch: int) -> set[Entrant
     return {Entrant(one.lane.removeprefix("lanes/"), id_of(one.name), one.attempt, epoch) for one in visits}
 
 
-def policy(handler: Handler[Any]) -> agent_pb2.KindPolicy:
+def policy(handler: Handler[Any]) -> workers_pb2.KindPolicy:
     """What is told of a kind that this process has a handler for."""
-    return agent_pb2.KindPolicy(
+    return workers_pb2.KindPolicy(
         kind=handler.kind,
         pool=handler.pool,
         attempts=handler.retry.attempts,
@@ -169,6 +169,7 @@ def policy(handler: Handler[Any]) -> agent_pb2.KindPolicy:
         run_limit=span(handler.deadlines.run),
         silence_limit=span(handler.deadlines.silence),
         joins_running=handler.running_twin is Twin.JOIN,
+        role=int(handler.role),  # type: ignore[arg-type]
     )
 
 

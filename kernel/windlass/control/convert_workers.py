@@ -13,6 +13,7 @@ from windlass_proto.v1 import agent_pb2, task_pb2, tasks_service_pb2, workers_pb
 
 from windlass.control.convert import LARGEST_ID, read_id, read_request
 from windlass.control.values import payload, read_name, read_seconds, span, timestamp
+from windlass.core.access import Role
 from windlass.core.agents import WHAT_FITS, is_agent_id, pool_of
 from windlass.core.lifecycle import Verdict
 from windlass.errors import InvalidArgument, WindlassError
@@ -27,6 +28,7 @@ from windlass.store.pools import KindFacts
 from windlass.telemetry.traceparent import carrier
 
 Kernel = workers_service_pb2.KernelMessage
+ROLES = (Role.VIEWER, Role.SUBMITTER, Role.OPERATOR, Role.ADMIN)
 MOST_SLOTS = 1_000
 MOST_POOLS = 100
 MOST_KINDS = 1_000
@@ -56,6 +58,7 @@ def read_hello(hello: workers_pb2.Hello, peer: str, server: str) -> AgentFacts:
         kinds=tuple(_read_kind(kind) for kind in hello.kinds),
         peer=peer,
         server=server,
+        roles={kind.kind: _read_role(kind) for kind in hello.kinds},
     )
 
 
@@ -108,7 +111,13 @@ def _read_host(hello: workers_pb2.Hello) -> HostFacts:
     return facts
 
 
-def _read_kind(kind: agent_pb2.KindPolicy) -> KindFacts:
+def _read_role(kind: workers_pb2.KindPolicy) -> Role:
+    if kind.role not in (0, *ROLES):
+        raise InvalidArgument(f"role {kind.role} of kind {kind.kind[:60]!r} is none that is known", field="hello.kinds")
+    return Role(kind.role or Role.SUBMITTER)
+
+
+def _read_kind(kind: workers_pb2.KindPolicy) -> KindFacts:
     for word in (kind.kind, kind.pool):
         if not 0 < len(word) <= LONGEST_WORD or "\0" in word:
             raise InvalidArgument(f"{word[:60]!r} is no name of a kind or a pool", field="hello.kinds")

@@ -108,7 +108,7 @@ class Admission:
 
         What no plugin here handles may demand any role: only an admin's suffices for certain.
         """
-        known = self._kinds.get(kind)
+        known = self._kinds.get(kind) or self._elsewhere.get(kind)
         least = Role.ADMIN if known is None else known.handler.role
         if allows(caller.role, least):
             return
@@ -123,7 +123,7 @@ class Admission:
 
     def is_privileged(self, kind: str) -> bool:
         """Whether who makes a task of this kind is written down."""
-        known = self._kinds.get(kind)
+        known = self._kinds.get(kind) or self._elsewhere.get(kind)
         return known is not None and known.handler.role > Role.SUBMITTER
 
     def admit(self, request: Request, caller: Caller, *, reserved: bool = False) -> NewTask:

@@ -13,6 +13,7 @@ from enum import IntEnum
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.errors import AgentNotFound
 from windlass.store.facts import Note
 from windlass.store.pools import KindFacts
@@ -50,6 +51,18 @@ class AgentFacts(msgspec.Struct, frozen=True):
     kinds: tuple[KindFacts, ...]
     peer: str = ""
     server: str = ""
+    roles: dict[str, Role] = {}
+    """The least role for a kind; SUBMITTER for those that are not named."""
+
+    def role_of(self, kind: str) -> Role:
+        return self.roles.get(kind, Role.SUBMITTER)
+
+
+class AgentKind(msgspec.Struct, frozen=True):
+    """`role`: the least that may make tasks of it; where agents differ, the highest."""
+
+    facts: KindFacts
+    role: Role
 
 
 class Joined(msgspec.Struct, frozen=True):
@@ -145,7 +158,7 @@ class Agents(ABC):
         """
 
     @abstractmethod
-    async def kinds(self) -> list[KindFacts]:
+    async def kinds(self) -> list[AgentKind]:
         """The kinds of all agents, also of those that are away."""
 
     @abstractmethod

@@ -22,11 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17windlass/v1/agent.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x04\n\x05\x41gent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.windlass.v1.Agent.State\x12\x0c\n\x04node\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x1f\n\x04host\x18\x05 \x01(\x0b\x32\x11.windlass.v1.Host\x12.\n\x06labels\x18\x06 \x03(\x0b\x32\x1e.windlass.v1.Agent.LabelsEntry\x12%\n\x05pools\x18\x07 \x03(\x0b\x32\x16.windlass.v1.AgentPool\x12\r\n\x05kinds\x18\x08 \x03(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tjoin_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_seen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04peer\x18\r \x01(\t\x12\x0e\n\x06server\x18\x0e \x01(\t\x12\x0f\n\x07running\x18\x0f \x01(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_LIVE\x10\x01\x12\x12\n\x0eSTATE_DRAINING\x10\x02\x12\x0e\n\nSTATE_AWAY\x10\x03\"(\n\tAgentPool\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\"\xcf\x02\n\x04Host\x12\x10\n\x08hostname\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\n\n\x02os\x18\x03 \x01(\t\x12\x11\n\tos_kernel\x18\x04 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x05 \x01(\t\x12\x0c\n\x04\x63pus\x18\x06 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x03\x12-\n\tboot_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epython_version\x18\t \x01(\t\x12\x15\n\ragent_version\x18\n \x01(\t\x12\r\n\x05\x61gent\x18\x0b \x01(\t\x12-\n\x06labels\x18\x0c \x03(\x0b\x32\x1d.windlass.v1.Host.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8c\x02\n\nKindPolicy\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04pool\x18\x02 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x05\x12(\n\x05pause\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0cstart_within\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\trun_limit\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x30\n\rsilence_limit\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rjoins_running\x18\x08 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17windlass/v1/agent.proto\x12\x0bwindlass.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdb\x04\n\x05\x41gent\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x05state\x18\x02 \x01(\x0e\x32\x18.windlass.v1.Agent.State\x12\x0c\n\x04node\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x1f\n\x04host\x18\x05 \x01(\x0b\x32\x11.windlass.v1.Host\x12.\n\x06labels\x18\x06 \x03(\x0b\x32\x1e.windlass.v1.Agent.LabelsEntry\x12%\n\x05pools\x18\x07 \x03(\x0b\x32\x16.windlass.v1.AgentPool\x12\r\n\x05kinds\x18\x08 \x03(\t\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tjoin_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_seen_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04peer\x18\r \x01(\t\x12\x0e\n\x06server\x18\x0e \x01(\t\x12\x0f\n\x07running\x18\x0f \x01(\x05\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_LIVE\x10\x01\x12\x12\n\x0eSTATE_DRAINING\x10\x02\x12\x0e\n\nSTATE_AWAY\x10\x03\"(\n\tAgentPool\x12\x0c\n\x04pool\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\"\xcf\x02\n\x04Host\x12\x10\n\x08hostname\x18\x01 \x01(\t\x12\x11\n\taddresses\x18\x02 \x03(\t\x12\n\n\x02os\x18\x03 \x01(\t\x12\x11\n\tos_kernel\x18\x04 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x05 \x01(\t\x12\x0c\n\x04\x63pus\x18\x06 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x07 \x01(\x03\x12-\n\tboot_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0epython_version\x18\t \x01(\t\x12\x15\n\ragent_version\x18\n \x01(\t\x12\r\n\x05\x61gent\x18\x0b \x01(\t\x12-\n\x06labels\x18\x0c \x03(\x0b\x32\x1d.windlass.v1.Host.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,18 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AGENT_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_HOST_LABELSENTRY']._loaded_options = None
   _globals['_HOST_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_AGENT']._serialized_start=106
-  _globals['_AGENT']._serialized_end=709
-  _globals['_AGENT_LABELSENTRY']._serialized_start=580
-  _globals['_AGENT_LABELSENTRY']._serialized_end=625
-  _globals['_AGENT_STATE']._serialized_start=627
-  _globals['_AGENT_STATE']._serialized_end=709
-  _globals['_AGENTPOOL']._serialized_start=711
-  _globals['_AGENTPOOL']._serialized_end=751
-  _globals['_HOST']._serialized_start=754
-  _globals['_HOST']._serialized_end=1089
-  _globals['_HOST_LABELSENTRY']._serialized_start=580
-  _globals['_HOST_LABELSENTRY']._serialized_end=625
-  _globals['_KINDPOLICY']._serialized_start=1092
-  _globals['_KINDPOLICY']._serialized_end=1360
+  _globals['_AGENT']._serialized_start=74
+  _globals['_AGENT']._serialized_end=677
+  _globals['_AGENT_LABELSENTRY']._serialized_start=548
+  _globals['_AGENT_LABELSENTRY']._serialized_end=593
+  _globals['_AGENT_STATE']._serialized_start=595
+  _globals['_AGENT_STATE']._serialized_end=677
+  _globals['_AGENTPOOL']._serialized_start=679
+  _globals['_AGENTPOOL']._serialized_end=719
+  _globals['_HOST']._serialized_start=722
+  _globals['_HOST']._serialized_end=1057
+  _globals['_HOST_LABELSENTRY']._serialized_start=548
+  _globals['_HOST_LABELSENTRY']._serialized_end=593
 # @@protoc_insertion_point(module_scope)

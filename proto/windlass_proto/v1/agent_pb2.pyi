@@ -5,7 +5,6 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -265,49 +264,3 @@ class Host(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Host: _TypeAlias = Host  # noqa: Y015
-
-@_typing.final
-class KindPolicy(_message.Message):
-    """What a process registers of a kind, for those who enqueue it where no handler is at hand."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    POOL_FIELD_NUMBER: _builtins.int
-    ATTEMPTS_FIELD_NUMBER: _builtins.int
-    PAUSE_FIELD_NUMBER: _builtins.int
-    START_WITHIN_FIELD_NUMBER: _builtins.int
-    RUN_LIMIT_FIELD_NUMBER: _builtins.int
-    SILENCE_LIMIT_FIELD_NUMBER: _builtins.int
-    JOINS_RUNNING_FIELD_NUMBER: _builtins.int
-    kind: _builtins.str
-    pool: _builtins.str
-    attempts: _builtins.int
-    joins_running: _builtins.bool
-    @_builtins.property
-    def pause(self) -> _duration_pb2.Duration: ...
-    @_builtins.property
-    def start_within(self) -> _duration_pb2.Duration: ...
-    @_builtins.property
-    def run_limit(self) -> _duration_pb2.Duration: ...
-    @_builtins.property
-    def silence_limit(self) -> _duration_pb2.Duration: ...
-    def __init__(
-        self,
-        *,
-        kind: _builtins.str = ...,
-        pool: _builtins.str = ...,
-        attempts: _builtins.int = ...,
-        pause: _duration_pb2.Duration | None = ...,
-        start_within: _duration_pb2.Duration | None = ...,
-        run_limit: _duration_pb2.Duration | None = ...,
-        silence_limit: _duration_pb2.Duration | None = ...,
-        joins_running: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pause", b"pause", "run_limit", b"run_limit", "silence_limit", b"silence_limit", "start_within", b"start_within"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "joins_running", b"joins_running", "kind", b"kind", "pause", b"pause", "pool", b"pool", "run_limit", b"run_limit", "silence_limit", b"silence_limit", "start_within", b"start_within"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___KindPolicy: _TypeAlias = KindPolicy  # noqa: Y015

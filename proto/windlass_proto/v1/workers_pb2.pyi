@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from windlass_proto.v1 import access_pb2 as _access_pb2
 from windlass_proto.v1 import agent_pb2 as _agent_pb2
 from windlass_proto.v1 import task_pb2 as _task_pb2
 from windlass_proto.v1 import tasks_service_pb2 as _tasks_service_pb2
@@ -63,7 +64,7 @@ class Hello(_message.Message):
         """Pools it serves, with how much it takes of each."""
 
     @_builtins.property
-    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[_agent_pb2.KindPolicy]:
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___KindPolicy]:
         """What it has handlers for."""
 
     @_builtins.property
@@ -79,7 +80,7 @@ class Hello(_message.Message):
         process: Global___Process | None = ...,
         host: _agent_pb2.Host | None = ...,
         pools: _abc.Iterable[_agent_pb2.AgentPool] | None = ...,
-        kinds: _abc.Iterable[_agent_pb2.KindPolicy] | None = ...,
+        kinds: _abc.Iterable[Global___KindPolicy] | None = ...,
         held: _abc.Iterable[_builtins.str] | None = ...,
         is_willing: _builtins.bool = ...,
     ) -> None: ...
@@ -90,6 +91,56 @@ class Hello(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hello: _TypeAlias = Hello  # noqa: Y015
+
+@_typing.final
+class KindPolicy(_message.Message):
+    """What a process registers of a kind, for those who enqueue it where no handler is at hand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    PAUSE_FIELD_NUMBER: _builtins.int
+    START_WITHIN_FIELD_NUMBER: _builtins.int
+    RUN_LIMIT_FIELD_NUMBER: _builtins.int
+    SILENCE_LIMIT_FIELD_NUMBER: _builtins.int
+    JOINS_RUNNING_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    pool: _builtins.str
+    attempts: _builtins.int
+    joins_running: _builtins.bool
+    role: _access_pb2.Role.ValueType
+    """The least role that may make tasks of it."""
+    @_builtins.property
+    def pause(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def start_within(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def run_limit(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def silence_limit(self) -> _duration_pb2.Duration: ...
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        pool: _builtins.str = ...,
+        attempts: _builtins.int = ...,
+        pause: _duration_pb2.Duration | None = ...,
+        start_within: _duration_pb2.Duration | None = ...,
+        run_limit: _duration_pb2.Duration | None = ...,
+        silence_limit: _duration_pb2.Duration | None = ...,
+        joins_running: _builtins.bool = ...,
+        role: _access_pb2.Role.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pause", b"pause", "run_limit", b"run_limit", "silence_limit", b"silence_limit", "start_within", b"start_within"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "joins_running", b"joins_running", "kind", b"kind", "pause", b"pause", "pool", b"pool", "role", b"role", "run_limit", b"run_limit", "silence_limit", b"silence_limit", "start_within", b"start_within"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KindPolicy: _TypeAlias = KindPolicy  # noqa: Y015
 
 @_typing.final
 class Process(_message.Message):

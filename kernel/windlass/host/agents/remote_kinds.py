@@ -11,8 +11,7 @@ from windlass.core.retry import RetryPolicy
 from windlass.handler import Failed, Handler, Outcome, Twin
 from windlass.host.plugins import Kind
 from windlass.host.service import Bell, Service
-from windlass.store.agents import Agents
-from windlass.store.pools import KindFacts
+from windlass.store.agents import AgentKind, Agents
 
 LOOK_SECONDS = 10.0
 
@@ -36,21 +35,22 @@ class RemoteKinds(Service):
 
     async def read(self) -> None:
         """Raises `StoreUnavailable`."""
-        found = {facts.name: facts for facts in await self._agents.kinds()}
+        found = {one.facts.name: one for one in await self._agents.kinds()}
         for name in self.kinds.keys() - found.keys():
             del self.kinds[name]
-        for name, facts in found.items():
+        for name, told in found.items():
             known = self.kinds.get(name)
-            if known is None or not isinstance(known.handler, Elsewhere) or known.handler.facts != facts:
-                self.kinds[name] = Kind(Elsewhere(facts), msgspec.json.Decoder(Any).decode, has_cleanup=False)
+            if known is None or not isinstance(known.handler, Elsewhere) or known.handler.told != told:
+                self.kinds[name] = Kind(Elsewhere(told), msgspec.json.Decoder(Any).decode, has_cleanup=False)
 
 
 class Elsewhere(Handler[Any]):
     """Stands for a handler that is on other machines: what was registered of it, and nothing of the payload."""
 
-    def __init__(self, facts: KindFacts) -> None:
-        self.facts = facts
+    def __init__(self, told: AgentKind) -> None:
+        self.told, facts = told, told.facts
         own: Any = self
+        own.role = told.role
         own.kind, own.pool = facts.name, facts.pool
         own.retry = RetryPolicy(attempts=facts.attempts, pause=facts.pause)
         own.deadlines = Deadlines(queue=facts.start_within, run=facts.run_limit, silence=facts.silence_limit)

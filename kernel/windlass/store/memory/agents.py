@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.core.agents import pool_of
 from windlass.store.agents import (
     AgentEntry,
     AgentFacts,
+    AgentKind,
     Agents,
     AgentState,
     Holding,
@@ -21,7 +23,6 @@ from windlass.store.agents import (
 )
 from windlass.store.facts import NodeFacts, Note
 from windlass.store.memory.world import Known, Member, Pool, World
-from windlass.store.pools import KindFacts
 
 
 class MemoryAgents(Agents):
@@ -100,9 +101,12 @@ class MemoryAgents(Agents):
         world.note(note)
         world.say(f"agent/{agent}", self._speaker)
 
-    async def kinds(self) -> list[KindFacts]:
-        names = {kind.name for known in self._world.agents.values() for kind in known.facts.kinds}
-        return [self._world.known_kinds[name] for name in sorted(names)]
+    async def kinds(self) -> list[AgentKind]:
+        roles: dict[str, Role] = {}
+        for known in self._world.agents.values():
+            for kind in known.facts.kinds:
+                roles[kind.name] = max(roles.get(kind.name, Role.VIEWER), known.facts.role_of(kind.name))
+        return [AgentKind(self._world.known_kinds[name], role) for name, role in sorted(roles.items())]
 
     async def host(self, task: int) -> HostFacts | None:
         held, over = self._world.running.get(task), self._world.over.get(task)

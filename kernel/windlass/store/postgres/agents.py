@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
+from windlass.core.access import Role
 from windlass.store.agents import (
     AgentEntry,
     AgentFacts,
+    AgentKind,
     Agents,
     AgentState,
     Holding,
@@ -74,8 +76,9 @@ class PostgresAgents(Agents):
         if not await self._db.rows("drain_agent", facts, note):
             raise unknown_agent(agent)
 
-    async def kinds(self) -> list[KindFacts]:
-        return [KindFacts(*row) for row in await self._db.rows("list_agent_kinds", {})]
+    async def kinds(self) -> list[AgentKind]:
+        rows = await self._db.rows("list_agent_kinds", {})
+        return [AgentKind(KindFacts(*facts), Role(role)) for *facts, role in rows]
 
     async def host(self, task: int) -> HostFacts | None:
         rows = await self._db.rows("read_host", {"task": task})
@@ -90,6 +93,7 @@ def _joining(agent: AgentFacts, lease: float) -> dict[str, Any]:
         "pid_started": agent.pid_started,
         "version": agent.host.version,
         "kinds": [kind.name for kind in agent.kinds],
+        "roles": [int(agent.role_of(kind.name)) for kind in agent.kinds],
         "pools": list(agent.pools),
         "slots": list(agent.pools.values()),
         "host": msgspec.json.encode(agent.host).decode(),

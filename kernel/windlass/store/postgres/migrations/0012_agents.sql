@@ -11,6 +11,7 @@ create table windlass.agent (
   pools       text[]      not null,
   slots       integer[]   not null, -- what it takes of each
   kinds       text[]      not null,
+  roles       smallint[]  not null, -- the least role for each kind
   peer        text        not null,
   server      text        not null,
   created_at  timestamptz not null default now(),

@@ -6,6 +6,6 @@ with joined as (
   from windlass.agent a where a.id = %(id)s
   returning id
 )
-update windlass.agent set node = joined.id, pools = %(pools)s, slots = %(slots)s, kinds = %(kinds)s, peer = %(peer)s, server = %(server)s
+update windlass.agent set node = joined.id, pools = %(pools)s, slots = %(slots)s, kinds = %(kinds)s, roles = %(roles)s::smallint[], peer = %(peer)s, server = %(server)s
 from joined where agent.id = %(id)s
 returning joined.id
