@@ -87,3 +87,12 @@ async def test_an_agent_that_can_not_start_says_what_to_change(operator: Command
     ):
         ended = await operator.run("agent", *words)
         assert (ended.code, said in ended.errors) == (1, True), (words, ended.errors)
+
+
+async def test_the_doctor_names_agents_that_are_away_or_drained(operator: CommandLine, kernel: Calling):
+    epoch = await connected(kernel)
+    assert "1 agent live, no tasks running" in (await operator.run("doctor")).text
+    await kernel.kernel._store.agents.drain("web-01", draining=True)
+    assert "windlass agents resume web-01" in (await operator.run("doctor")).text
+    await kernel.kernel._store.cluster.leave(epoch)
+    assert "windlass agent --id web-01" in (await operator.run("doctor")).text

@@ -75,18 +75,17 @@ class Session:
         await self.say(credits=workers_pb2.Credits(pools=pools))
 
     async def _next(self) -> KernelMessage:
-        async with asyncio.timeout(10):
-            message: Any = await self._call.read()
+        message: Any = await self._call.read()
         assert message is not grpc.aio.EOF, "the stream has ended"
         self.heard.append(message)
         return self.heard[-1]
 
     async def hear(self, what: str) -> Any:
         """The next message of this sort; heartbeats go on meanwhile."""
-        while True:
-            message = await self._next()
-            if message.WhichOneof("message") == what:
-                return getattr(message, what)
+        async with asyncio.timeout(8):
+            while (message := await self._next()).WhichOneof("message") != what:
+                pass
+        return getattr(message, what)
 
     async def ask(self, **question: Any) -> workers_pb2.Answer:
         number = next(self._numbers)

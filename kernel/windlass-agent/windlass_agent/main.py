@@ -37,7 +37,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
 
 
 async def run(config: AgentConfig, on_ready: Callable[[str], None]) -> None:
-    """Run one agent until SIGTERM or SIGINT; a second signal ends it at once.
+    """Run one agent until SIGTERM, SIGINT or SIGHUP; a second signal ends it at once.
 
     Raises `BootError`, or what the kernel refused it with.  One that is worn out by abandoned handlers drains, and the
     process replaces itself.
@@ -111,6 +111,6 @@ def _stop_on_signals() -> asyncio.Event:
             os._exit(1)
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, asked)
     return stop

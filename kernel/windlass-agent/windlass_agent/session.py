@@ -62,6 +62,8 @@ class Session:
         self._renewed = float("-inf")
         self._stream: Stream | None = None
         """Set while it is open and welcome."""
+        self._latest: Stream | None = None
+        """Whatever became of it."""
         self._joining: asyncio.Future[int] | None = None
         self._pending: dict[int, tuple[asyncio.Future[workers_pb2.Answer], tuple[int, ...]]] = {}
         self._numbers = itertools.count(1)
@@ -112,8 +114,8 @@ class Session:
                 stream.to_send.put(AgentMessage(goodbye=workers_pb2.Goodbye()))
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join, FAREWELL_SECONDS)
-        if stream is not None:
-            stream.call.cancel()
+        if self._latest is not None and self._latest.call is not None:
+            self._latest.call.cancel()
 
     def credit(self, credits: dict[str, int]) -> None:
         """How much of each pool is taken from now on."""
@@ -186,7 +188,7 @@ class Session:
         except BootError as error:
             self._refuse(error)
             return False
-        stream = Stream(self._hello())
+        stream = self._latest = Stream(self._hello())
         try:
             stub = workers_service_pb2_grpc.WorkersStub(channel)
             stream.call = stub.Session(stream.messages(), metadata=self._place.metadata)
