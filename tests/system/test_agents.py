@@ -120,3 +120,7 @@ def test_a_second_agent_of_the_same_id_is_refused_and_says_since_when_and_from_w
     assert second.wait(SECONDS) == 1
     assert "agent web-51 is connected already, since 20" in site.said(second)
     assert "from 127.0.0.1:" in site.said(second)
+
+
+def test_an_agent_that_is_told_of_several_servers_finds_the_one_that_answers(site: Site):
+    site.ready(site.agent("web-71", "--server", site.address, server="127.0.0.1:1"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from windlass.config import load_config
+from windlass.config import NodeConfig, load_config
 from windlass.core.agents import agent_of, is_agent_id, is_agent_pool, pool_of
 from windlass.core.explain import gates
 from windlass.core.health import signals
@@ -15,8 +15,8 @@ from windlass.core.vitals import KindWaiting, NodeVitals, PoolVitals, Samples, V
 from windlass.errors import BootError, ConfigError, InvalidArgument, RequestIdReused, TaskNotFound, WindlassError
 from windlass.host.admission import Admission, Caller, Request
 from windlass.host.plugins import load_plugins
-from windlass.store.facts import Standing
-from windlass_agent.agent import slots_of
+from windlass.store.facts import Claimed, Standing
+from windlass_agent.agent import Agent, slots_of
 from windlass_agent.convert import batches, error_of
 from windlass_agent.place import Place, Tls
 
@@ -122,3 +122,22 @@ def test_an_error_of_the_kernel_is_one_of_the_same_class_here() -> None:
     assert isinstance(error, RequestIdReused)
     assert (error.field, error.facts) == ("request_id", {"task": "7"})
     assert type(error_of("NEWER_THAN_WE_ARE", "?", "", {})) is WindlassError
+
+
+def claimed(id_: int) -> Claimed:
+    facts = {"id": id_, "attempt": 1, "uncounted": 0, "kind": "ExecuteScript", "priority": 5, "next_try_at": NOW}
+    words = {"payload": b"{}", "title": "", "trigger": "api", "initiator": "ada", "labels": b"{}", "created_at": NOW}
+    return Claimed(**facts, **words, attempt_limit=None, retry_pause=None)  # type: ignore[arg-type]
+
+
+async def test_what_arrived_and_was_not_taken_is_handed_back_by_a_drain_but_not_under_another_epoch() -> None:
+    place = Place(("127.0.0.1:1",), "t")
+    agent = Agent("web-01", place, load_plugins({}), NodeConfig(), {"agent:web-01": 2}, {})
+    agent._epoch = agent.session._epoch = 7
+    agent._remote.assigned(7, "agent:web-01", claimed(1))
+    agent._remote.assigned(6, "agent:web-01", claimed(2))
+    agent._return_waiting()
+    assert agent.completer.holds() == [1]
+    agent._remote.assigned(7, "agent:web-01", claimed(3))
+    agent._remote.assigned(6, "agent:web-01", claimed(4))
+    assert [task.id for task in await agent._remote.claim(7, "agent:web-01", [], 1)] == [3]
