@@ -211,11 +211,12 @@ async def calling(
     server_config: ServerConfig | None = None,
     limits: Limits | None = None,
     plugins: Mapping[str, object] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     **node: Any,
 ) -> AsyncIterator[Calling]:
     plugin = Plugin()
     extra = {"control": plugin, **(plugins or {})}
-    kernel = Kernel(store, load_plugins({}, extra), NodeConfig(drain_grace=0.2, **node))
+    kernel = Kernel(store, load_plugins(settings or {}, extra), NodeConfig(drain_grace=0.2, **node))
     await kernel.start()
     server = Server(kernel, TOKEN, server_config, limits)
     address = await server.start(listen)

@@ -37,6 +37,18 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path, source):
 
 
 @NEEDS_SYSTEMD
+def test_systemd_understands_what_confinement_adds_to_it(tmp_path):
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace("/opt/windlass/bin/windlass", sys.executable))
+    added = tmp_path / f"{UNIT.name}.d"
+    added.mkdir()
+    (added / "confinement.conf").write_text((ROOT / "deploy" / "windlass-confinement.conf").read_text())
+    assert verified(unit) == ""
+    (added / "confinement.conf").write_text("[Service]\nDelegat=pids\n")
+    assert "Delegat" in verified(unit)
+
+
+@NEEDS_SYSTEMD
 def test_a_line_that_systemd_does_not_know_is_seen(tmp_path):
     unit = tmp_path / UNIT.name
     text = UNIT.read_text().replace("/opt/windlass/bin/windlass", sys.executable)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from windlass import Context
 
+from windlass_scripts.confinement.levels import Level
 from windlass_scripts.ending import Ending
 from windlass_scripts.output import SLOW, Pump
 from windlass_scripts.preparation import Prepared
@@ -29,6 +30,7 @@ class Run(msgspec.Struct, frozen=True):
     last_error: str
     told: Any
     """The result that the script itself named, else UNSET."""
+    confinement: Level = Level.BASIC
 
 
 class Attempt:
@@ -62,7 +64,8 @@ class Attempt:
         await listener.close()
         out, err, _ = pumps
         dropped = max(0, out.forwarded + err.forwarded - self._output_cap)
-        return Run(ending, self._stopped, out.total, err.total, dropped, err.last_line(), listener.result)
+        level = self._command.level
+        return Run(ending, self._stopped, out.total, err.total, dropped, err.last_line(), listener.result, level)
 
     async def _follow(self, process: Process, pumps: list[Pump], group: asyncio.TaskGroup) -> Ending:
         """The limits are kept by a task of their own: a store that lags behind our output must not delay a kill."""
@@ -71,12 +74,20 @@ class Attempt:
         for pump in pumps:
             group.create_task(pump.run())
         if pid:
-            await self._ctx.step(f"started {self._command.described} (pid {pid})", pid=pid)
+            level = self._command.level.value
+            await self._ctx.step(
+                f"started {self._command.described} (pid {pid}){self._held}", pid=pid, confinement=level
+            )
         ending = await process.ended()
         guard.cancel()
         for pump in pumps:
             pump.finish()
         return ending
+
+    @property
+    def _held(self) -> str:
+        command = self._command
+        return "" if command.level is Level.BASIC else f", {command.level.value}: {command.limits.described}"
 
     async def _keep_limits(self, process: Process, group: asyncio.TaskGroup) -> None:
         self._stopped = await self._reason_to_stop()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import msgspec
 from windlass import Rejected
 
+from windlass_scripts.confinement.levels import Level, Limits, level_of, limits_of
 from windlass_scripts.names import refused
 from windlass_scripts.payload import ExecuteScriptPayload
 from windlass_scripts.settings import ScriptsSettings
@@ -24,6 +25,8 @@ class Command(msgspec.Struct, frozen=True):
     program: list[str]
     arguments: list[str]
     timeout: float
+    level: Level = Level.BASIC
+    limits: Limits = Limits()
 
     @property
     def described(self) -> str:
@@ -46,7 +49,15 @@ def plan(payload: ExecuteScriptPayload, settings: ScriptsSettings) -> Command:
     else:
         program, arguments = find_interpreter(payload.interpreter, settings), payload.args
         label = payload.interpreter
-    return Command(label=label, program=program, arguments=arguments, timeout=_time_limit(payload, settings))
+    level = level_of(payload.confinement, settings.confinement, settings.confinement_least)
+    return Command(
+        label=label,
+        program=program,
+        arguments=arguments,
+        timeout=_time_limit(payload, settings),
+        level=level,
+        limits=limits_of(payload.limits, level, settings.limits, settings.limits_max),
+    )
 
 
 def environment(

@@ -10,6 +10,8 @@ class Ending(msgspec.Struct, frozen=True):
 
     `code` is None when a `signal` ended the script.  `ended_by` is the signal of ours that was out when it did,
     `survivors` counts other processes of its tree that had to be killed, `left` those that even SIGKILL did not end.
+    `disk_full` says that we killed it for what it had written; `oom_kills` and `forks_refused` count how often it met
+    its limits of memory and of processes.
     """
 
     known: bool = False
@@ -21,6 +23,9 @@ class Ending(msgspec.Struct, frozen=True):
     ended_by: int | None = None
     survivors: int = 0
     left: int = 0
+    disk_full: bool = False
+    oom_kills: int = 0
+    forks_refused: int = 0
 
 
 def parse_ending(message: bytes) -> Ending:
@@ -39,4 +44,7 @@ def parse_ending(message: bytes) -> Ending:
         ended_by=told["ended_by"] or None,
         survivors=told["survivors"],
         left=told["left"],
+        disk_full=bool(told["disk_full"]),
+        oom_kills=told["oom_kills"],
+        forks_refused=told["forks_refused"],
     )

@@ -11,6 +11,7 @@ from windlass import Context, Failed, Graces, Handler, Outcome, Rejected, Retry
 
 from windlass_scripts.attempt import Attempt, Run
 from windlass_scripts.command import environment
+from windlass_scripts.confinement.host import Host
 from windlass_scripts.exits import Meaning, meaning_of
 from windlass_scripts.outcome import how_it_ended, outcome_of
 from windlass_scripts.payload import ExecuteScriptPayload
@@ -34,8 +35,9 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
 
     kind = "ExecuteScript"
 
-    def __init__(self, settings: ScriptsSettings) -> None:
+    def __init__(self, settings: ScriptsSettings, host: Host | None = None) -> None:
         self._settings = settings
+        self._host = host or Host(settings)
         self.output_cap = settings.output_cap  # type: ignore[misc]
         # Asking works as long as the tree takes to kill, so the next rung must wait until that is over.
         self.graces = Graces(ask=settings.kill_grace + SLACK + 2, raise_=SLACK + 4)  # type: ignore[misc]
@@ -48,6 +50,7 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
         label = prepared.command.label
         if ctx.cancelled.is_set():
             return Failed("it was not started")
+        await self._host.require(prepared.command.level)
         await ctx.stage("running")
         try:
             async with workspace(self._settings.directory) as place:
@@ -75,6 +78,8 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
                 MARKER: marker,
             }
         )
+        name = f"{ctx.task.id}-{ctx.task.attempt}-{marker}"
+        confinement = self._host.plan(command.level, command.limits, place.root, name, payload.working_directory or "")
         job = Job(
             argv=[os.fsencode(argument) for argument in argv],
             environment={os.fsencode(name): os.fsencode(value) for name, value in variables.items()},
@@ -83,6 +88,7 @@ class ExecuteScript(Handler[ExecuteScriptPayload]):
             script=(payload.script or "").encode(),
             grace_ms=round(self._settings.kill_grace * 1000),
             linger_ms=round(_LINGER * 1000),
+            confinement=confinement.encode(),
         )
         attempt = Attempt(ctx, prepared, self._settings)
         return await attempt.run(job, (payload.stdin or "").encode(), marker)
@@ -94,12 +100,20 @@ async def _tell_the_end(ctx: Context, run: Run, place: Workspace, codes: Mapping
         await ctx.step(f"killed {_other_processes(ending.survivors)} of its tree", count=ending.survivors)
     if ending.left:
         await ctx.step(f"SIGKILL did not end {_other_processes(ending.left)}: the system holds on", count=ending.left)
+    if ending.oom_kills:
+        await ctx.step(f"the memory limit was reached: the system killed {_processes(ending.oom_kills)}")
+    if ending.forks_refused:
+        await ctx.step("the limit of processes was reached: starting more was refused", count=ending.forks_refused)
     if not place.removed:
         await ctx.step(f"could not remove all of {place.root}", directory=place.root)
     if run.dropped_bytes:
         await ctx.step(f"kept the head and the tail of its output, {run.dropped_bytes:,} bytes between are dropped")
     meant = f", {_MEANT[meaning_of(ending.code, codes)]} by its exit_codes," if codes and ending.code else ""
     await ctx.step(f"{how_it_ended(ending)}{meant} after {ending.duration:.1f} s")
+
+
+def _processes(count: int) -> str:
+    return f"{count} process{'es' * (count > 1)}"
 
 
 def _other_processes(count: int) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 from windlass import Document, Documents, Rejected
 
+from windlass_scripts.confinement.levels import Level, LimitsAsked
 from windlass_scripts.exits import Meaning, check_exit_codes
 from windlass_scripts.parameters import Parameter, check_parameters
 from windlass_scripts.secret_files import check_secrets
@@ -39,6 +40,8 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_codes: Annotated[
         dict[str, Meaning], Meta(description='What exit codes mean: {"3": "retry", "4-9": "failed"}.')
     ] = {}
+    confinement: Annotated[Level | None, Meta(description="How tightly it is held; a task may only tighten it.")] = None
+    limits: Annotated[LimitsAsked | None, Meta(description="Limits for it, from 'confined' upwards.")] = None
 
     def __post_init__(self) -> None:
         check_name(self.name)

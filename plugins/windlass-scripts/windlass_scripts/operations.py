@@ -10,6 +10,7 @@ from msgspec import Meta
 from windlass import DocumentChanged, Operation, OperationCall, Rejected, Role
 
 from windlass_scripts.command import find_interpreter
+from windlass_scripts.confinement.levels import Level, LimitsAsked, level_of, limits_of
 from windlass_scripts.library import PLACE, Script, Version, check_name, find
 from windlass_scripts.parameters import Parameter
 from windlass_scripts.settings import ScriptsSettings
@@ -72,6 +73,8 @@ class Shown(msgspec.Struct, frozen=True):
     secrets: dict[str, str]
     timeout: float | None
     exit_codes: dict[str, str]
+    confinement: Level | None
+    limits: LimitsAsked | None
     text: str
     stored_at: datetime
     by: str
@@ -106,6 +109,8 @@ class LibraryOperations:
         limit = self._settings.timeout_max
         if argument.timeout is not None and argument.timeout > limit:
             raise Rejected(f"timeout: {argument.timeout:g} s is more than the {limit:g} s allowed; ask for less")
+        level = level_of(argument.confinement, self._settings.confinement, self._settings.confinement_least)
+        limits_of(argument.limits, level, self._settings.limits, self._settings.limits_max)
         value = {name: kept for name, kept in msgspec.to_builtins(argument).items() if name != "expected"}
         try:
             version = await call.documents.put(

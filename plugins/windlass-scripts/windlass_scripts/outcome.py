@@ -13,9 +13,6 @@ from windlass_scripts.attempt import Run
 from windlass_scripts.ending import Ending
 from windlass_scripts.exits import Meaning, meaning_of
 
-CONFINEMENT = "basic"
-"""Own session, subreaper, no new privileges, no core files, private umask and directory, closed descriptors."""
-
 
 def outcome_of(run: Run, about: dict[str, Any], exit_codes: Mapping[str, Meaning]) -> Outcome:
     """An interrupt is final, exit codes mean what `exit_codes` say, all else is tried again.
@@ -30,6 +27,8 @@ def outcome_of(run: Run, about: dict[str, Any], exit_codes: Mapping[str, Meaning
             by = f"ended by {signal_name(ending.ended_by)}" if ending.ended_by else how_it_ended(ending)
             return Failed(by, result)
         return Retry(_with_reason(run.stopped, run), result=result)
+    if ending.disk_full:
+        return Retry("it wrote more to its private directory than limits.disk_max allows", result=result)
     meaning = "retry" if ending.code is None else meaning_of(ending.code, exit_codes)
     if meaning == "success":
         return Success(result)
@@ -62,7 +61,7 @@ def result_of(run: Run) -> dict[str, Any]:
         "killed_by": ending.ended_by and signal_name(ending.ended_by),
         "survivors_killed": ending.survivors,
         "survivors_left": ending.left,
-        "confinement": CONFINEMENT,
+        "confinement": run.confinement.value,
     } | ({} if run.told is UNSET else {"result": run.told})
 
 

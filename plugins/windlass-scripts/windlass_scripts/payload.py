@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from windlass_scripts.confinement.levels import Level, LimitsAsked
 from windlass_scripts.exits import Meaning, check_exit_codes
 from windlass_scripts.library import read_reference
 from windlass_scripts.names import check_variable
@@ -53,6 +54,10 @@ class ExecuteScriptPayload(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         Annotated[float, Meta(gt=0)] | None,
         Meta(description="Seconds until the script is stopped; default: the node's."),
     ] = None
+    confinement: Annotated[
+        Level | None, Meta(description="How tightly it is held; a node that can't refuses it. Default: the node's.")
+    ] = None
+    limits: Annotated[LimitsAsked | None, Meta(description="Limits for it; default: the node's.")] = None
     exit_codes: Annotated[
         dict[str, Meaning],
         Meta(description='What exit codes mean: {"3": "retry", "4-9": "failed"}; default: 0 success, others retry.'),

@@ -9,6 +9,7 @@ import msgspec
 from windlass import Context, Rejected
 
 from windlass_scripts.command import Command, plan
+from windlass_scripts.confinement.levels import tighter
 from windlass_scripts.launch import STATUS_FD, Gift
 from windlass_scripts.library import Version, find, read_reference
 from windlass_scripts.parameters import Value, as_text, values_of
@@ -45,7 +46,7 @@ async def prepare(ctx: Context, payload: ExecuteScriptPayload, settings: Scripts
     if payload.library is not None:
         found = await find(ctx.documents, *read_reference(payload.library))
         values = values_of(found.script.parameters, payload.parameters)
-        payload = _inlined(payload, found, values)
+        payload = inlined_payload(payload, found, values)
     command = plan(payload, settings)
     if found is not None:
         command = msgspec.structs.replace(command, label=found.reference)
@@ -72,7 +73,7 @@ def _check_only_library(payload: ExecuteScriptPayload) -> None:
             raise Rejected(f"{field}: tasks may not choose it here (library_only in [plugins.scripts]); leave it out")
 
 
-def _inlined(payload: ExecuteScriptPayload, found: Version, values: dict[str, Value]) -> ExecuteScriptPayload:
+def inlined_payload(payload: ExecuteScriptPayload, found: Version, values: dict[str, Value]) -> ExecuteScriptPayload:
     """The task as if it had brought the script's text itself; what the task says of limits and codes counts more."""
     script = found.script
     by_parameter = {
@@ -87,6 +88,8 @@ def _inlined(payload: ExecuteScriptPayload, found: Version, values: dict[str, Va
         secrets=script.secrets | {name: str(value) for name, value in by_parameter.items()},
         timeout=script.timeout if payload.timeout is None else payload.timeout,
         exit_codes=payload.exit_codes or script.exit_codes,
+        confinement=tighter(payload.confinement, script.confinement),
+        limits=payload.limits or script.limits,
     )
 
 

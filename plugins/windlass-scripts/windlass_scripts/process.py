@@ -11,6 +11,7 @@ from windlass_scripts.ending import Ending, parse_ending
 from windlass_scripts.launch import Gift, Launched, launch
 from windlass_scripts.persist import persist
 from windlass_scripts.runner.job import Job
+from windlass_scripts.runner.plan import Group, Plan
 from windlass_scripts.runner.supervise import GIVE_UP
 from windlass_scripts.sweep import sweep
 from windlass_scripts.wakeable import Wakeable
@@ -20,10 +21,13 @@ SLACK = GIVE_UP + 1.0
 
 
 class NotStarted(Exception):
-    """The system refused to start the program: `step` (runner, workspace, chdir, exec, …) and the reason as `errno`."""
+    """The system refused to start the program: `step` (runner, workspace, cgroup, exec, …) and why.
 
-    def __init__(self, step: str, errno: int) -> None:
-        super().__init__(f"{step}: {os.strerror(errno)}")
+    The reason is an `errno`, or for a sandbox the words of its program.
+    """
+
+    def __init__(self, step: str, errno: int, reason: str = "") -> None:
+        super().__init__(f"{step}: {reason or os.strerror(errno)}")
         self.step = step
         self.errno = errno
 
@@ -31,13 +35,14 @@ class NotStarted(Exception):
 class Process:
     """Call `started` once, then `ended` once; `stop` and `force` at any time."""
 
-    def __init__(self, launched: Launched, marker: str) -> None:
+    def __init__(self, launched: Launched, marker: str, groups: list[Group]) -> None:
         self.stdout = launched.stdout
         self.stderr = launched.stderr
         self.status = launched.status
         self._popen = launched.popen
         self._control = Wakeable(launched.control)
         self._marker = marker
+        self._groups = groups
         self._pid = 0
         self._over = False
 
@@ -46,8 +51,8 @@ class Process:
         message = await self._message()
         if message.startswith(b"failed "):
             self._over = True
-            _, step, number = message.split()
-            raise NotStarted(step.decode(), int(number))
+            _, step, number, reason = message.split(b" ", 3)
+            raise NotStarted(step.decode(), int(number), reason.decode(errors="replace"))
         self._note_start(message)
         return self._pid
 
@@ -92,7 +97,7 @@ class Process:
             late.cancel()
 
     async def _sweep(self) -> Ending:
-        killed, left = await asyncio.to_thread(sweep, self._marker, self._pid)
+        killed, left = await asyncio.to_thread(sweep, self._marker, self._pid, self._groups)
         return Ending(survivors=killed, left=left)
 
     def _note_start(self, message: bytes) -> None:
@@ -117,7 +122,8 @@ class Process:
 async def running(name: str, job: Job, stdin: bytes, marker: str, gifts: Sequence[Gift] = ()) -> AsyncIterator[Process]:
     """A process that is certain to be gone, with all its descendants, when the block is left.  Raises NotStarted."""
     try:
-        process = Process(launch(name, job, stdin, gifts), marker)
+        groups = Plan.decode(job.confinement).groups
+        process = Process(launch(name, job, stdin, gifts), marker, groups)
     except OSError as error:
         raise NotStarted("runner", error.errno or 0) from error
     try:

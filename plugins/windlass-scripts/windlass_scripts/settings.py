@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
+import resource
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from windlass_scripts.confinement.levels import GIB, THE_MOST, Level, Limits
 from windlass_scripts.names import FORBIDDEN, check_variable, refused
 
 _INTERPRETERS = {
@@ -15,6 +20,8 @@ _INTERPRETERS = {
     "ruby": ["ruby"],
     "awk": ["awk", "-f"],
 }
+
+_DENIED = ["/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-"]
 
 
 class ScriptsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +62,45 @@ class ScriptsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     directory: str = ""
     """Where private working directories are made; empty means the system's place for temporary files."""
 
+    confinement: Level = Level.BASIC
+    """The level of tasks that name none; docs/confinement.md says what each holds."""
+
+    confinement_least: Level = Level.BASIC
+    """What no task may go below."""
+
+    limits: Limits = Limits()
+    """From `confined` upwards, of tasks that name none."""
+
+    limits_max: Limits = THE_MOST
+    """The most that a task may ask for."""
+
+    writable_paths: list[str] = []
+    """Where confined and strict scripts may write beside their private directory."""
+
+    denied_paths: list[str] = msgspec.field(default_factory=lambda: list(_DENIED))
+    """What confined and strict scripts can't read.  Naming some replaces the built-in list."""
+
+    cgroup: str = ""
+    """The group to make groups in, as seen from the root of its tree; empty means the one the kernel runs in."""
+
+    open_files_max: Annotated[int, Meta(ge=128)] = 4_096
+    """At every level, of one process."""
+
+    file_size_max: Annotated[int, Meta(ge=1)] = 16 * GIB
+    """At every level: the bytes that one file may grow to."""
+
+    cpu_seconds_max: Annotated[int, Meta(ge=1)] | None = None
+    """At every level, of one process; none means any."""
+
+    def rlimits(self) -> list[tuple[int, int]]:
+        """Numbers of RLIMIT_… and their values."""
+        found = [(resource.RLIMIT_NOFILE, self.open_files_max), (resource.RLIMIT_FSIZE, self.file_size_max)]
+        if self.cpu_seconds_max is not None:
+            found.append((resource.RLIMIT_CPU, self.cpu_seconds_max))
+        return found
+
     def __post_init__(self) -> None:
+        self._check_confinement()
         if not 0 < self.timeout <= self.timeout_max < float("inf"):
             raise ValueError(
                 f"timeout must be above 0 and at most timeout_max ({self.timeout_max} s), not {self.timeout}"
@@ -73,6 +118,20 @@ class ScriptsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError(f"secrets_directory must be an absolute path, not {self.secrets_directory!r}")
         _within("library_versions", self.library_versions, 1, 100)
         _within("output_cap", self.output_cap, 1024, 64 * 1024 * 1024)
+
+    def _check_confinement(self) -> None:
+        if self.confinement.rank < self.confinement_least.rank:
+            least = self.confinement_least.value
+            raise ValueError(f"confinement must be at least confinement_least ({least}), not {self.confinement.value}")
+        for name in self.limits.__struct_fields__:
+            if getattr(self.limits, name) > getattr(self.limits_max, name):
+                raise ValueError(f"limits.{name} must be at most limits_max.{name} ({getattr(self.limits_max, name)})")
+        for field in ("writable_paths", "denied_paths"):
+            for path in getattr(self, field):
+                if not path.startswith("/") or path == "/" or "\n" in path:
+                    raise ValueError(f"{field}: {path!r} must be an absolute path below /, without a line break")
+        if self.cgroup and not self.cgroup.startswith("/"):
+            raise ValueError(f"cgroup: {self.cgroup!r} must start with /, like /windlass.slice")
 
 
 def _within(name: str, value: int, least: int, most: int) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import time
 
+from windlass_scripts.runner.groups import kill_groups, remove_groups
+from windlass_scripts.runner.plan import Group
 from windlass_scripts.runner.tree import Process, processes
 
 MARKER = "WINDLASS_RUN"
@@ -13,19 +15,23 @@ MARKER = "WINDLASS_RUN"
 _PATIENCE = 3.0
 
 
-def sweep(value: str, session: int) -> tuple[int, int]:
-    """Kill what carries our marker or lives in the script's session: (processes killed, processes left).
+def sweep(value: str, session: int, groups: list[Group]) -> tuple[int, int]:
+    """Kill what carries our marker, lives in the script's session or in its groups: (processes killed, processes left).
 
-    Blocks up to 3 s.  A process that both changed session and dropped its environment is not found; as long as the
-    runner lives there is no such gap.
+    Blocks up to 3 s.  Without groups, a process that both changed session and dropped its environment is not found; as
+    long as the runner lives there is no such gap.
     """
     marker = f"\0{MARKER}={value}\0".encode()
     killed: set[int] = set()
     deadline = time.monotonic() + _PATIENCE
+    in_groups = kill_groups(groups)
+    while not remove_groups(groups, patience=0) and time.monotonic() < deadline:
+        kill_groups(groups)
+        time.sleep(0.01)
     while True:
         found = [process for process in processes() if _belongs(process, marker, session)]
         if not found or time.monotonic() > deadline:
-            return len(killed), len(found)
+            return max(len(killed), in_groups), len(found)
         for process in found:
             process.send(signal.SIGKILL)
             killed.add(process.pid)

@@ -18,7 +18,7 @@ class Workspace:
     """Its paths.  `home` is the script's working directory, HOME and TMPDIR; `script` is the file with its text."""
 
     def __init__(self, root: str) -> None:
-        self.root = root
+        self.root = root = os.path.realpath(root)  # a sandbox's mounts follow no symbolic link
         self.home = os.path.join(root, HOME.decode())
         self.script = os.path.join(root, SCRIPT.decode())
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from windlass_scripts import ExecuteScript, ExecuteScriptPayload, ScriptsSettings
+from windlass_scripts.confinement.host import Host
 
+from tests.plugins.scripts.levels import Place
 from tests.plugins.scripts.recording import RecordingContext
 from tests.plugins.scripts.survivors import gone, marked
 
@@ -34,8 +36,8 @@ def directory(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def settings(directory: Path) -> ScriptsSettings:
-    """The defaults, but for the Python: it need not lie where the system's programs do."""
-    interpreters = ScriptsSettings().interpreters | {"python3": [sys.executable, "-u"]}
+    """The defaults, but for the Python: it need not lie where the system's programs do, nor be hidden by a sandbox."""
+    interpreters = ScriptsSettings().interpreters | {"python3": [os.path.realpath(sys.executable), "-u"]}
     return ScriptsSettings(directory=str(directory), kill_grace=GRACE, interpreters=interpreters)
 
 
@@ -58,3 +60,20 @@ def asked(mark: str):
         return ExecuteScriptPayload(script=script, env=env, **fields)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """Finds out once what the machine offers, which would cost each test 0.2 s."""
+    host = Host(ScriptsSettings(directory=str(tmp_path_factory.mktemp("probe"))))
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def place(settings: ScriptsSettings, mark: str, shared_host: Host) -> Iterator[Place]:
+    """Runs scripts at any level."""
+    found = Place(settings, mark, shared_host)
+    yield found
+    if found.host is not shared_host:
+        found.host.close()

@@ -100,7 +100,7 @@ def test_the_schema_tells_clients_what_each_field_means():
     properties = schema["$defs"]["ExecuteScriptPayload"]["properties"]
     assert set(properties) == {
         "script", "library", "parameters", "interpreter", "args", "argv", "secrets", "env", "stdin",
-        "working_directory", "timeout", "exit_codes",
+        "working_directory", "timeout", "exit_codes", "confinement", "limits",
     }  # fmt: skip
     assert all("description" in field for field in properties.values())
 

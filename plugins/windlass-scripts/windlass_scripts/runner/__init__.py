@@ -9,9 +9,10 @@ One sequenced-packet socket joins the two; each packet is one message.
                       `kill`                SIGKILL at once
                       end of file           the kernel is gone: SIGKILL at once
     runner → kernel   `started <pid>`
-                      `failed <step> <errno>`   nothing was started; step is chdir, exec, …
+                      `failed <step> <errno> <reason>`   nothing was started; step is chdir, cgroup, exec, …
                       `ended <key>=<int> …`     no process of the script is left, see `supervise.report`
                       end of file               its private directory is gone too
 
-The private directory is made and removed here, not by the kernel, so that a kernel killed at any moment leaves none.
+The private directory and the script's cgroups are made and removed here, not by the kernel, so that a kernel killed at
+any moment leaves none.  Into a sandbox a second runner goes along, and speaks the same words to the first: `sandboxed`.
 """

@@ -11,7 +11,7 @@ import os
 class Job:
     """One start.  Everything is bytes, as the system call takes it; times are whole milliseconds."""
 
-    __slots__ = ("argv", "cwd", "descriptors", "environment", "grace_ms", "linger_ms", "root", "script")
+    __slots__ = ("argv", "confinement", "cwd", "descriptors", "environment", "grace_ms", "linger_ms", "root", "script")
 
     def __init__(
         self,
@@ -23,9 +23,11 @@ class Job:
         script: bytes,
         grace_ms: int,
         linger_ms: int,
+        confinement: bytes = b"",
     ) -> None:
         """`root` is the private directory to make; `script`, unless empty, is the text to put into it.
 
+        Without a `root` nothing is made: we are in a sandbox, and who started it did that.  `confinement` is a `Plan`.
         `descriptors`, set when they are made, are (ours, the script's): what it finds open beside 0, 1 and 2.
         """
         self.argv = argv
@@ -35,25 +37,27 @@ class Job:
         self.script = script
         self.grace_ms = grace_ms
         self.linger_ms = linger_ms
+        self.confinement = confinement
         self.descriptors: list[tuple[int, int]] = []
 
     def encode(self) -> bytes:
         pairs = [b"%d=%d" % pair for pair in self.descriptors]
         head = [b"%d" % number for number in (self.grace_ms, self.linger_ms, len(self.argv))] + [b",".join(pairs)]
         variables = [name + b"=" + value for name, value in self.environment.items()]
-        return b"\0".join([*head, self.cwd, self.root, self.script, *self.argv, *variables])
+        return b"\0".join([*head, self.confinement, self.cwd, self.root, self.script, *self.argv, *variables])
 
     @classmethod
     def decode(cls, data: bytes) -> Job:
         fields = data.split(b"\0")
         grace_ms, linger_ms, count = (int(field) for field in fields[:3])
-        variables = (field.partition(b"=") for field in fields[7 + count :])
+        variables = (field.partition(b"=") for field in fields[8 + count :])
         job = cls(
-            argv=fields[7 : 7 + count],
+            argv=fields[8 : 8 + count],
             environment={name: value for name, _, value in variables},
-            cwd=fields[4],
-            root=fields[5],
-            script=fields[6],
+            confinement=fields[4],
+            cwd=fields[5],
+            root=fields[6],
+            script=fields[7],
             grace_ms=grace_ms,
             linger_ms=linger_ms,
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 
+from .groups import enter_groups
 from .job import Job
+from .plan import Plan
 from .prctl import die_with_parent
 from .signals import signal
 
@@ -13,15 +16,20 @@ _OUT_OF_THE_WAY = 64
 
 
 class StartFailed(Exception):
-    """The script was not started.  `step` says which call refused (chdir, exec, …), `errno` why."""
+    """The script was not started.  `step` says which call refused (chdir, exec, …), `errno` or `reason` why."""
 
-    def __init__(self, step: bytes, errno: int) -> None:
-        super().__init__(step, errno)
+    def __init__(self, step: bytes, errno: int, reason: bytes = b"") -> None:
+        super().__init__(step, errno, reason)
         self.step = step
         self.errno = errno
+        self.reason = reason
+
+    def message(self) -> bytes:
+        """What the kernel is told."""
+        return b"failed %s %d %s" % (self.step, self.errno, self.reason)
 
 
-def spawn(job: Job) -> int:
+def spawn(job: Job, plan: Plan) -> int:
     """Start the job's program in a session of its own, with our descriptors 0, 1, 2 and the job's; its pid.
 
     The job's are closed here: as long as we held one, nobody could see that the script has left it.
@@ -30,7 +38,7 @@ def spawn(job: Job) -> int:
     runner = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(job, runner, write_end)
+        _become(job, plan, runner, write_end)
     for ours, _ in job.descriptors:
         os.close(ours)
     os.close(write_end)
@@ -44,7 +52,7 @@ def spawn(job: Job) -> int:
     return pid
 
 
-def _become(job: Job, runner: int, failure: int) -> None:
+def _become(job: Job, plan: Plan, runner: int, failure: int) -> None:
     step = b"session"
     try:
         os.setsid()
@@ -53,8 +61,17 @@ def _become(job: Job, runner: int, failure: int) -> None:
             os._exit(127)
         _default_signals()
         failure = _place(job.descriptors, failure)
+        step = b"cgroup"
+        if plan.groups:
+            enter_groups(plan.groups)
         step = b"chdir"
         os.chdir(job.cwd)
+        step = b"limits"
+        for limit, value in plan.rlimits:
+            _limit(limit, value)
+        step = b"landlock"
+        if plan.writable:
+            _hold_to_paths(plan)
         step = b"exec"
         os.execve(job.argv[0], job.argv, job.environment)
     except OSError as error:
@@ -70,6 +87,21 @@ def _place(descriptors: list[tuple[int, int]], failure: int) -> int:
     for moved, (_, theirs) in zip(waiting, descriptors, strict=True):
         os.dup2(moved, theirs)
     return failure
+
+
+def _limit(number: int, value: int) -> None:
+    """An ordinary user may lower a limit and not raise it: then what we have stays."""
+    _, most = resource.getrlimit(number)
+    if most != resource.RLIM_INFINITY:
+        value = min(value, most)
+    resource.setrlimit(number, (value, value))
+
+
+def _hold_to_paths(plan: Plan) -> None:
+    from .landlock import drop_ways_around, restrict  # 1 ms that only those who need it pay
+
+    drop_ways_around()
+    restrict(plan.readable, plan.writable, plan.denied)
 
 
 def _default_signals() -> None:

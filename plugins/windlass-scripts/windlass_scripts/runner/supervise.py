@@ -13,12 +13,18 @@ import resource
 import select
 import time
 
+from .groups import complaints, kill_groups, make_groups, remove_groups
 from .job import Job, read_job
 from .place import make_place, remove_place
+from .plan import Plan
 from .prctl import adopt_orphans, die_with_parent, refuse_new_privileges
 from .signals import signal
 from .spawn import StartFailed, spawn
 from .tree import descendants
+
+TYPE_CHECKING = False  # typing itself is 5 ms that every script would pay
+if TYPE_CHECKING:
+    from .disk import DiskMeter
 
 GIVE_UP = 3.0
 """Seconds after the first SIGKILL.  What is still there hangs in the kernel (a dead network mount): it is reported."""
@@ -40,24 +46,40 @@ def main(control: int, job_fd: int) -> None:
     job = read_job(job_fd)
     for fd, _ in job.descriptors:
         os.set_inheritable(fd, False)
-    watch = Supervisor(job, control)
+    plan = Plan.decode(job.confinement)
+    if plan.stderr >= 0:
+        os.dup2(plan.stderr, 2)
+        os.close(plan.stderr)
+    watch = _supervisor(job, plan, control)
     try:
         watch.start()
     except StartFailed as failure:
-        watch.tell(b"failed %s %d" % (failure.step, failure.errno))
+        watch.tell(failure.message())
     else:
         watch.until_nothing_is_left()
         watch.tell(watch.report())
     finally:
-        remove_place(job.root)
+        if plan.groups:
+            remove_groups(plan.groups)
+        if job.root:
+            remove_place(job.root)
     os._exit(0)
+
+
+def _supervisor(job: Job, plan: Plan, control: int) -> Supervisor:
+    if not plan.sandbox:
+        return Supervisor(job, plan, control)
+    from .sandboxed import Warden
+
+    return Warden(job, plan, control)
 
 
 class Supervisor:
     """The state of one watch.  `deadline` is when killing begins, None while the script simply runs."""
 
-    def __init__(self, job: Job, control: int) -> None:
+    def __init__(self, job: Job, plan: Plan, control: int) -> None:
         self._job = job
+        self._plan = plan
         self._control = control
         self._poll = select.poll()
         self._deadline: float | None = None
@@ -68,6 +90,8 @@ class Supervisor:
         self._ended_by = 0  # the signal of ours that was out when the script itself ended
         self._killed: set[int] = set()
         self._left = 0
+        self._meter: DiskMeter | None = None
+        self._filled_disk = False
 
     def start(self) -> None:
         """Take our place in the system, then start the script.  Raises StartFailed."""
@@ -76,16 +100,34 @@ class Supervisor:
         self._poll.register(self._control, select.POLLIN)
         adopt_orphans()
         refuse_new_privileges()
-        die_with_parent(_PARENT_DIED)
+        if self._job.root:  # in a sandbox the parent is bwrap, which has us killed with it already
+            die_with_parent(_PARENT_DIED)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        try:
-            make_place(self._job.root, self._job.script)
-        except OSError as error:
-            raise StartFailed(b"workspace", error.errno or 0) from error
+        self._make_room()
         if self._kernel_is_gone():
             raise StartFailed(b"kernel", errno.EPIPE)
         self._began = time.monotonic()
-        self._main = spawn(self._job)
+        self._main = self._spawn()
+        self._started()
+
+    def _make_room(self) -> None:
+        step = b"workspace"
+        try:
+            if self._job.root:
+                make_place(self._job.root, self._job.script)
+            step = b"cgroup"
+            make_groups(self._plan.groups)
+        except OSError as error:
+            raise StartFailed(step, error.errno or 0) from error
+        if self._plan.disk:
+            from .disk import DiskMeter
+
+            self._meter = DiskMeter(self._job.root, self._plan.disk, time.monotonic())
+
+    def _spawn(self) -> int:
+        return spawn(self._job, self._plan)
+
+    def _started(self) -> None:
         self.tell(b"started %d" % self._main)
 
     def _kernel_is_gone(self) -> bool:
@@ -97,6 +139,8 @@ class Supervisor:
             now = time.monotonic()
             if self._status is not None and self._deadline is None:
                 self._deadline = now + self._job.linger_ms / 1000
+            if self._meter and self._deadline is None and self._meter.is_over(now):
+                self._filled_disk, self._deadline = True, now
             if self._deadline is not None and now >= self._deadline:
                 self._kill(now)
             self._wait(now)
@@ -127,7 +171,14 @@ class Supervisor:
             "survivors": len(self._killed - {self._main}),
             "left": self._left,
         }
-        return b"ended " + " ".join(f"{key}={number}" for key, number in numbers.items()).encode()
+        return b"ended " + self._words(numbers | self._limits_met())
+
+    def _limits_met(self) -> dict[str, int]:
+        return {"disk_full": int(self._filled_disk), **complaints(self._plan.groups)}
+
+    @staticmethod
+    def _words(numbers: dict[str, int]) -> bytes:
+        return " ".join(f"{key}={number}" for key, number in numbers.items()).encode()
 
     def _reap(self) -> bool:
         """Collect all that ended; whether any child is left."""
@@ -144,16 +195,22 @@ class Supervisor:
 
     def _wait(self, now: float) -> None:
         """Sleep until a signal, a message, or the next thing to do."""
-        timeout = None if self._deadline is None else max(self._deadline - now, _ROUND)
+        next_thing = self._deadline
+        if next_thing is None and self._meter:
+            next_thing = self._meter.due
+        timeout = None if next_thing is None else max(next_thing - now, _ROUND)
         for fd, _ in self._poll.poll(None if timeout is None else timeout * 1000):
-            if fd == self._control:
-                self._obey(_receive(fd))
-                continue
-            numbers = os.read(fd, 512)
-            if _PARENT_DIED in numbers:
-                self._obey(b"")
-            elif any(number in numbers for number in _BY_HAND):
-                self._obey(b"stop")
+            self._ready(fd)
+
+    def _ready(self, fd: int) -> None:
+        if fd == self._control:
+            self._obey(receive(fd))
+            return
+        numbers = os.read(fd, 512)
+        if _PARENT_DIED in numbers:
+            self._obey(b"")
+        elif any(number in numbers for number in _BY_HAND):
+            self._obey(b"stop")
 
     def _obey(self, message: bytes) -> None:
         if message == b"stop":
@@ -193,9 +250,22 @@ class Supervisor:
         for process in descendants(os.getpid()):
             process.send(signal.SIGKILL)
             self._killed.add(process.pid)
+        # One by one may chase for ever who forks and ends at once; these two strike all of them together.
+        if os.getpid() == 1:
+            _kill_all_but_us()
+        if self._plan.groups:
+            kill_groups(self._plan.groups)
 
     def _gave_up(self) -> bool:
         return self._killing_since is not None and time.monotonic() > self._killing_since + GIVE_UP
+
+
+def _kill_all_but_us() -> None:
+    """As the first process of a sandbox: -1 is then everybody in it."""
+    try:  # noqa: SIM105
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def _signal_pipe() -> int:
@@ -208,8 +278,9 @@ def _signal_pipe() -> int:
     return read_end
 
 
-def _receive(fd: int) -> bytes:
+def receive(fd: int) -> bytes:
+    """The next message; empty at the end, and when none has come."""
     try:
-        return os.read(fd, 64)
+        return os.read(fd, 4096)
     except OSError:
         return b""
