@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from windlass.core.access import ROLE_NAMES
+from windlass.core.agents import is_agent_pool
 from windlass.core.leases import LeaseTimes
 from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
@@ -210,6 +211,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"configuration: node.leak_limit must be at least 0, not {config.node.leak_limit}")
     _check_server(config.server)
     for pool, slots in config.node.pools.items():
+        if is_agent_pool(pool):
+            raise ConfigError(f"configuration: node.pools.{pool}: the pool of an agent is served by that agent alone")
         if not 1 <= slots <= MOST_SLOTS:
             raise ConfigError(f"configuration: node.pools.{pool} must be from 1 to {MOST_SLOTS}, not {slots}")
 

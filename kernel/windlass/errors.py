@@ -115,6 +115,28 @@ class NodeGone(WindlassError):
     reason = "NODE_GONE"
 
 
+class AgentNotFound(WindlassError):
+    reason = "AGENT_NOT_FOUND"
+
+
+class AgentConnected(WindlassError):
+    """Another process with this agent's id lives: `facts` say which."""
+
+    reason = "AGENT_CONNECTED"
+
+
+class EpochOver(WindlassError):
+    """The lease that a worker wanted to go on with has ended: it is to join anew."""
+
+    reason = "EPOCH_OVER"
+
+
+class SessionOver(WindlassError):
+    """A worker's session has ended; its epoch may live on, and it may open another."""
+
+    reason = "SESSION_OVER"
+
+
 class TaskOver(WindlassError):
     """The state forbids it: the task has already ended."""
 
@@ -175,6 +197,12 @@ class ScopeTooNarrow(Forbidden):
     """It concerns the whole cluster, and the caller is good for some pools only."""
 
     reason = "SCOPE_TOO_NARROW"
+
+
+class NotThisAgent(Forbidden):
+    """Who calls may work as one agent, and says that it is another."""
+
+    reason = "NOT_THIS_AGENT"
 
 
 class TooManyCalls(WindlassError):

@@ -13,7 +13,7 @@ Card, Attempt, Step = history_service_pb2.Card, history_service_pb2.Attempt, his
 TASK_KEYS = (
     "id kind title priority pool trigger origin initiator labels payload retry_attempts retry_pause created state "
     "next_try started ended attempt retries node stage progress message result "
-    "parent retry_of coalesce_key trace"
+    "parent retry_of coalesce_key trace host"
 )
 
 

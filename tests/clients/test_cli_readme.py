@@ -9,7 +9,7 @@ from windlass_cli.assembly import assemble
 from tests.meta.house import ROOT
 
 PAGE = ROOT / "clients" / "windlass-cli" / "README.md"
-THE_KERNELS = {"serve", "config check", "first-token"}
+THE_KERNELS = {"serve", "config check", "first-token", "agent"}
 
 
 def commands(group: Any, path: str = "") -> Iterator[str]:

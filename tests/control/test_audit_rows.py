@@ -10,6 +10,7 @@ import pytest
 from windlass.config import Config, NodeConfig
 from windlass.control.roles import ROLES
 from windlass.core.access import Role
+from windlass.store.agents import AgentFacts, HostFacts
 from windlass_proto.v1 import access_service_pb2 as access
 from windlass_proto.v1 import cluster_service_pb2 as cluster
 from windlass_proto.v1 import schedule_pb2
@@ -89,6 +90,15 @@ def on_node(request: Any) -> Prepare:
     return prepare
 
 
+def on_agent(request: Any) -> Prepare:
+    async def prepare(server: Calling) -> Any:
+        facts = AgentFacts("web-01", "m", 7, 9, HostFacts("web-01"), {"agent:web-01": 1}, ())
+        await server.kernel._store.agents.join(facts, 30.0)
+        return request(name="agents/web-01")
+
+    return prepare
+
+
 async def reload(server: Calling) -> Any:
     config = Config(home="/h", node=NodeConfig(drain_grace=0.2))
     server.kernel.rereads(config, lambda: config, lambda _: None)
@@ -116,6 +126,8 @@ CALLS: dict[str, tuple[Prepare, Any]] = {
     "Schedules/Run": (on_schedule(schedules.RunScheduleRequest), schedules.RunScheduleRequest(name=NEVER)),
     "Cluster/DrainNode": (on_node(cluster.DrainNodeRequest), cluster.DrainNodeRequest(name="nodes/999")),
     "Cluster/ResumeNode": (on_node(cluster.ResumeNodeRequest), cluster.ResumeNodeRequest(name="nodes/999")),
+    "Cluster/DrainAgent": (on_agent(cluster.DrainAgentRequest), cluster.DrainAgentRequest(name="agents/nobody")),
+    "Cluster/ResumeAgent": (on_agent(cluster.ResumeAgentRequest), cluster.ResumeAgentRequest(name="agents/nobody")),
     "Cluster/ResizePool": (
         of(cluster.ResizePoolRequest(name="pools/default", slots=3)),
         cluster.ResizePoolRequest(name="pools/default", slots=-1),
@@ -136,7 +148,10 @@ CALLS: dict[str, tuple[Prepare, Any]] = {
 
 def test_every_privileged_call_is_made_here() -> None:
     privileged = {
-        f"{service}/{name}" for service, names in ROLES.items() for name, role in names.items() if role >= Role.OPERATOR
+        f"{service}/{name}"
+        for service, names in ROLES.items()
+        for name, role in names.items()
+        if role in (Role.OPERATOR, Role.ADMIN)
     }
     assert privileged == CALLS.keys() | READS
 

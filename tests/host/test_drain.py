@@ -8,7 +8,7 @@ import time
 import pytest
 from windlass import Context, Outcome, Success
 from windlass.core.lifecycle import State, Verdict
-from windlass.host import node
+from windlass.host import worker
 
 from tests.contract.facts import new_task
 from tests.host.rig import ForgetfulQueue, Rig, SlowClaims, stop
@@ -56,7 +56,7 @@ async def test_a_draining_node_claims_nothing(rig: Rig) -> None:
 
 
 async def test_what_does_not_finish_is_handed_back_uncounted(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(node, "LAST_WORDS_SECONDS", 0.5)
+    monkeypatch.setattr(worker, "LAST_WORDS_SECONDS", 0.5)
 
     async def works(ctx: Context) -> Outcome:
         await asyncio.Event().wait()
@@ -159,7 +159,7 @@ async def test_a_database_that_is_gone_does_not_keep_the_drain_for_ever(rig: Rig
 async def test_a_stubborn_handler_with_words_left_and_no_database_does_not_keep_the_drain_for_ever(
     monkeypatch: pytest.MonkeyPatch, rig: Rig
 ) -> None:
-    monkeypatch.setattr(node, "LAST_WORDS_SECONDS", 0.2)
+    monkeypatch.setattr(worker, "LAST_WORDS_SECONDS", 0.2)
 
     async def ignores_everything(ctx: Context) -> Outcome:
         while not rig.theatre.released.is_set():

@@ -14,6 +14,8 @@ from windlass.config import NodeConfig
 from tests.meta.house import ROOT
 
 UNIT = ROOT / "deploy" / "windlass.service"
+UNITS = [UNIT, ROOT / "deploy" / "windlass-agent.service"]
+EVERY_UNIT = pytest.mark.parametrize("source", UNITS, ids=lambda unit: unit.stem)
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 NEEDS_SYSTEMD = pytest.mark.needs(program="systemd-analyze", package="systemd")
 
@@ -25,11 +27,12 @@ def verified(unit: Path) -> str:
     return "\n".join(about) or ("" if ran.returncode == 0 else ran.stderr)
 
 
+@EVERY_UNIT
 @NEEDS_SYSTEMD
-def test_systemd_understands_every_line_of_the_unit(tmp_path):
-    unit = tmp_path / UNIT.name
+def test_systemd_understands_every_line_of_the_unit(tmp_path, source):
+    unit = tmp_path / source.name
     # The program need not be installed here.
-    unit.write_text(UNIT.read_text().replace("/opt/windlass/bin/windlass", sys.executable))
+    unit.write_text(source.read_text().replace("/opt/windlass/bin/windlass", sys.executable))
     assert verified(unit) == ""
 
 
@@ -53,10 +56,15 @@ def test_a_line_that_systemd_does_not_know_is_seen(tmp_path):
     assert "KillMood" in verified(unit)
 
 
-def test_the_unit_waits_for_a_drain_and_starts_again_whatever_ended_it():
-    service = _service()
+@EVERY_UNIT
+def test_the_unit_waits_for_a_drain_and_starts_again_whatever_ended_it(source):
+    service = _service(source)
     assert float(service["TimeoutStopSec"]) > NodeConfig().drain_grace + 10
     assert (service["Type"], service["KillMode"], service["Restart"]) == ("notify", "mixed", "always")
+
+
+def test_the_servers_unit_reads_its_configuration_again():
+    service = _service(UNIT)
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
 
 
@@ -91,8 +99,8 @@ def test_a_dashboard_has_panels_that_say_what_they_show(file):
             assert re.fullmatch(r"(\s*\{\{\w+\}\}|[\w %]+)*", target["legendFormat"])
 
 
-def _service() -> configparser.SectionProxy:
+def _service(source: Path) -> configparser.SectionProxy:
     unit = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read(UNIT)
+    unit.read(source)
     return unit["Service"]

@@ -67,7 +67,7 @@ def pages(plan: dict[str, Any]) -> int:
 def asked(store: Store, node: int, limit: int) -> dict[str, Any]:
     """What this store's next claim would ask for."""
     assert isinstance(store.queue, PostgresQueue)
-    place = store.queue._frontiers["default"].ask(time.monotonic())
+    place = store.queue._frontiers["default", "Noop"].ask(time.monotonic())
     return {"node": node, "pool": "default", "kinds": ["Noop"], "limit": limit} | place
 
 

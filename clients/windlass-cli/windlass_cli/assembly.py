@@ -32,6 +32,7 @@ SECTIONS = {
         "kinds",
         "lanes",
         "nodes",
+        "agents",
         "cluster",
         "tokens",
         "audit",

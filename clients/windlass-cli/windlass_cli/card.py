@@ -72,6 +72,7 @@ def details(full: FullCard, now: datetime) -> Iterator[Text]:
         ("Duration", words.between(begin, task.ended or now)),
         ("Retries", f"{task.retries} of {task.retry_attempts}" if task.retry_attempts else str(task.retries)),
         ("Node", task.node),
+        ("Host", _host(task)),
         ("Stage", "" if task.ended else task.stage),
         ("Progress", _progress(task)),
         ("Next try", words.until(task.next_try, now) if task.state == "PENDING" and task.next_try else ""),
@@ -82,6 +83,14 @@ def details(full: FullCard, now: datetime) -> Iterator[Text]:
     for name, value in named:
         if value:
             yield Text.assemble((f"{name:<11}", "dim"), value if isinstance(value, Text) else screen.styled(value))
+
+
+def _host(task: Task) -> str:
+    """Of an agent's task: the machine as it was then."""
+    if task.host is None:
+        return ""
+    address = f" ({task.host.addresses[0]})" if task.host.addresses else ""
+    return ", ".join(filter(None, (f"{task.host.hostname}{address}", task.host.os, task.host.architecture)))
 
 
 def _progress(task: Task) -> str:

@@ -16,7 +16,7 @@ from windlass_cli.options import Format
 from windlass_cli.session import REACHABLE_WITHIN_S
 
 if TYPE_CHECKING:
-    from windlass_client import Identity, Kind, Node, Picture, Pool, ServerInfo
+    from windlass_client import Agent, Identity, Kind, Node, Picture, Pool, ServerInfo
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 MARKS = {OK: "✓", WARN: "!", FAIL: "✗"}
@@ -116,6 +116,21 @@ def _nodes(nodes: list[Node]) -> Iterator[Finding]:
             yield Finding("nodes", WARN, f"{node.display_name} was lost {words.ago(node.renew_time)}", todo)
 
 
+def _agents(agents: list[Agent]) -> Iterator[Finding]:
+    for agent in agents:
+        if agent.state == "AWAY":
+            todo = f"start it on its host: windlass agent --id {agent.name}"
+            yield Finding("agents", WARN, f"{agent.name} was seen last {words.ago(agent.last_seen_time)}", todo)
+        if agent.state == "DRAINING":
+            todo = f"when it may work again: windlass agents resume {agent.name}"
+            yield Finding("agents", WARN, f"{agent.name} is draining, {agent.running} left", todo)
+    if live := [agent for agent in agents if agent.state == "LIVE"]:
+        running = sum(agent.running for agent in live)
+        yield Finding(
+            "agents", OK, f"{words.counted(len(live), 'agent')} live, {words.counted(running, 'task')} running"
+        )
+
+
 def _pools(pools: list[Pool]) -> Iterator[Finding]:
     paused = [pool for pool in pools if pool.pause]
     for pool in paused:
@@ -153,6 +168,7 @@ CHECKS: tuple[tuple[Callable[[Client], Awaitable[Any]], Callable[[Any], Iterator
     (lambda client: client.access.whoami(), _access),
     (lambda client: client.cluster.info(), _server),
     (lambda client: client.cluster.nodes(), _nodes),
+    (lambda client: client.cluster.agents(), _agents),
     (lambda client: client.cluster.pools(), _pools),
     (lambda client: client.cluster.kinds(), _kinds),
     (lambda client: client.overview.get(), _health),

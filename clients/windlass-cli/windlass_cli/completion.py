@@ -56,6 +56,13 @@ def nodes(incomplete: str) -> Offers:
     return _beginning_with(incomplete, found)
 
 
+def agents(incomplete: str) -> Offers:
+    async def found(client: Client) -> Offers:
+        return [(each.name, each.state.lower()) for each in await client.cluster.agents()]
+
+    return _beginning_with(incomplete, found)
+
+
 def schedules(incomplete: str) -> Offers:
     async def found(client: Client) -> Offers:
         return [(each.name, each.timing_text) async for each in client.schedules.list(page_size=1000)]

@@ -18,6 +18,9 @@ from windlass_client.access import (
 )
 from windlass_client.client import Client, Handle
 from windlass_client.cluster import (
+    Agent,
+    AgentPool,
+    AgentState,
     Cluster,
     Kind,
     Lane,
@@ -88,6 +91,7 @@ from windlass_client.resources import (
     CardState,
     Gate,
     GateKind,
+    Host,
     Joined,
     NewTask,
     Origin,
@@ -116,6 +120,9 @@ from windlass_client.tracing import traced
 __all__ = [
     "Aborted",
     "Access",
+    "Agent",
+    "AgentPool",
+    "AgentState",
     "AlreadyExists",
     "Attempt",
     "AuditEntry",
@@ -137,6 +144,7 @@ __all__ = [
     "Handle",
     "HandshakeFailed",
     "HealthSignal",
+    "Host",
     "Identity",
     "InvalidArgument",
     "Joined",

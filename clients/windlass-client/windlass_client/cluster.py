@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,6 +12,7 @@ from windlass_proto.v1 import cluster_service_pb2, cluster_service_pb2_grpc
 
 from windlass_client.connection import Connection
 from windlass_client.reading import Name, read
+from windlass_client.resources import Host
 
 
 class NodeState(StrEnum):
@@ -154,6 +156,44 @@ class Reloaded:
     waiting_for_restart: tuple[str, ...]
 
 
+class AgentState(StrEnum):
+    """DRAINING: it takes no more tasks until it is resumed.  AWAY: it has no live lease; work for its pool waits."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    LIVE = "LIVE"
+    DRAINING = "DRAINING"
+    AWAY = "AWAY"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentPool:
+    """How much an agent takes of a pool at most."""
+
+    pool: str
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A worker process on a host of its own; `peer` is where it called from, `server` whom, `node` its epoch."""
+
+    name: Name
+    state: AgentState
+    node: int | None
+    version: str
+    host: Host | None
+    labels: Mapping[str, str]
+    pools: tuple[AgentPool, ...]
+    kinds: tuple[str, ...]
+    create_time: datetime | None
+    join_time: datetime | None
+    last_seen_time: datetime | None
+    expire_time: datetime | None
+    peer: str
+    server: str
+    running: int
+
+
 class Cluster:
     """Names are plain: `default`, not `pools/default`.  Whatever changes something takes a reason for the audit log."""
 
@@ -178,6 +218,24 @@ class Cluster:
     async def resume_node(self, node: int, reason: str = "") -> Node:
         request = cluster_service_pb2.ResumeNodeRequest(name=f"nodes/{node}", reason=reason)
         return read(Node, await self._call(self._stub.ResumeNode, request))
+
+    async def agents(self) -> list[Agent]:
+        """Every agent that ever joined, by name."""
+        reply = await self._call(self._stub.ListAgents, cluster_service_pb2.ListAgentsRequest())
+        return [read(Agent, each) for each in reply.agents]
+
+    async def agent(self, name: str) -> Agent:
+        request = cluster_service_pb2.GetAgentRequest(name=f"agents/{name}")
+        return read(Agent, await self._call(self._stub.GetAgent, request))
+
+    async def drain_agent(self, name: str, reason: str = "") -> Agent:
+        """Lets an agent finish what it runs and take nothing more, also after its restart, until it is resumed."""
+        request = cluster_service_pb2.DrainAgentRequest(name=f"agents/{name}", reason=reason)
+        return read(Agent, await self._call(self._stub.DrainAgent, request))
+
+    async def resume_agent(self, name: str, reason: str = "") -> Agent:
+        request = cluster_service_pb2.ResumeAgentRequest(name=f"agents/{name}", reason=reason)
+        return read(Agent, await self._call(self._stub.ResumeAgent, request))
 
     async def pools(self) -> list[Pool]:
         """By name."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from windlass_proto.v1 import event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
+from windlass_proto.v1 import agent_pb2, event_pb2, history_service_pb2, task_pb2, tasks_service_pb2
 
 from windlass_client.errors import InvalidArgument
 from windlass_client.events import (
@@ -33,6 +33,7 @@ from windlass_client.resources import (
     CardState,
     Gate,
     GateKind,
+    Host,
     Joined,
     NewTask,
     Origin,
@@ -151,6 +152,24 @@ def task(message: task_pb2.Task) -> Task:
         retry_of=id_of(message.retry_of) or None,
         coalesce_key=message.coalesce_key,
         trace=_trace(message.trace) if message.HasField("trace") else None,
+        host=host(message.host) if message.HasField("host") else None,
+    )
+
+
+def host(message: agent_pb2.Host) -> Host:
+    return Host(
+        agent=last_part(message.agent),
+        hostname=message.hostname,
+        addresses=tuple(message.addresses),
+        os=message.os,
+        os_kernel=message.os_kernel,
+        architecture=message.architecture,
+        cpus=message.cpus,
+        memory_bytes=message.memory_bytes,
+        boot_time=_time(message, "boot_time"),
+        python_version=message.python_version,
+        agent_version=message.agent_version,
+        labels=dict(message.labels),
     )
 
 

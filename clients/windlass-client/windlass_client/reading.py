@@ -24,7 +24,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from windlass_client import convert
-from windlass_client.resources import Task
+from windlass_client.resources import Host, Task
 
 T = TypeVar("T")
 Turn = Callable[[Any], Any]
@@ -85,6 +85,8 @@ def _turn(hint: Any, field: Any) -> Turn:
         return convert.seconds
     if hint is Task:
         return convert.task
+    if hint is Host:
+        return convert.host
     if get_origin(hint) is Mapping:
         return dict
     if issubclass(hint, StrEnum):

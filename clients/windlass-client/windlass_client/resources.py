@@ -112,6 +112,24 @@ class TraceContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """A machine, as the agent that ran there described it; `agent` is its id, `memory_bytes` 0 when it is not known."""
+
+    agent: str
+    hostname: str
+    addresses: tuple[str, ...]
+    os: str
+    os_kernel: str
+    architecture: str
+    cpus: int
+    memory_bytes: int
+    boot_time: datetime | None
+    python_version: str
+    agent_version: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One unit of work: what was asked for, and where it stood when it was read."""
 
@@ -143,6 +161,8 @@ class Task:
     retry_of: int | None = None
     coalesce_key: str = ""
     trace: TraceContext | None = None
+    host: Host | None = None
+    """Where an agent ran it last, as it was then; lists leave it out."""
 
 
 @dataclass(frozen=True, slots=True)

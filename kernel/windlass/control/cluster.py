@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from windlass_proto.v1 import cluster_pb2, cluster_service_pb2, cluster_service_pb2_grpc
+from windlass_proto.v1 import agent_pb2, cluster_pb2, cluster_service_pb2, cluster_service_pb2_grpc
 
-from windlass.control import convert_cluster, scope
+from windlass.control import convert_cluster, convert_workers, scope
 from windlass.control.convert import read_id
 from windlass.control.guard import caller
 from windlass.control.notes import note
@@ -14,7 +14,7 @@ from windlass.control.status import answers
 from windlass.control.values import read_name
 from windlass.host.kernel import Kernel
 
-CAPABILITIES = ("cluster", "drain", "operations", "reload", "schedules")
+CAPABILITIES = ("agents", "cluster", "drain", "operations", "reload", "schedules")
 
 
 class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
@@ -47,6 +47,29 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
         node = read_id(request.name, "nodes")
         await self._valves.resume_node(node, note(request, request.name, request.reason))
         return convert_cluster.node(await self._roster.node(node))
+
+    @answers
+    async def ListAgents(
+        self, request: cluster_service_pb2.ListAgentsRequest, context: Any
+    ) -> cluster_service_pb2.ListAgentsResponse:
+        agents = await self._roster.agents()
+        return cluster_service_pb2.ListAgentsResponse(agents=map(convert_workers.agent, agents))
+
+    @answers
+    async def GetAgent(self, request: cluster_service_pb2.GetAgentRequest, context: Any) -> agent_pb2.Agent:
+        return await self._agent(read_name(request.name, "agents"))
+
+    @answers
+    async def DrainAgent(self, request: cluster_service_pb2.DrainAgentRequest, context: Any) -> agent_pb2.Agent:
+        agent = read_name(request.name, "agents")
+        await self._valves.drain_agent(agent, note(request, request.name, request.reason))
+        return await self._agent(agent)
+
+    @answers
+    async def ResumeAgent(self, request: cluster_service_pb2.ResumeAgentRequest, context: Any) -> agent_pb2.Agent:
+        agent = read_name(request.name, "agents")
+        await self._valves.resume_agent(agent, note(request, request.name, request.reason))
+        return await self._agent(agent)
 
     @answers
     async def ListPools(
@@ -114,6 +137,9 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
         noted = note(request, "configuration", request.reason)
         done = await self._kernel.reload(noted)
         return cluster_service_pb2.ReloadResponse(changed=done.changed, waiting_for_restart=done.waiting)
+
+    async def _agent(self, agent: str) -> agent_pb2.Agent:
+        return convert_workers.agent(await self._roster.agent(agent))
 
     async def _pool(self, pool: str) -> cluster_pb2.Pool:
         return convert_cluster.pool(await self._roster.pool(pool))

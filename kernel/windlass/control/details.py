@@ -16,7 +16,7 @@ LONGEST_MESSAGE = 1_000
 LONGEST_FACT = 200
 RETRY_AFTER = duration_pb2.Duration(nanos=200_000_000)
 """Soon: another server may answer at once, and clients draw longer pauses by themselves."""
-RESOURCES = {name: f"{name}s" for name in ("task", "schedule", "pool", "kind", "node", "token", "operation")}
+RESOURCES = {name: f"{name}s" for name in ("task", "schedule", "pool", "kind", "node", "agent", "token", "operation")}
 """The collection of a fact that names a resource."""
 
 

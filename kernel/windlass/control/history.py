@@ -6,7 +6,7 @@ from typing import Any
 
 from windlass_proto.v1 import history_service_pb2, history_service_pb2_grpc
 
-from windlass.control import convert, scope
+from windlass.control import convert, convert_workers, scope
 from windlass.control.lists import listing
 from windlass.control.paging import LARGEST_REPLY, bounded, page_size, read_token, write_token
 from windlass.control.status import answers
@@ -19,6 +19,7 @@ from windlass.store.facts import EventFacts, Watched
 class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
     def __init__(self, kernel: Kernel) -> None:
         self._library = kernel.library
+        self._roster = kernel.roster
 
     @answers
     async def Get(self, request: history_service_pb2.GetCardRequest, context: Any) -> history_service_pb2.Card:
@@ -26,7 +27,10 @@ class HistoryServicer(history_service_pb2_grpc.HistoryServicer):
         facts = await self._library.card(task, scope.pools())
         if facts is None:
             raise TaskNotFound(f"task {task} has no card: it waits for its first attempt, or never was", task=task)
-        return convert.full_card(facts)
+        card = convert.full_card(facts)
+        if (host := await self._roster.host(facts.task)) is not None:
+            card.task.host.CopyFrom(convert_workers.host(host))
+        return card
 
     @answers
     async def List(

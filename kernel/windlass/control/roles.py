@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from windlass.core.access import Role
 from windlass.errors import BootError
 
-VIEWER, SUBMITTER, OPERATOR, ADMIN = Role.VIEWER, Role.SUBMITTER, Role.OPERATOR, Role.ADMIN
+VIEWER, SUBMITTER, OPERATOR, ADMIN, AGENT = Role.VIEWER, Role.SUBMITTER, Role.OPERATOR, Role.ADMIN, Role.AGENT
 
 OPEN_TO_ALL = frozenset({"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/grpc.health.v1.Health/List"})
 """What load balancers and probes ask, without a token."""
@@ -50,6 +50,10 @@ ROLES: Mapping[str, Mapping[str, Role]] = {
         "ListNodes": VIEWER,
         "DrainNode": OPERATOR,
         "ResumeNode": OPERATOR,
+        "ListAgents": VIEWER,
+        "GetAgent": VIEWER,
+        "DrainAgent": OPERATOR,
+        "ResumeAgent": OPERATOR,
         "ListPools": VIEWER,
         "GetPool": VIEWER,
         "ResizePool": OPERATOR,
@@ -62,6 +66,7 @@ ROLES: Mapping[str, Mapping[str, Role]] = {
         "ListLanes": VIEWER,
         "Reload": ADMIN,
     },
+    "Workers": {"Session": AGENT},
     # What a single operation demands is said where it is registered, and checked there.
     "Operations": {"List": VIEWER, "Call": VIEWER},
     "Access": {
@@ -83,6 +88,7 @@ _SCOPED: Mapping[str, tuple[str, ...]] = {
     "Overview": ("GetOverview", "WatchOverview"),
     "Cluster": ("GetServerInfo", "ListPools", "GetPool", "ResizePool", "PausePool", "ResumePool"),
     "Access": ("WhoAmI", "CreateToken", "ListTokens", "RevokeToken"),
+    "Workers": ("Session",),
 }
 SCOPED = frozenset(f"/windlass.v1.{service}/{name}" for service, names in _SCOPED.items() for name in names)
 """What a token for some pools may call as well: these look at the scope themselves (control/scope.py).  Everything

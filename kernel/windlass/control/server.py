@@ -17,6 +17,7 @@ from windlass_proto.v1 import (
     overview_service_pb2_grpc,
     schedules_service_pb2_grpc,
     tasks_service_pb2_grpc,
+    workers_service_pb2_grpc,
 )
 
 from windlass.config import ServerConfig
@@ -33,6 +34,7 @@ from windlass.control.roles import check_roles
 from windlass.control.schedules import SchedulesServicer
 from windlass.control.tasks import TasksServicer
 from windlass.control.tls import Certificates
+from windlass.control.workers import WorkersServicer
 from windlass.core.access import ROLE_NAMES
 from windlass.errors import BootError
 from windlass.host.kernel import Kernel
@@ -45,6 +47,7 @@ SERVICES: tuple[tuple[Callable[[Any, Any], None], Callable[[Kernel], Any]], ...]
     (cluster_service_pb2_grpc.add_ClusterServicer_to_server, ClusterServicer),
     (operations_service_pb2_grpc.add_OperationsServicer_to_server, OperationsServicer),
     (access_service_pb2_grpc.add_AccessServicer_to_server, AccessServicer),
+    (workers_service_pb2_grpc.add_WorkersServicer_to_server, WorkersServicer),
 )
 """What adds each to a server, and what makes it of the kernel."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from windlass_proto.v1 import event_pb2, task_pb2, tasks_service_pb2, tasks_service_pb2_grpc
 
-from windlass.control import convert, scope
+from windlass.control import convert, convert_workers, scope
 from windlass.control.bulk import BulkRpcs
 from windlass.control.enqueuing import Enqueuing
 from windlass.control.guard import caller
@@ -27,7 +27,11 @@ class TasksServicer(Enqueuing, BulkRpcs, QueueLists, tasks_service_pb2_grpc.Task
 
     @answers
     async def Get(self, request: tasks_service_pb2.GetTaskRequest, context: Any) -> task_pb2.Task:
-        return await self._task(convert.read_id(request.name, "tasks"))
+        facts = await self._found(convert.read_id(request.name, "tasks"))
+        message = convert.task(facts)
+        if (host := await self._kernel.roster.host(facts)) is not None:
+            message.host.CopyFrom(convert_workers.host(host))
+        return message
 
     @answers
     async def Interrupt(self, request: tasks_service_pb2.InterruptRequest, context: Any) -> task_pb2.Task:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Protocol
 
 import msgspec
 
+from windlass.core.agents import agent_of
+
+DRAINING, AWAY = 2, 3
+"""States of an agent, as a store tells them."""
 MOST_NAMED = 5
 MOST_AHEAD = 1_000
 
@@ -76,6 +81,12 @@ class Facts(Protocol):
     def twin(self) -> int | None: ...
     @property
     def ahead(self) -> int: ...
+    @property
+    def agent_state(self) -> int | None: ...
+    @property
+    def agent_knows(self) -> bool: ...
+    @property
+    def agent_seen_at(self) -> datetime | None: ...
 
 
 def gates(facts: Facts) -> list[Gate]:
@@ -113,8 +124,26 @@ def _pauses(facts: Facts) -> Iterator[Gate]:
     if facts.pool_paused_by is not None:
         why = f"pool {facts.pool} was paused by {facts.pool_paused_by}"
         yield Gate(GateKind.POOL_PAUSED, why, f"resuming pool {facts.pool}")
-    if facts.able_nodes == 0:
+    if agent := agent_of(facts.pool):
+        yield from _of_agent(agent, facts)
+    elif facts.able_nodes == 0:
         yield _nobody(facts)
+
+
+def _of_agent(agent: str, facts: Facts) -> Iterator[Gate]:
+    """What stands between a task and the one agent that may run it."""
+    start = f"starting it on its host: windlass agent --id {agent}"
+    if facts.agent_state is None:
+        yield Gate(GateKind.NO_NODE, f"no agent {agent} has ever connected", start)
+        return
+    if facts.agent_state == AWAY:
+        seen = f" since {facts.agent_seen_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if facts.agent_seen_at else ""
+        yield Gate(GateKind.NO_NODE, f"agent {agent} is away{seen}", start)
+    elif facts.agent_state == DRAINING:
+        yield Gate(GateKind.NO_NODE, f"agent {agent} is drained", f"resuming it: windlass agents resume {agent}")
+    if not facts.agent_knows:
+        why = f"agent {agent} does not know kind {facts.kind}"
+        yield Gate(GateKind.NO_NODE, why, "installing the plugin that brings it on its host, and starting it anew")
 
 
 def _nobody(facts: Facts) -> Gate:
@@ -132,12 +161,12 @@ def _capacity(facts: Facts) -> Iterator[Gate]:
     if facts.slot_key is not None and len(facts.key_holders) >= (facts.slot_limit or 1):
         why = f"{_tasks(facts.key_holders)} of concurrency key {facts.slot_key!r} run; its limit is {facts.slot_limit}"
         yield Gate(GateKind.KEY_BUSY, why, "the end of one of them", facts.key_holders[:MOST_NAMED])
-    if facts.slots is None:
+    if facts.slots is None and not agent_of(facts.pool):
         why = f"there is no pool {facts.pool}"
         yield Gate(GateKind.POOL_FULL, why, f"configuring pool {facts.pool} on a node")
     elif facts.slots == 0:
         yield Gate(GateKind.POOL_FULL, f"pool {facts.pool} has no slots", "giving it some")
-    elif len(facts.busy) >= facts.slots:
+    elif facts.slots is not None and len(facts.busy) >= facts.slots:
         why = f"all {facts.slots} slots of pool {facts.pool} are taken by {_tasks(facts.busy)}"
         yield Gate(GateKind.POOL_FULL, why, "the end of one of them, or more slots", facts.busy[:MOST_NAMED])
     if facts.ahead:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from windlass.core.agents import agent_of
 from windlass.core.signals import Severity, Signal, Thresholds
 from windlass.core.vitals import KindWaiting, PoolVitals, RunVitals, Sample, Samples, Vitals
 
@@ -89,6 +90,9 @@ def _kind_without_node(seen: Seen) -> Iterator[Signal]:
     for pool in seen.vitals.pools:
         for kind in _startable(seen, pool):
             if not kind.able_nodes and seen.vitals.nodes.live and not seen.vitals.nodes.all_drained:
+                if agent := agent_of(pool.name):
+                    yield _agent_missing(agent, pool.name, kind)
+                    continue
                 said = f"work of kind {kind.kind} is due, and no live node that takes tasks has a handler for it"
                 checks = (
                     "is the plugin that brings it installed where the nodes run",
@@ -97,6 +101,16 @@ def _kind_without_node(seen: Seen) -> Iterator[Signal]:
                 )
                 subjects = [f"kinds/{kind.kind}", f"pools/{pool.name}"]
                 yield _warning("kind-without-node", said, checks, subjects, kind.oldest_at)
+
+
+def _agent_missing(agent: str, pool: str, kind: KindWaiting) -> Signal:
+    said = f"work of kind {kind.kind} is due for agent {agent}, which is away, drained, or has no handler for it"
+    checks = (
+        f"does the agent run on its host, and what does its log say: windlass agents show {agent}",
+        "can its host reach a server",
+        "is the plugin that brings the kind installed there",
+    )
+    return _warning("agent-missing", said, checks, [f"agents/{agent}", f"pools/{pool}"], kind.oldest_at)
 
 
 def _backlog(seen: Seen) -> Iterator[Signal]:

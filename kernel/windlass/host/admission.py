@@ -13,6 +13,7 @@ import structlog
 
 from windlass import telemetry
 from windlass.core.access import Role, allows, reaches
+from windlass.core.agents import WHAT_FITS, agent_of, is_agent_id, is_agent_pool
 from windlass.errors import (
     InvalidArgument,
     KindReserved,
@@ -84,22 +85,30 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Admission:
-    """`pools`: the names of those there are; without them any name is taken."""
+    """`pools`: the names of those there are; without them any name is taken.  `elsewhere`: kinds that only agents
+    have.
+    """
 
-    def __init__(self, kinds: Mapping[str, Kind], pools: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        pools: Collection[str] | None = None,
+        elsewhere: Mapping[str, Kind] | None = None,
+    ) -> None:
         self._kinds = kinds
         self._pools = pools
+        self._elsewhere = {} if elsewhere is None else elsewhere
 
     def knows(self, pool: str) -> bool:
         """Whether there is such a pool."""
-        return self._pools is None or pool in self._pools
+        return self._pools is None or pool in self._pools or is_agent_id(agent_of(pool))
 
     def check_role(self, kind: str, caller: Caller) -> None:
         """Whether the caller may make tasks of this kind.  Raises `RoleTooLow`.
 
         What no plugin here handles may demand any role: only an admin's suffices for certain.
         """
-        known = self._kinds.get(kind)
+        known = self._kinds.get(kind) or self._elsewhere.get(kind)
         least = Role.ADMIN if known is None else known.handler.role
         if allows(caller.role, least):
             return
@@ -114,7 +123,7 @@ class Admission:
 
     def is_privileged(self, kind: str) -> bool:
         """Whether who makes a task of this kind is written down."""
-        known = self._kinds.get(kind)
+        known = self._kinds.get(kind) or self._elsewhere.get(kind)
         return known is not None and known.handler.role > Role.SUBMITTER
 
     def admit(self, request: Request, caller: Caller, *, reserved: bool = False) -> NewTask:
@@ -166,7 +175,9 @@ class Admission:
 
     def _gates(self, kind: Kind, request: Request, payload: object) -> tuple[str | None, Concurrency | None]:
         """What it must wait for, by its handler and its caller: its coalesce key, and the slots it takes."""
-        if request.pool and self._pools is not None and not self.knows(request.pool):
+        if is_agent_pool(request.pool):
+            _check_agent(request.pool)
+        elif request.pool and self._pools is not None and not self.knows(request.pool):
             near = difflib.get_close_matches(request.pool, self._pools, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known pools: {', '.join(sorted(self._pools))}"
             raise InvalidArgument(f"there is no pool {request.pool!r}; {hint}", field="task.pool")
@@ -186,10 +197,10 @@ class Admission:
         return key or None, slots if slots and slots.key else None
 
     def _kind(self, name: str) -> Kind:
-        kind = self._kinds.get(name)
+        kind = self._kinds.get(name) or self._elsewhere.get(name)
         if kind is None:
             name = name[:LONGEST_WORD]
-            near = difflib.get_close_matches(name, self._kinds, n=1)
+            near = difflib.get_close_matches(name, [*self._kinds, *self._elsewhere], n=1)
             known = ", ".join(sorted(self._kinds)) or "none: no plugin is installed"
             hint = f"did you mean {near[0]}?" if near else f"known kinds: {known}"
             raise UnknownKind(f"no plugin here handles kind {name!r}; {hint}", field="task.kind", kind=name)
@@ -231,6 +242,14 @@ class Admission:
         _within(request.pause, 0, 366 * 86_400, "retry.pause", "task.retry.pause")
         if request.delay > LONGEST_DELAY:
             raise InvalidArgument("due_time is more than five years away", field="task.due_time")
+
+
+def _check_agent(pool: str) -> None:
+    """An agent's pool is there before the agent is, so that work can wait for it."""
+    if not is_agent_id(agent_of(pool)):
+        raise InvalidArgument(
+            f"pool {pool!r} is none that an agent could have: an agent's id is {WHAT_FITS}", field="task.pool"
+        )
 
 
 def _check_word(field: str, text: str, longest: int) -> None:

@@ -41,29 +41,22 @@ class Children:
 
     async def make(self, parent: Claimed, node: int, kind: str, payload: object, wishes: Mapping[str, Any]) -> int:
         """The child's id; see `Context.enqueue` for what is raised."""
-        child = self._child(parent, kind, payload, checked(wishes))
+        request = child_request(parent, kind, payload, checked(wishes))
         try:
-            receipt = await self._store(Parent(parent.id, parent.attempt, node), child)
+            receipt = await self.store(parent, node, request)
         except RequestIdReused as error:
-            named = f"task {parent.id} has made another child by the name {wishes.get('name')!r} before"
-            raise RequestIdReused(f"{named}: name each child of its own", field="name", **error.facts) from error
-        if not receipt.repeated:
-            self._on_stored([child])
+            raise named_twice(parent, wishes, error) from error
         return receipt.task
 
-    def _child(self, parent: Claimed, kind: str, payload: object, wishes: Wishes) -> NewTask:
-        name = wishes.pop("name", None)
-        # Without a name too: an answer may be lost, and the question is then asked again.
-        request_id = uuid4() if name is None else uuid5(NAMES, f"{parent.id}/{name}")
-        asked: dict[str, Any] = {**wishes, "after": tuple(wishes.get("after", ()))}
-        request = Request(
-            kind=kind,
-            payload=encoded(payload),
-            trigger="parent",
-            parent=parent.id,
-            request_id=str(request_id),
-            **asked,
-        )
+    async def store(self, parent: Claimed, node: int, request: Request) -> Receipt:
+        """Store a child of `child_request`'s making, on behalf of whoever its parent is."""
+        child = self._child(parent, request)
+        receipt = await self._store(Parent(parent.id, parent.attempt, node), child)
+        if not receipt.repeated:
+            self._on_stored([child])
+        return receipt
+
+    def _child(self, parent: Claimed, request: Request) -> NewTask:
         child = self._admission.admit(request, Caller(parent.initiator, parent.origin))
         if child.trace is None:
             child = msgspec.structs.replace(child, trace=parent.trace)
@@ -79,6 +72,28 @@ class Children:
                 await asyncio.sleep(RETRY_PAUSE)
             else:
                 return receipt
+
+
+def child_request(parent: Claimed, kind: str, payload: object, wishes: Wishes) -> Request:
+    """What a child of `parent` is asked for with."""
+    name = wishes.pop("name", None)
+    # Without a name too: an answer may be lost, and the question is then asked again.
+    request_id = uuid4() if name is None else uuid5(NAMES, f"{parent.id}/{name}")
+    asked: dict[str, Any] = {**wishes, "after": tuple(wishes.get("after", ()))}
+    return Request(
+        kind=kind,
+        payload=encoded(payload),
+        trigger="parent",
+        parent=parent.id,
+        request_id=str(request_id),
+        **asked,
+    )
+
+
+def named_twice(parent: Claimed, wishes: Mapping[str, Any], error: RequestIdReused) -> RequestIdReused:
+    """The error for a child whose name was another's before."""
+    named = f"task {parent.id} has made another child by the name {wishes.get('name')!r} before"
+    return RequestIdReused(f"{named}: name each child of its own", field="name", **error.facts)
 
 
 def encoded(payload: object) -> bytes:

@@ -19,7 +19,7 @@ from windlass.core.lifecycle import Verdict
 from windlass.errors import InvalidArgument, StoreUnavailable
 from windlass.host.service import Bell, Service
 from windlass.store.facts import Ended, Settled
-from windlass.store.port import Queue
+from windlass.store.port import Work
 
 if TYPE_CHECKING:
     from windlass.telemetry.tracing import AttemptSpan
@@ -42,10 +42,10 @@ class Handed(NamedTuple):
 
 class Completer(Service):
     def __init__(
-        self, queue: Queue, on_settled: Callable[[Sequence[Settled]], None], now: Callable[[], float] = time.monotonic
+        self, work: Work, on_settled: Callable[[Sequence[Settled]], None], now: Callable[[], float] = time.monotonic
     ) -> None:
         self._now = now
-        self._queue = queue
+        self._work = work
         self._on_settled = on_settled
         self._ended: list[Handed] = []
         self._in_flight: list[Handed] = []
@@ -113,7 +113,7 @@ class Completer(Service):
 
     async def _finish(self, node: int, ended: Sequence[Ended]) -> list[Settled]:
         try:
-            return await self._queue.finish(node, ended)
+            return await self._work.finish(node, ended)
         except InvalidArgument as error:
             if len(ended) > 1:
                 # One bad result must not cost the others theirs.
@@ -126,7 +126,7 @@ class Completer(Service):
                 started_age=ended[0].started_age,
                 message=f"the result can't be stored: {error.message}",
             )
-            return await self._queue.finish(node, [plain])
+            return await self._work.finish(node, [plain])
 
     def _count_refused(self, batch: Sequence[Handed], settled: Sequence[Settled]) -> None:
         accepted = {one.task for one in settled}

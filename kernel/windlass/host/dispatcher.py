@@ -20,7 +20,7 @@ from windlass.core.claiming import claim_size, smoothed_rate
 from windlass.errors import StoreUnavailable
 from windlass.host.service import Bell, Service
 from windlass.store.facts import Asked, Claimed
-from windlass.store.port import Queue
+from windlass.store.port import Work
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ class Dispatcher(Service):
 
     def __init__(
         self,
-        queue: Queue,
+        work: Work,
         pool: str,
         kinds: Iterable[str],
         launch: Callable[[Dispatcher, Claimed], None],
@@ -59,7 +59,7 @@ class Dispatcher(Service):
         self.pool = pool
         self.slots = 0
         self.executing = 0
-        self._queue = queue
+        self._work = work
         self._kinds = list(kinds)
         self._launch = launch
         self._may_claim = may_claim
@@ -151,10 +151,10 @@ class Dispatcher(Service):
         async with self._claiming:
             try:
                 if self._doubtful:
-                    claimed += await self._queue.reclaim(node, self.pool, self._known())
+                    claimed += await self._work.reclaim(node, self.pool, self._known())
                     self._doubtful = False
-                claimed += await self._queue.claim(node, self.pool, self._kinds, wanted)
-                claimed = await self._with_joined(claimed)
+                claimed += await self._work.claim(node, self.pool, self._kinds, wanted)
+                claimed = await with_joined(self._work, claimed)
             except StoreUnavailable:
                 # It may have committed: what it took is found by asking, before the next claim.
                 self._doubtful = True
@@ -170,15 +170,6 @@ class Dispatcher(Service):
         self._start_waiting()
         return len(claimed)
 
-    async def _with_joined(self, claimed: list[Claimed]) -> list[Claimed]:
-        # After the claim: who was told that he joined a waiting task has committed by now.
-        keyed = [task.id for task in claimed if task.coalesce_key is not None]
-        if not keyed:
-            return claimed
-        joined = await self._queue.joined(keyed)
-        payloads = {task: tuple(one.payload for one in every) for task, every in joined.items()}
-        return [msgspec.structs.replace(task, joined=payloads.get(task.id, ())) for task in claimed]
-
     def _start_waiting(self) -> None:
         while self._heap and self.executing < self.slots and self._may_claim() is not None:
             self.executing += 1
@@ -193,3 +184,16 @@ class Dispatcher(Service):
         return claim_size(
             slots=self.slots, executing=self.executing, waiting=len(self._heap), starts_per_second=self._rate
         )
+
+
+async def with_joined(work: Work, claimed: list[Claimed]) -> list[Claimed]:
+    """Claimed tasks with the payloads of those who joined them, unless they came with them.
+
+    Asked after the claim: who was told that he joined a waiting task has committed by now.
+    """
+    keyed = [task.id for task in claimed if task.coalesce_key is not None and not task.joined]
+    if not keyed:
+        return claimed
+    joined = await work.joined(keyed)
+    payloads = {task: tuple(one.payload for one in every) for task, every in joined.items()}
+    return [msgspec.structs.replace(task, joined=payloads.get(task.id, task.joined)) for task in claimed]

@@ -12,6 +12,7 @@ import structlog
 
 from windlass import telemetry
 from windlass.config import Config, LogConfig, NodeConfig, RetentionConfig
+from windlass.core.agents import is_agent_pool
 from windlass.core.explain import Gate, gates, veiled
 from windlass.core.signals import Thresholds
 from windlass.door import Doors
@@ -19,6 +20,7 @@ from windlass.errors import KindReserved, NotReloadable, PayloadInvalid, TaskInQ
 from windlass.handler import Handler, Twin
 from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
+from windlass.host.agents.sessions import Sessions
 from windlass.host.bulk import Bulk, Deeds
 from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.bulk_kinds import SLOTS, BulkHandler
@@ -60,15 +62,17 @@ MOST_CHILDREN = 1_000
 class Hints(Service):
     """Passes the store's hints on."""
 
-    def __init__(self, store: Store, node: Node, scheduler: Scheduler, access: Access) -> None:
+    def __init__(self, store: Store, node: Node, scheduler: Scheduler, access: Access, agents: Sessions) -> None:
         self._store = store
         self._node = node
+        self._agents = agents
         self._scheduler = scheduler
         self._access = access
 
     async def run(self) -> None:
         async for word in self._store.hints():
             self._node.hinted(word)
+            self._agents.hinted(word)
             if word in ("", "schedule"):
                 self._scheduler.look()
             if word in ("", "access"):
@@ -98,6 +102,9 @@ class Kernel:
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
+        self.agents = Sessions(store, self.node, config.lease_times, nudge, surroundings)
+        self.node.sharing.guests = self.agents.shares
+        self.node.on_work = self.agents.look
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self._archive = Archive(store.documents)
         sections = Sections(plugins.health, self._doors("health"))
@@ -108,7 +115,8 @@ class Kernel:
             if isinstance(kind.handler, BulkHandler):
                 kind.handler.doer = Deeds(self)
         self.intake = Intake(self.enqueuer.enqueue_batch)
-        self.valves = Valves(store.pools, store.cluster, self.node)
+        self.valves = Valves(store.pools, store.cluster, store.agents, self.node)
+        self.valves.on_agent = self.agents.drained
         self.operations = Operations(plugins.operations, store.audit, self._call)
         self.reloader: Reloader | None = None
         self.roster = Roster(store, plugins, lambda: self.node.epoch)
@@ -119,8 +127,9 @@ class Kernel:
         maintenance: list[Service] = [scheduler, residents]
         self.access = Access(store.tokens)
         self.audit = store.audit
-        hints = Hints(store, self.node, scheduler, self.access)
+        hints = Hints(store, self.node, scheduler, self.access, self.agents)
         self._services: list[Service] = [self.watches, *self.node.services, *maintenance, self.access, hints]
+        self._services += self.agents.services
 
     async def start(self) -> None:
         """Join and begin to work.  Raises `StoreUnavailable`, `BootError`, or what a plugin's start-up hook raised."""
@@ -159,6 +168,7 @@ class Kernel:
         # A handler that names a pool of its own need not be configured to run.
         kinds = (kind for kind in self._plugins.kinds.values() if not kind.is_reserved)
         pools = {kind.handler.pool: USUAL_SLOTS for kind in kinds} | config.pools
+        pools = {name: slots for name, slots in pools.items() if not is_agent_pool(name)}
         return pools if MAINTENANCE in pools else pools | {MAINTENANCE: SLOTS}
 
     def _doors(self, trigger: str) -> Doors:
@@ -174,6 +184,7 @@ class Kernel:
         """End a task; the node that runs it is told at once."""
         interrupted = await self._store.queue.interrupt(asked, note)
         self.node.interrupted()
+        self.agents.interrupted()
         self.watches.nudge([asked.task])
         last = 0
         while children := await self.library.children(asked.task, MOST_CHILDREN, after=last):
@@ -261,6 +272,7 @@ class Kernel:
     async def drain(self) -> None:
         """Finish or hand back this node's work."""
         self.intake.close()
+        self.agents.close()
         await self.node.drain()
         await self.enqueuer.finished()
         await all_at_their_end(LAST_CALLS_SECONDS)

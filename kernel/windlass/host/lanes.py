@@ -21,8 +21,7 @@ from windlass import telemetry
 from windlass.errors import AttemptSuperseded, StoreUnavailable
 from windlass.handler import Lane
 from windlass.host.service import Bell, Service
-from windlass.store.lanes import Entrant
-from windlass.store.lanes import Lanes as StoredLanes
+from windlass.store.lanes import Entrances, Entrant
 
 T = TypeVar("T")
 
@@ -35,7 +34,7 @@ RETRY_PAUSE = 0.5
 class Lanes(Service):
     """`run` looks who is called."""
 
-    def __init__(self, store: StoredLanes) -> None:
+    def __init__(self, store: Entrances) -> None:
         self._store = store
         self._waiting: dict[Entrant, asyncio.Future[None]] = {}
         self._leaving: set[asyncio.Task[None]] = set()

@@ -19,7 +19,7 @@ from windlass.errors import InvalidArgument, StoreUnavailable
 from windlass.host.outbox import Outbox
 from windlass.host.service import Bell, Service
 from windlass.store.facts import Said
-from windlass.store.port import Queue
+from windlass.store.port import Work
 
 log = structlog.get_logger()
 
@@ -44,10 +44,10 @@ class Speaker(Protocol):
 
 class Recorder(Service):
     def __init__(
-        self, queue: Queue, on_written: Callable[[Iterable[int]], None], now: Callable[[], float] = time.monotonic
+        self, work: Work, on_written: Callable[[Iterable[int]], None], now: Callable[[], float] = time.monotonic
     ) -> None:
         self.now = now
-        self._queue = queue
+        self._work = work
         self._on_written = on_written
         self._noticed: dict[Speaker, None] = {}
         self._begun: deque[Speaker] = deque()
@@ -128,7 +128,7 @@ class Recorder(Service):
         for node in {box.node for box in boxes}:
             said = [box.said(now) for box in boxes if box.node == node]
             try:
-                accepted |= await self._queue.say(node, said)
+                accepted |= await self._work.say(node, said)
             except InvalidArgument as error:
                 # One bad line must not cost the others theirs.
                 accepted |= await self._say_one_by_one(node, said, error)
@@ -141,7 +141,7 @@ class Recorder(Service):
         accepted: set[int] = set()
         for one in said:
             try:
-                accepted |= await self._queue.say(node, [one])
+                accepted |= await self._work.say(node, [one])
             except InvalidArgument as error:
                 accepted |= await self._say_one_by_one(node, [one], error)
         return accepted

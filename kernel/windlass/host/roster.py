@@ -12,11 +12,15 @@ from windlass.errors import KindNotFound, NodeNotFound, PoolNotFound
 from windlass.host.json_schema import json_schema
 from windlass.host.plugins import Kind, PluginFacts, Plugins
 from windlass.host.process import our_version
+from windlass.store.agents import AgentEntry, HostFacts, unknown_agent
+from windlass.store.facts import TaskFacts
 from windlass.store.lanes import LaneFacts
 from windlass.store.port import Store
 from windlass.store.roster import KindEntry, NodeEntry, PoolEntry
 from windlass.store.statistics import DEPTH_CAP, Depth
 
+AGENT = "agent "
+"""What an agent's name as a node begins with."""
 GONE_SECONDS = 3_600.0
 """So long a node that went is still listed."""
 
@@ -81,6 +85,22 @@ class Roster:
             if entry.id == node:
                 return entry
         raise NodeNotFound(f"there is no node {node}", node=node)
+
+    async def agents(self) -> list[AgentEntry]:
+        """Every agent that ever joined, by id."""
+        return await self._store.agents.agents()
+
+    async def agent(self, id_: str) -> AgentEntry:
+        """Raises `AgentNotFound`."""
+        for entry in await self.agents():
+            if entry.id == id_:
+                return entry
+        raise unknown_agent(id_)
+
+    async def host(self, facts: TaskFacts) -> HostFacts | None:
+        """Where an agent's task ran last, as it was then."""
+        is_agents = facts.node is not None and facts.node.startswith(AGENT)
+        return await self._store.agents.host(facts.id) if is_agents else None
 
     async def pools(self) -> list[PoolCard]:
         """By name."""

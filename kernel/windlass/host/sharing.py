@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from windlass.core.shares import is_unsettled, may_fill
 from windlass.host.dispatcher import Dispatcher
@@ -12,6 +13,14 @@ from windlass.store.pools import PoolFacts, Pools
 GIVING_BACK_SECONDS = 0.2
 BUSY_SECONDS = 1.0
 IDLE_SECONDS = 2.0
+
+
+class Guests(Protocol):
+    """Others who settle their shares through this node (host/agents/sharing.py)."""
+
+    @property
+    def full(self) -> set[str]: ...
+    async def settle(self, looked: Sequence[PoolFacts]) -> None: ...
 
 
 class Sharing(Service):
@@ -26,6 +35,7 @@ class Sharing(Service):
         self._node = node
         self._bell = Bell()
         self.known = set(self._dispatchers)
+        self.guests: Guests | None = None
 
     def look(self) -> None:
         """A pool's slots, or the nodes that share it, may have changed."""
@@ -47,11 +57,16 @@ class Sharing(Service):
         node = self._node()
         if node is None:
             return
-        full = [pool for pool, dispatcher in self._dispatchers.items() if dispatcher.is_full]
-        for facts in await self._pools.look(full, self._kinds):
+        full = {pool for pool, dispatcher in self._dispatchers.items() if dispatcher.is_full}
+        if self.guests is not None:
+            full |= self.guests.full
+        looked = await self._pools.look(sorted(full), self._kinds)
+        for facts in looked:
             self.known.add(facts.name)
             if dispatcher := self._dispatchers.get(facts.name):
                 await self._ask(node, dispatcher, facts)
+        if self.guests is not None:
+            await self.guests.settle(looked)
 
     async def _ask(self, node: int, dispatcher: Dispatcher, facts: PoolFacts) -> None:
         hungry = dispatcher.is_full and (facts.has_due or bool(dispatcher.waiting()))

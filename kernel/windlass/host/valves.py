@@ -5,19 +5,26 @@ Each is seen by every node within a second or two, by this one and those that he
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from windlass.config import MOST_SLOTS
 from windlass.errors import InvalidArgument
 from windlass.host.node import Node
+from windlass.store.agents import Agents
 from windlass.store.facts import Note
 from windlass.store.pools import PoolFacts, Pools
 from windlass.store.port import Cluster
 
 
 class Valves:
-    def __init__(self, pools: Pools, cluster: Cluster, node: Node) -> None:
+    """`on_agent` is told of each agent that is drained or resumed."""
+
+    def __init__(self, pools: Pools, cluster: Cluster, agents: Agents, node: Node) -> None:
         self._pools = pools
         self._cluster = cluster
+        self._agents = agents
         self._node = node
+        self.on_agent: Callable[[str], None] = lambda _: None
 
     async def all(self) -> list[PoolFacts]:
         """Every pool, by name."""
@@ -57,6 +64,16 @@ class Valves:
         """Raises `NodeNotFound` or `NodeGone`."""
         await self._cluster.drain(node, draining=False, note=note)
         self._node.leadership.look()
+
+    async def drain_agent(self, agent: str, note: Note | None = None) -> None:
+        """It finishes what it runs and takes nothing more, also after a restart.  Raises `AgentNotFound`."""
+        await self._agents.drain(agent, draining=True, note=note)
+        self.on_agent(agent)
+
+    async def resume_agent(self, agent: str, note: Note | None = None) -> None:
+        """Raises `AgentNotFound`."""
+        await self._agents.drain(agent, draining=False, note=note)
+        self.on_agent(agent)
 
     def _look(self) -> None:
         # A store does not hear its own hints.

@@ -254,6 +254,10 @@ class Standing(msgspec.Struct, frozen=True):
     ahead: int
     draining_nodes: int = 0
     """Live nodes that have its kind and are being drained; `able_nodes` are the others."""
+    agent_state: int | None = None
+    """Of the agent whose pool it is (store/agents.py); None: none ever connected, or the pool is nobody's own."""
+    agent_knows: bool = False
+    agent_seen_at: datetime | None = None
 
 
 class Membership(msgspec.Struct, frozen=True):

@@ -54,7 +54,9 @@ class LaneFacts(msgspec.Struct, frozen=True):
     waiters: tuple[Standing, ...]
 
 
-class Lanes(ABC):
+class Entrances(ABC):
+    """What whoever runs tasks asks of the lanes."""
+
     @abstractmethod
     async def enter(self, entrant: Entrant) -> Turn:
         """Take the lane when it is free and this entrant is next, else stand in line.
@@ -78,6 +80,8 @@ class Lanes(ABC):
         Takes no lock: one look a second for all waiters of a node.
         """
 
+
+class Lanes(Entrances):
     @abstractmethod
     async def lanes(self) -> list[LaneFacts]:
         """Every lane there ever was, by name, with who is inside and who waits.  The dead are left out."""

@@ -3,8 +3,8 @@
 Small contracts, because different callers use them: `Queue` (tasks move), `Cluster` (nodes live and die), `Library`
 (people read), and in files of their own `Pools` (who may run how much), `Lanes` (one publishes at a time), `Schedules`
 and `Residents` (work that nobody asked for), `Upkeep` (what is old goes), `Statistics` (what is counted), `Survey` (the
-whole at a glance), `Roster` (who works), `Audit` (who did what), `Tokens` (who may) and `Documents` (what plugins
-keep).  A `Store` is one of each over the same memory.
+whole at a glance), `Roster` (who works), `Audit` (who did what), `Tokens` (who may), `Documents` (what plugins keep)
+and `Agents` (who works from afar).  A `Store` is one of each over the same memory.
 
 Rules for every implementation:
 
@@ -29,6 +29,7 @@ from windlass.core.lifecycle import State
 from windlass.core.orders import OWN, Order
 from windlass.core.sequence import sequence
 from windlass.errors import RequestIdReused
+from windlass.store.agents import Agents
 from windlass.store.audit import Audit
 from windlass.store.documents import Documents
 from windlass.store.facts import (
@@ -74,31 +75,8 @@ MOST_OUTPUT_BYTES = 1_000_000
 """Of the pages of `Library.output`, but for one chunk."""
 
 
-class Queue(ABC):
-    """How tasks move.  Everything takes and returns batches."""
-
-    @abstractmethod
-    async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
-        """Store all of them, or none and raise.  Receipts come in the order of the tasks.
-
-        A `request_id` seen before with the same body returns the first task; with another body, `RequestIdReused`.
-        A request with a coalesce key joins the task of its kind and key that nobody has claimed yet; while one is under
-        way, it joins that one (`joins_running`) or becomes the one follow-up, which waits for its end.  A task `after`
-        others waits for their ends; raises `TaskNotFound` when one of them does not exist.  A request that joins brings
-        its payload, and nothing to wait for.
-        """
-
-    @abstractmethod
-    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Answer]:
-        """The same for tasks of different callers: one commit, but each stands for itself."""
-
-    @abstractmethod
-    async def enqueue_children(self, parent: Parent, children: Sequence[NewTask]) -> list[Receipt]:
-        """`enqueue`, by a running attempt.  Raises `AttemptSuperseded` when it runs no more, or is another's.
-
-        Raises `TaskInterrupted` once its task is being interrupted: so the children there are when `interrupt` returns
-        are all there will be.  Both are checked in the same transaction, and nothing is stored then.
-        """
+class Work(ABC):
+    """What whoever runs tasks asks: a node of the store itself, an agent of a kernel.  Takes and returns batches."""
 
     @abstractmethod
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
@@ -128,12 +106,39 @@ class Queue(ABC):
         """Accept how attempts ended.  One whose task was interrupted is settled as CANCELED, whatever it says."""
 
     @abstractmethod
-    async def interrupt(self, ask: Asked, note: Note | None = None) -> Interrupted:
-        """Cancel a waiting task at once, or flag a running one.  Raises `TaskNotFound` or `TaskOver`."""
-
-    @abstractmethod
     async def interrupts(self, node: int) -> list[Asked]:
         """The interrupts asked of tasks that `node` runs.  They stay listed until the task ends."""
+
+
+class Queue(Work):
+    """How tasks move.  Everything takes and returns batches."""
+
+    @abstractmethod
+    async def enqueue(self, tasks: Sequence[NewTask]) -> list[Receipt]:
+        """Store all of them, or none and raise.  Receipts come in the order of the tasks.
+
+        A `request_id` seen before with the same body returns the first task; with another body, `RequestIdReused`.
+        A request with a coalesce key joins the task of its kind and key that nobody has claimed yet; while one is under
+        way, it joins that one (`joins_running`) or becomes the one follow-up, which waits for its end.  A task `after`
+        others waits for their ends; raises `TaskNotFound` when one of them does not exist.  A request that joins brings
+        its payload, and nothing to wait for.
+        """
+
+    @abstractmethod
+    async def enqueue_each(self, tasks: Sequence[NewTask]) -> list[Answer]:
+        """The same for tasks of different callers: one commit, but each stands for itself."""
+
+    @abstractmethod
+    async def enqueue_children(self, parent: Parent, children: Sequence[NewTask]) -> list[Receipt]:
+        """`enqueue`, by a running attempt.  Raises `AttemptSuperseded` when it runs no more, or is another's.
+
+        Raises `TaskInterrupted` once its task is being interrupted: so the children there are when `interrupt` returns
+        are all there will be.  Both are checked in the same transaction, and nothing is stored then.
+        """
+
+    @abstractmethod
+    async def interrupt(self, ask: Asked, note: Note | None = None) -> Interrupted:
+        """Cancel a waiting task at once, or flag a running one.  Raises `TaskNotFound` or `TaskOver`."""
 
     @abstractmethod
     async def reprioritize(self, task: int, priority: int, note: Note | None = None) -> State:
@@ -301,6 +306,7 @@ class Store(ABC):
     audit: Audit
     roster: Roster
     tokens: Tokens
+    agents: Agents
 
     @abstractmethod
     def hints(self) -> AsyncIterator[str]:
@@ -309,7 +315,7 @@ class Store(ABC):
         `ready`: something can be claimed, `ready/feeds`: in that pool; `later`: something will be due; `interrupt`:
         somebody asked for one; `schedule`: one was changed; `lane`: somebody left a lane, or its line; `pool`: shares
         may change; `gate`: something blocked may be free; `access`: a token was revoked; `node/7`: that node was
-        drained or resumed.  May miss some; the look is the truth.
+        drained or resumed, `agent/web-01`: that agent was.  May miss some; the look is the truth.
 
         An empty word comes after each (re)connection: look at everything once.
         """

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from windlass_proto.v1 import agent_pb2 as windlass_dot_v1_dot_agent__pb2
 from windlass_proto.v1 import cluster_pb2 as windlass_dot_v1_dot_cluster__pb2
 from windlass_proto.v1 import cluster_service_pb2 as windlass_dot_v1_dot_cluster__service__pb2
 
@@ -55,6 +56,26 @@ class ClusterStub:
                 '/windlass.v1.Cluster/ResumeNode',
                 request_serializer=windlass_dot_v1_dot_cluster__service__pb2.ResumeNodeRequest.SerializeToString,
                 response_deserializer=windlass_dot_v1_dot_cluster__pb2.Node.FromString,
+                _registered_method=True)
+        self.ListAgents = channel.unary_unary(
+                '/windlass.v1.Cluster/ListAgents',
+                request_serializer=windlass_dot_v1_dot_cluster__service__pb2.ListAgentsRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_cluster__service__pb2.ListAgentsResponse.FromString,
+                _registered_method=True)
+        self.GetAgent = channel.unary_unary(
+                '/windlass.v1.Cluster/GetAgent',
+                request_serializer=windlass_dot_v1_dot_cluster__service__pb2.GetAgentRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_agent__pb2.Agent.FromString,
+                _registered_method=True)
+        self.DrainAgent = channel.unary_unary(
+                '/windlass.v1.Cluster/DrainAgent',
+                request_serializer=windlass_dot_v1_dot_cluster__service__pb2.DrainAgentRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_agent__pb2.Agent.FromString,
+                _registered_method=True)
+        self.ResumeAgent = channel.unary_unary(
+                '/windlass.v1.Cluster/ResumeAgent',
+                request_serializer=windlass_dot_v1_dot_cluster__service__pb2.ResumeAgentRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_agent__pb2.Agent.FromString,
                 _registered_method=True)
         self.ListPools = channel.unary_unary(
                 '/windlass.v1.Cluster/ListPools',
@@ -140,6 +161,34 @@ class ClusterServicer:
 
     def ResumeNode(self, request, context):
         """Lets a node that was drained take tasks again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgents(self, request, context):
+        """Every agent that ever joined, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAgent(self, request, context):
+        """One agent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainAgent(self, request, context):
+        """Lets an agent finish what it runs and take nothing more, until it is resumed; also across its restarts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeAgent(self, request, context):
+        """Lets an agent that was drained take tasks again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,6 +293,26 @@ def add_ClusterServicer_to_server(servicer, server):
                     servicer.ResumeNode,
                     request_deserializer=windlass_dot_v1_dot_cluster__service__pb2.ResumeNodeRequest.FromString,
                     response_serializer=windlass_dot_v1_dot_cluster__pb2.Node.SerializeToString,
+            ),
+            'ListAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgents,
+                    request_deserializer=windlass_dot_v1_dot_cluster__service__pb2.ListAgentsRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_cluster__service__pb2.ListAgentsResponse.SerializeToString,
+            ),
+            'GetAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAgent,
+                    request_deserializer=windlass_dot_v1_dot_cluster__service__pb2.GetAgentRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_agent__pb2.Agent.SerializeToString,
+            ),
+            'DrainAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainAgent,
+                    request_deserializer=windlass_dot_v1_dot_cluster__service__pb2.DrainAgentRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_agent__pb2.Agent.SerializeToString,
+            ),
+            'ResumeAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeAgent,
+                    request_deserializer=windlass_dot_v1_dot_cluster__service__pb2.ResumeAgentRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_agent__pb2.Agent.SerializeToString,
             ),
             'ListPools': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPools,
@@ -410,6 +479,114 @@ class Cluster:
             '/windlass.v1.Cluster/ResumeNode',
             windlass_dot_v1_dot_cluster__service__pb2.ResumeNodeRequest.SerializeToString,
             windlass_dot_v1_dot_cluster__pb2.Node.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Cluster/ListAgents',
+            windlass_dot_v1_dot_cluster__service__pb2.ListAgentsRequest.SerializeToString,
+            windlass_dot_v1_dot_cluster__service__pb2.ListAgentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Cluster/GetAgent',
+            windlass_dot_v1_dot_cluster__service__pb2.GetAgentRequest.SerializeToString,
+            windlass_dot_v1_dot_agent__pb2.Agent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Cluster/DrainAgent',
+            windlass_dot_v1_dot_cluster__service__pb2.DrainAgentRequest.SerializeToString,
+            windlass_dot_v1_dot_agent__pb2.Agent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Cluster/ResumeAgent',
+            windlass_dot_v1_dot_cluster__service__pb2.ResumeAgentRequest.SerializeToString,
+            windlass_dot_v1_dot_agent__pb2.Agent.FromString,
             options,
             channel_credentials,
             insecure,

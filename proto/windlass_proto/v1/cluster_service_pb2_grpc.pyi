@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from windlass_proto.v1 import agent_pb2 as _agent_pb2
 from windlass_proto.v1 import cluster_pb2 as _cluster_pb2
 from windlass_proto.v1 import cluster_service_pb2 as _cluster_service_pb2
 import abc as _abc_1
@@ -42,6 +43,14 @@ class ClusterStub:
     """Lets a node finish what it runs and take nothing more; it stays, and says so, until it is ended or resumed."""
     ResumeNode: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeNodeRequest, _cluster_pb2.Node]
     """Lets a node that was drained take tasks again."""
+    ListAgents: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListAgentsRequest, _cluster_service_pb2.ListAgentsResponse]
+    """Every agent that ever joined, by name."""
+    GetAgent: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.GetAgentRequest, _agent_pb2.Agent]
+    """One agent."""
+    DrainAgent: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainAgentRequest, _agent_pb2.Agent]
+    """Lets an agent finish what it runs and take nothing more, until it is resumed; also across its restarts."""
+    ResumeAgent: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeAgentRequest, _agent_pb2.Agent]
+    """Lets an agent that was drained take tasks again."""
     ListPools: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListPoolsRequest, _cluster_service_pb2.ListPoolsResponse]
     """By name."""
     GetPool: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.GetPoolRequest, _cluster_pb2.Pool]
@@ -78,6 +87,14 @@ class ClusterAsyncStub(ClusterStub):
     """Lets a node finish what it runs and take nothing more; it stays, and says so, until it is ended or resumed."""
     ResumeNode: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeNodeRequest, _cluster_pb2.Node]  # type: ignore[assignment]
     """Lets a node that was drained take tasks again."""
+    ListAgents: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListAgentsRequest, _cluster_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
+    """Every agent that ever joined, by name."""
+    GetAgent: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.GetAgentRequest, _agent_pb2.Agent]  # type: ignore[assignment]
+    """One agent."""
+    DrainAgent: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainAgentRequest, _agent_pb2.Agent]  # type: ignore[assignment]
+    """Lets an agent finish what it runs and take nothing more, until it is resumed; also across its restarts."""
+    ResumeAgent: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeAgentRequest, _agent_pb2.Agent]  # type: ignore[assignment]
+    """Lets an agent that was drained take tasks again."""
     ListPools: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListPoolsRequest, _cluster_service_pb2.ListPoolsResponse]  # type: ignore[assignment]
     """By name."""
     GetPool: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.GetPoolRequest, _cluster_pb2.Pool]  # type: ignore[assignment]
@@ -135,6 +152,38 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_pb2.Node, _abc.Awaitable[_cluster_pb2.Node]]:
         """Lets a node that was drained take tasks again."""
+
+    @_abc_1.abstractmethod
+    def ListAgents(
+        self,
+        request: _cluster_service_pb2.ListAgentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_cluster_service_pb2.ListAgentsResponse, _abc.Awaitable[_cluster_service_pb2.ListAgentsResponse]]:
+        """Every agent that ever joined, by name."""
+
+    @_abc_1.abstractmethod
+    def GetAgent(
+        self,
+        request: _cluster_service_pb2.GetAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.Agent, _abc.Awaitable[_agent_pb2.Agent]]:
+        """One agent."""
+
+    @_abc_1.abstractmethod
+    def DrainAgent(
+        self,
+        request: _cluster_service_pb2.DrainAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.Agent, _abc.Awaitable[_agent_pb2.Agent]]:
+        """Lets an agent finish what it runs and take nothing more, until it is resumed; also across its restarts."""
+
+    @_abc_1.abstractmethod
+    def ResumeAgent(
+        self,
+        request: _cluster_service_pb2.ResumeAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.Agent, _abc.Awaitable[_agent_pb2.Agent]]:
+        """Lets an agent that was drained take tasks again."""
 
     @_abc_1.abstractmethod
     def ListPools(

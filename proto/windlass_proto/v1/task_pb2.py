@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from windlass_proto.v1 import agent_pb2 as windlass_dot_v1_dot_agent__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16windlass/v1/task.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x07\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x0c\n\x04pool\x18\x05 \x01(\t\x12\x0f\n\x07trigger\x18\x06 \x01(\t\x12#\n\x06origin\x18\x07 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\x11\n\tinitiator\x18\x08 \x01(\t\x12-\n\x06labels\x18\t \x03(\x0b\x32\x1d.windlass.v1.Task.LabelsEntry\x12%\n\x07payload\x18\n \x01(\x0b\x32\x14.windlass.v1.Payload\x12\'\n\x05retry\x18\x0b \x01(\x0b\x32\x18.windlass.v1.RetryPolicy\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\r \x01(\x0e\x32\x17.windlass.v1.Task.State\x12\x31\n\rnext_try_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x11 \x01(\x05\x12\x0f\n\x07retries\x18\x12 \x01(\x05\x12\x0c\n\x04node\x18\x13 \x01(\t\x12\r\n\x05stage\x18\x14 \x01(\t\x12\'\n\x08progress\x18\x15 \x01(\x0b\x32\x15.windlass.v1.Progress\x12\x0f\n\x07message\x18\x16 \x01(\t\x12$\n\x06result\x18\x17 \x01(\x0b\x32\x14.windlass.v1.Payload\x12\x0e\n\x06parent\x18\x18 \x01(\t\x12\x10\n\x08retry_of\x18\x19 \x01(\t\x12\x14\n\x0c\x63oalesce_key\x18\x1a \x01(\t\x12(\n\x05trace\x18\x1b \x01(\x0b\x32\x19.windlass.v1.TraceContext\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x14\n\x10STATE_CANCELLING\x10\x03\x12\x13\n\x0fSTATE_COMPLETED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x12\x12\n\x0eSTATE_CANCELED\x10\x06\"7\n\x0cTraceContext\x12\x13\n\x0btraceparent\x18\x01 \x01(\t\x12\x12\n\ntracestate\x18\x02 \x01(\t\"-\n\x07Payload\x12\x14\n\x0c\x63ontent_type\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"I\n\x0bRetryPolicy\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12(\n\x05pause\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\")\n\x0b\x43oncurrency\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"*\n\x08Progress\x12\x0f\n\x07\x63urrent\x18\x01 \x01(\x03\x12\r\n\x05total\x18\x02 \x01(\x03*D\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_USER\x10\x01\x12\x11\n\rORIGIN_SYSTEM\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16windlass/v1/task.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17windlass/v1/agent.proto\"\xec\x07\n\x04Task\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x10\n\x08priority\x18\x04 \x01(\x05\x12\x0c\n\x04pool\x18\x05 \x01(\t\x12\x0f\n\x07trigger\x18\x06 \x01(\t\x12#\n\x06origin\x18\x07 \x01(\x0e\x32\x13.windlass.v1.Origin\x12\x11\n\tinitiator\x18\x08 \x01(\t\x12-\n\x06labels\x18\t \x03(\x0b\x32\x1d.windlass.v1.Task.LabelsEntry\x12%\n\x07payload\x18\n \x01(\x0b\x32\x14.windlass.v1.Payload\x12\'\n\x05retry\x18\x0b \x01(\x0b\x32\x18.windlass.v1.RetryPolicy\x12/\n\x0b\x63reate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\r \x01(\x0e\x32\x17.windlass.v1.Task.State\x12\x31\n\rnext_try_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61ttempt\x18\x11 \x01(\x05\x12\x0f\n\x07retries\x18\x12 \x01(\x05\x12\x0c\n\x04node\x18\x13 \x01(\t\x12\r\n\x05stage\x18\x14 \x01(\t\x12\'\n\x08progress\x18\x15 \x01(\x0b\x32\x15.windlass.v1.Progress\x12\x0f\n\x07message\x18\x16 \x01(\t\x12$\n\x06result\x18\x17 \x01(\x0b\x32\x14.windlass.v1.Payload\x12\x0e\n\x06parent\x18\x18 \x01(\t\x12\x10\n\x08retry_of\x18\x19 \x01(\t\x12\x14\n\x0c\x63oalesce_key\x18\x1a \x01(\t\x12(\n\x05trace\x18\x1b \x01(\x0b\x32\x19.windlass.v1.TraceContext\x12\x1f\n\x04host\x18\x1c \x01(\x0b\x32\x11.windlass.v1.Host\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x95\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x14\n\x10STATE_CANCELLING\x10\x03\x12\x13\n\x0fSTATE_COMPLETED\x10\x04\x12\x10\n\x0cSTATE_FAILED\x10\x05\x12\x12\n\x0eSTATE_CANCELED\x10\x06\"7\n\x0cTraceContext\x12\x13\n\x0btraceparent\x18\x01 \x01(\t\x12\x12\n\ntracestate\x18\x02 \x01(\t\"-\n\x07Payload\x12\x14\n\x0c\x63ontent_type\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"I\n\x0bRetryPolicy\x12\x10\n\x08\x61ttempts\x18\x01 \x01(\x05\x12(\n\x05pause\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\")\n\x0b\x43oncurrency\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"*\n\x08Progress\x12\x0f\n\x07\x63urrent\x18\x01 \x01(\x03\x12\r\n\x05total\x18\x02 \x01(\x03*D\n\x06Origin\x12\x16\n\x12ORIGIN_UNSPECIFIED\x10\x00\x12\x0f\n\x0bORIGIN_USER\x10\x01\x12\x11\n\rORIGIN_SYSTEM\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,22 +36,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TASK_LABELSENTRY']._loaded_options = None
   _globals['_TASK_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_ORIGIN']._serialized_start=1344
-  _globals['_ORIGIN']._serialized_end=1412
-  _globals['_TASK']._serialized_start=105
-  _globals['_TASK']._serialized_end=1076
-  _globals['_TASK_LABELSENTRY']._serialized_start=879
-  _globals['_TASK_LABELSENTRY']._serialized_end=924
-  _globals['_TASK_STATE']._serialized_start=927
-  _globals['_TASK_STATE']._serialized_end=1076
-  _globals['_TRACECONTEXT']._serialized_start=1078
-  _globals['_TRACECONTEXT']._serialized_end=1133
-  _globals['_PAYLOAD']._serialized_start=1135
-  _globals['_PAYLOAD']._serialized_end=1180
-  _globals['_RETRYPOLICY']._serialized_start=1182
-  _globals['_RETRYPOLICY']._serialized_end=1255
-  _globals['_CONCURRENCY']._serialized_start=1257
-  _globals['_CONCURRENCY']._serialized_end=1298
-  _globals['_PROGRESS']._serialized_start=1300
-  _globals['_PROGRESS']._serialized_end=1342
+  _globals['_ORIGIN']._serialized_start=1402
+  _globals['_ORIGIN']._serialized_end=1470
+  _globals['_TASK']._serialized_start=130
+  _globals['_TASK']._serialized_end=1134
+  _globals['_TASK_LABELSENTRY']._serialized_start=937
+  _globals['_TASK_LABELSENTRY']._serialized_end=982
+  _globals['_TASK_STATE']._serialized_start=985
+  _globals['_TASK_STATE']._serialized_end=1134
+  _globals['_TRACECONTEXT']._serialized_start=1136
+  _globals['_TRACECONTEXT']._serialized_end=1191
+  _globals['_PAYLOAD']._serialized_start=1193
+  _globals['_PAYLOAD']._serialized_end=1238
+  _globals['_RETRYPOLICY']._serialized_start=1240
+  _globals['_RETRYPOLICY']._serialized_end=1313
+  _globals['_CONCURRENCY']._serialized_start=1315
+  _globals['_CONCURRENCY']._serialized_end=1356
+  _globals['_PROGRESS']._serialized_start=1358
+  _globals['_PROGRESS']._serialized_end=1400
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from windlass_proto.v1 import agent_pb2 as _agent_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -123,6 +124,7 @@ class Task(_message.Message):
     RETRY_OF_FIELD_NUMBER: _builtins.int
     COALESCE_KEY_FIELD_NUMBER: _builtins.int
     TRACE_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{id}`; ids only grow, but are not gapless."""
     kind: _builtins.str
@@ -142,7 +144,7 @@ class Task(_message.Message):
     retries: _builtins.int
     """Attempts that count against the limit: one that a shutdown handed back does not."""
     node: _builtins.str
-    """The node that runs it or ran it last, as `host/pid`."""
+    """The node that runs it or ran it last, as `host/pid`, or the agent, as `agent web-01`."""
     stage: _builtins.str
     message: _builtins.str
     """Why the last attempt ended as it did, in words."""
@@ -182,6 +184,10 @@ class Task(_message.Message):
     def trace(self) -> Global___TraceContext:
         """The trace it belongs to; unset when it was asked for without one."""
 
+    @_builtins.property
+    def host(self) -> _agent_pb2.Host:
+        """Where the current or last attempt ran, as it was then; set for those of agents, and left out of lists."""
+
     def __init__(
         self,
         *,
@@ -212,10 +218,11 @@ class Task(_message.Message):
         retry_of: _builtins.str = ...,
         coalesce_key: _builtins.str = ...,
         trace: Global___TraceContext | None = ...,
+        host: _agent_pb2.Host | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "next_try_time", b"next_try_time", "payload", b"payload", "progress", b"progress", "result", b"result", "retry", b"retry", "start_time", b"start_time", "trace", b"trace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "end_time", b"end_time", "host", b"host", "next_try_time", b"next_try_time", "payload", b"payload", "progress", b"progress", "result", b"result", "retry", b"retry", "start_time", b"start_time", "trace", b"trace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "coalesce_key", b"coalesce_key", "create_time", b"create_time", "end_time", b"end_time", "initiator", b"initiator", "kind", b"kind", "labels", b"labels", "message", b"message", "name", b"name", "next_try_time", b"next_try_time", "node", b"node", "origin", b"origin", "parent", b"parent", "payload", b"payload", "pool", b"pool", "priority", b"priority", "progress", b"progress", "result", b"result", "retries", b"retries", "retry", b"retry", "retry_of", b"retry_of", "stage", b"stage", "start_time", b"start_time", "state", b"state", "title", b"title", "trace", b"trace", "trigger", b"trigger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "coalesce_key", b"coalesce_key", "create_time", b"create_time", "end_time", b"end_time", "host", b"host", "initiator", b"initiator", "kind", b"kind", "labels", b"labels", "message", b"message", "name", b"name", "next_try_time", b"next_try_time", "node", b"node", "origin", b"origin", "parent", b"parent", "payload", b"payload", "pool", b"pool", "priority", b"priority", "progress", b"progress", "result", b"result", "retries", b"retries", "retry", b"retry", "retry_of", b"retry_of", "stage", b"stage", "start_time", b"start_time", "state", b"state", "title", b"title", "trace", b"trace", "trigger", b"trigger"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

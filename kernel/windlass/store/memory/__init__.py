@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from windlass.store.memory.agents import MemoryAgents
 from windlass.store.memory.audit import MemoryAudit
 from windlass.store.memory.cluster import MemoryCluster
 from windlass.store.memory.documents import MemoryDocuments
@@ -42,6 +43,7 @@ class MemoryStore(Store):
         self.audit = MemoryAudit(world)
         self.roster = MemoryRoster(world)
         self.tokens = MemoryTokens(world, self)
+        self.agents = MemoryAgents(world, self)
 
     async def hints(self) -> AsyncIterator[str]:
         words: asyncio.Queue[str] = asyncio.Queue()

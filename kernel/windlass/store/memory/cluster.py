@@ -80,7 +80,7 @@ class MemoryCluster(Cluster):
 
     def _take_back(self, held: Held, crash_limit: int) -> None:
         world, place = self._world, held.place
-        lost = f"node {world.node_name(held.node) or '?'} was lost"
+        lost = f"{self._words(held.node)} was lost"
         counted = held.started_at is not None
         chain = self._crashes_before(place.id)
         if counted:
@@ -96,16 +96,21 @@ class MemoryCluster(Cluster):
         world.put_back(place, counted=counted)
 
     def _over(self, held: Held, chain: int, crash_limit: int) -> tuple[State, Verdict, str] | None:
-        place, name = held.place, self._world.node_name(held.node) or "?"
+        place, name = held.place, self._words(held.node)
         if held.interrupted:
             return State.CANCELED, Verdict.CANCELED, f"{held.interrupt_words()}; its node was lost"
         if held.started_at is not None and is_poison(chain, crash_limit):
-            message = f"poison: its worker died {chain} times without progress; node {name} was the last"
+            message = f"poison: its worker died {chain} times without progress; {name} was the last"
             return State.FAILED, Verdict.LOST, message
         limit = self._world.tasks[place.id][0].attempt_limit or USUAL_ATTEMPTS
         if held.started_at is not None and place.attempt - place.uncounted >= limit:
-            return State.FAILED, Verdict.LOST, f"node {name} was lost, and no attempts are left"
+            return State.FAILED, Verdict.LOST, f"{name} was lost, and no attempts are left"
         return None
+
+    def _words(self, node: int) -> str:
+        member = self._world.nodes.get(node)
+        name = "?" if member is None else member.facts.name
+        return name if member is not None and member.agent is not None else f"node {name}"
 
     def _crashes_before(self, task: int) -> int:
         oldest = self._world.now() - timedelta(hours=WINDOW_HOURS)

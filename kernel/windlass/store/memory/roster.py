@@ -12,7 +12,8 @@ class MemoryRoster(Roster):
 
     async def nodes(self, gone: float) -> list[NodeEntry]:
         world, oldest = self._world, self._world.ago(gone)
-        seen = [(id_, one) for id_, one in sorted(world.nodes.items()) if (one.left_at or one.expires_at) > oldest]
+        servers = [(id_, one) for id_, one in sorted(world.nodes.items()) if one.agent is None]
+        seen = [(id_, one) for id_, one in servers if (one.left_at or one.expires_at) > oldest]
         return [self._node(id_, one) for id_, one in sorted(seen, key=lambda pair: not world.alive(pair[0]))]
 
     async def pools(self) -> list[PoolEntry]:

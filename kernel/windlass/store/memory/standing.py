@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from windlass.core.agents import agent_of
 from windlass.store.facts import Standing
+from windlass.store.memory.agents import state_of
 from windlass.store.memory.world import Place, World
 
 MOST_AHEAD = 1_001
@@ -10,8 +12,10 @@ MOST_AHEAD = 1_001
 
 def standing(world: World, place: Place, *, is_claimed: bool) -> Standing:
     """Everything that may hold the task at `place` back."""
-    live = [node.facts for id_, node in world.nodes.items() if world.alive(id_)]
-    taking = [facts for facts in live if not facts.draining]
+    live = [node for id_, node in world.nodes.items() if world.alive(id_)]
+    serving = [node.facts for node in live if node.serves(place.pool)]
+    taking = [facts for facts in serving if not facts.draining]
+    agent = world.agents.get(agent_of(place.pool))
     pause = world.paused_kinds.get(place.kind)
     pool = world.pools.get(place.pool)
     twin = world.under_way(place.kind, place.coalesce_key) if place.coalesce_key is not None else None
@@ -33,13 +37,16 @@ def standing(world: World, place: Place, *, is_claimed: bool) -> Standing:
         busy=tuple(sorted(i for i, h in world.running.items() if h.place.pool == place.pool and i != place.id)),
         pool_paused_by=pool.paused_by if pool else None,
         kind_paused_by=None if pause is None else pause.by,
-        live_nodes=len(live),
+        live_nodes=sum(node.agent is None for node in live),
         able_nodes=sum(place.kind in facts.kinds for facts in taking),
-        draining_nodes=sum(place.kind in facts.kinds for facts in live if facts.draining),
+        draining_nodes=sum(place.kind in facts.kinds for facts in serving if facts.draining),
         slot_key=slot_key,
         slot_limit=None if is_claimed else place.slot_limit,
         key_holders=tuple(id_ for _, id_ in holders) if slot_key is not None else (),
         waits_for=tuple(sorted(other for other in waits_for if other not in world.over)),
         twin=twin.id if twin is not None and twin.id != place.id else None,
         ahead=min(MOST_AHEAD, sum(other.id != place.id and other.order < place.order for other in ready)),
+        agent_state=None if agent is None else state_of(world, agent),
+        agent_knows=agent is not None and any(kind.name == place.kind for kind in agent.facts.kinds),
+        agent_seen_at=None if agent is None else world.nodes[agent.epoch].renewed_at,
     )

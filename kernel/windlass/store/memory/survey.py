@@ -80,7 +80,7 @@ class MemorySurvey(Survey):
             sorted(world.ready.values(), key=lambda p: p.order), lambda p: p.pool, survey.FIRST_WAITING
         )
         for (pool, kind), places in sorted(_grouped(first, lambda p: (p.pool, p.kind)).items()):
-            able = sum(kind in m.facts.kinds and not m.facts.draining for m in self._live())
+            able = sum(kind in m.facts.kinds and not m.facts.draining and m.serves(pool) for m in self._live())
             oldest = min(place.next_try_at for place in places)
             found.append(KindWaiting(pool, kind, len(places), oldest, kind in world.paused_kinds, able))
         return found
@@ -97,10 +97,11 @@ class MemorySurvey(Survey):
 
     async def nodes(self, window: float) -> NodeVitals:
         world = self._world
-        live = self._live()
-        lost = [LostNode(id_, m.facts.name, at) for id_, m in world.nodes.items() if (at := self._lost_at(m))]
+        servers = {id_: member for id_, member in world.nodes.items() if member.agent is None}
+        live = [member for id_, member in servers.items() if world.alive(id_)]
+        lost = [LostNode(id_, m.facts.name, at) for id_, m in servers.items() if (at := self._lost_at(m))]
         lost = sorted((one for one in lost if one.at > world.ago(window)), key=lambda one: one.at, reverse=True)
-        ends = [min(m.expires_at, m.left_at or m.expires_at) for m in world.nodes.values()]
+        ends = [min(m.expires_at, m.left_at or m.expires_at) for m in servers.values()]
         last = max(ends, default=None)
         return NodeVitals(len(live), sum(m.facts.draining for m in live), None if live else last, tuple(lost))
 

@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
 
+from windlass.core.agents import is_agent_pool
 from windlass.core.lifecycle import State, Verdict
 from windlass.core.shares import Share
+from windlass.store.agents import AgentFacts
 from windlass.store.audit import AuditEntry
 from windlass.store.documents import DocumentFacts
 from windlass.store.facts import EventFacts, JoinedFacts, NewTask, NodeFacts, Note
@@ -129,10 +131,26 @@ class Member:
     expires_at: datetime
     left_at: datetime | None = None
     is_lost: bool = False
+    agent: AgentFacts | None = None
+    """None: it is a server."""
 
     @property
     def left(self) -> bool:
         return self.left_at is not None
+
+    def serves(self, pool: str) -> bool:
+        """A server takes work of every pool but the agents' own, an agent of those that it names."""
+        return not is_agent_pool(pool) if self.agent is None else pool in self.agent.pools
+
+
+@dataclass(slots=True)
+class Known:
+    """An agent, by its last start."""
+
+    facts: AgentFacts
+    epoch: int
+    created_at: datetime
+    draining: bool = False
 
 
 @dataclass(slots=True)
@@ -201,6 +219,7 @@ class World:
     paused_kinds: dict[str, Pause] = field(default_factory=dict)
     known_kinds: dict[str, KindFacts] = field(default_factory=dict)
     nodes: dict[int, Member] = field(default_factory=dict)
+    agents: dict[str, Known] = field(default_factory=dict)
     lanes: dict[str, Lane] = field(default_factory=dict)
     leader: Leader | None = None
     schedules: dict[str, ScheduleFacts] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from windlass.errors import BootError
 from windlass.store.port import Store
+from windlass.store.postgres.agents import PostgresAgents
 from windlass.store.postgres.audit import PostgresAudit
 from windlass.store.postgres.cluster import PostgresCluster
 from windlass.store.postgres.connection import Address, Connections
@@ -49,6 +50,7 @@ class PostgresStore(Store):
         self.audit = PostgresAudit(connections)
         self.roster = PostgresRoster(connections)
         self.tokens = PostgresTokens(connections)
+        self.agents = PostgresAgents(connections)
 
     def hints(self) -> AsyncIterator[str]:
         return listen(self._connections.address, self._connections.mark)

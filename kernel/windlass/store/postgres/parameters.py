@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from windlass.store.facts import Ended, NewTask, Said
+from windlass.store.pools import KindFacts
 from windlass.store.postgres.arrays import booleans, digests, few, ids, numbers, texts
 
 # unnest fills a shorter array up with nulls: what nobody asked for costs nothing.
@@ -114,6 +115,20 @@ def finished(ended: Sequence[Ended]) -> dict[str, Any]:
         "messages": texts(e.message for e in ended),
         "results": texts(e.result for e in ended),
         "pauses": numbers(e.pause for e in ended),
+    }
+
+
+def kinds(facts: Sequence[KindFacts]) -> dict[str, Any]:
+    """For register_kinds.sql and name_kinds.sql."""
+    return {
+        "names": [kind.name for kind in facts],
+        "pools": [kind.pool for kind in facts],
+        "attempts": [kind.attempts for kind in facts],
+        "pauses": [kind.pause for kind in facts],
+        "start_withins": [kind.start_within for kind in facts],
+        "run_limits": [kind.run_limit for kind in facts],
+        "silence_limits": [kind.silence_limit for kind in facts],
+        "joins_running": [kind.joins_running for kind in facts],
     }
 
 

@@ -9,6 +9,7 @@ from windlass.errors import KindNotFound, PoolNotFound, WindlassError
 from windlass.store.facts import Note
 from windlass.store.pools import KindFacts, PoolFacts, Pools
 from windlass.store.port import Queue
+from windlass.store.postgres import parameters
 from windlass.store.postgres.connection import Connections, Row
 
 
@@ -19,19 +20,7 @@ class PostgresPools(Pools):
 
     async def register(self, pools: Mapping[str, int], kinds: Sequence[KindFacts]) -> None:
         await self._db.rows("register_pools", {"names": list(pools), "slots": list(pools.values())})
-        await self._db.rows(
-            "register_kinds",
-            {
-                "names": [kind.name for kind in kinds],
-                "pools": [kind.pool for kind in kinds],
-                "attempts": [kind.attempts for kind in kinds],
-                "pauses": [kind.pause for kind in kinds],
-                "start_withins": [kind.start_within for kind in kinds],
-                "run_limits": [kind.run_limit for kind in kinds],
-                "silence_limits": [kind.silence_limit for kind in kinds],
-                "joins_running": [kind.joins_running for kind in kinds],
-            },
-        )
+        await self._db.rows("register_kinds", parameters.kinds(kinds))
 
     async def look(self, unsure: Sequence[str] = (), kinds: Sequence[str] = ()) -> list[PoolFacts]:
         facts = {"unsure": list(unsure), "kinds": list(kinds)}

@@ -55,7 +55,7 @@ class PostgresQueue(Queue):
         self._claims = Line(connections.address, kept=True)
         self._words, self._ends = Line(connections.address), Line(connections.address)
         self._orders = (Line(connections.address, kept=True), Line(connections.address, kept=True))
-        self._frontiers: dict[str, Frontier] = {}
+        self._frontiers: dict[tuple[str, ...], Frontier] = {}
 
     async def close(self) -> None:
         """Hang up."""
@@ -153,7 +153,8 @@ class PostgresQueue(Queue):
                 await self.release()
 
     async def claim(self, node: int, pool: str, kinds: Sequence[str], limit: int) -> list[Claimed]:
-        frontier = self._frontiers.setdefault(pool, Frontier(STATEMENT_SECONDS))
+        # Whoever claims other kinds of a pool leaves others behind.
+        frontier = self._frontiers.setdefault((pool, *kinds), Frontier(STATEMENT_SECONDS))
         asked = {"node": node, "pool": pool, "kinds": list(kinds)}
         claimed: list[Claimed] = []
         try:

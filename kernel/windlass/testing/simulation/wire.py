@@ -84,6 +84,7 @@ class WiredStore(Store):
         self.upkeep: Any = _Part(store.upkeep, wire)
         self.audit: Any = _Part(store.audit, wire)
         self.tokens: Any = _Part(store.tokens, wire)
+        self.agents: Any = _Part(store.agents, wire)
         self.roster: Any = _Part(store.roster, wire)
         self.survey: Any = _Part(store.survey, wire)
 

@@ -7,6 +7,7 @@ with leads as (
   where coalesce(left_at, expires_at) < now() - %(age)s * interval '1 second' and expires_at < now() and exists (select from leads)
     and not exists (select from windlass.running r where r.node = n.id)
     and not exists (select from windlass.counter c where c.node = n.id)
+    and not exists (select from windlass.agent a where a.node = n.id)
   order by id limit %(limit)s
   for update skip locked
 ), gone as (

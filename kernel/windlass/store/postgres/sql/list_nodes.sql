@@ -1,7 +1,7 @@
--- Nodes as people see them: those that live, by id, then those that went lately. Shares of nodes that went are nobody's.
+-- Nodes as people see them, without the epochs of agents: those that live, by id, then those that went lately. Shares of nodes that went are nobody's.
 with seen as (
   select n.*, n.left_at is null and n.expires_at > now() as is_live from windlass.node n
-  where coalesce(n.left_at, n.expires_at) > now() - %(gone)s * interval '1 second'
+  where n.agent is null and coalesce(n.left_at, n.expires_at) > now() - %(gone)s * interval '1 second'
 ), held as (
   select node, count(*) as tasks from windlass.running group by node
 )

@@ -3,12 +3,12 @@
 with newest as (
   select id, name, least(expires_at, coalesce(left_at, expires_at)) as last_alive_at,
          coalesce(case when is_lost then left_at end, case when expires_at <= now() and coalesce(left_at, expires_at) >= expires_at then expires_at end) as lost_at
-  from windlass.node order by id desc limit %(cap)s
+  from windlass.node where agent is null order by id desc limit %(cap)s
 )
 select alive.nodes, alive.draining,
        (select max(last_alive_at) from newest where last_alive_at <= now()),
        coalesce(lost.ids, '{}'), coalesce(lost.names, '{}'), coalesce(lost.ats, '{}')
 from (select count(*) as nodes, count(draining_at) as draining
-      from (select draining_at from windlass.node where left_at is null and expires_at > now() limit %(cap)s) as few) as alive,
+      from (select draining_at from windlass.node where agent is null and left_at is null and expires_at > now() limit %(cap)s) as few) as alive,
      (select array_agg(id order by lost_at desc) as ids, array_agg(name order by lost_at desc) as names, array_agg(lost_at order by lost_at desc) as ats
       from newest where lost_at > now() - %(window)s * interval '1 second') as lost

@@ -16,8 +16,9 @@ select p.id, p.kind, p.pool, p.priority, greatest(0, extract(epoch from p.next_t
        array(select r.id from windlass.running r where r.pool = p.pool and r.id <> p.id order by r.id limit 1000),
        (select paused_by from windlass.pool where name = p.pool),
        (select paused_by from windlass.kind where name = p.kind),
-       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now()),
-       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is null and p.kind = any(n.kinds)),
+       (select count(*) from windlass.node n where n.agent is null and n.left_at is null and n.expires_at > now()),
+       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is null and p.kind = any(n.kinds)
+          and windlass.serves(n.agent, n.pools, p.pool)),
        p.slot_key, p.slot_limit,
        array(select r.id from windlass.running r where r.slot_key = p.slot_key order by r.slot limit 1000),
        array(select d.waits_for from windlass.dependency d where d.task = p.id
@@ -28,7 +29,13 @@ select p.id, p.kind, p.pool, p.priority, greatest(0, extract(epoch from p.next_t
             and (r.start_by is null or r.start_by > now())
             and r.kind not in (select name from windlass.kind where paused_at is not null)
             and r.kind in (select unnest(n.kinds) from windlass.node n
-                           where n.left_at is null and n.expires_at > now() and n.draining_at is null)
+                           where n.left_at is null and n.expires_at > now() and n.draining_at is null
+                             and windlass.serves(n.agent, n.pools, p.pool))
             and (r.priority > p.priority or r.priority = p.priority and (r.next_try_at, r.id) < (p.next_try_at, p.id)) limit 1001) as ahead),
-       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is not null and p.kind = any(n.kinds))
+       (select count(*) from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is not null and p.kind = any(n.kinds)
+          and windlass.serves(n.agent, n.pools, p.pool)),
+       (select case when n.left_at is not null or n.expires_at <= now() then 3 when n.draining_at is not null then 2 else 1 end
+        from windlass.agent a join windlass.node n on n.id = a.node where a.id = substr(p.pool, 7) and starts_with(p.pool, 'agent:')),
+       exists (select from windlass.agent a where a.id = substr(p.pool, 7) and starts_with(p.pool, 'agent:') and p.kind = any(a.kinds)),
+       (select n.renewed_at from windlass.agent a join windlass.node n on n.id = a.node where a.id = substr(p.pool, 7) and starts_with(p.pool, 'agent:'))
 from place p

@@ -11,5 +11,6 @@ with recursive pools as (
   group by pools.pool, f.kind
 )
 select pool, kind, waiting, oldest_at, exists (select from windlass.kind k where k.name = first.kind and k.paused_at is not null),
-       (select count(*) from (select from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is null and first.kind = any(n.kinds) limit %(cap)s) as few)
+       (select count(*) from (select from windlass.node n where n.left_at is null and n.expires_at > now() and n.draining_at is null and first.kind = any(n.kinds)
+        and windlass.serves(n.agent, n.pools, first.pool) limit %(cap)s) as few)
 from first order by pool, kind

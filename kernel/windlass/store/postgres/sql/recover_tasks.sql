@@ -5,7 +5,7 @@
 with buried as (
   update windlass.node set left_at = now(), is_lost = true where id = %(dead)s and left_at is null
 ), lost as materialized (
-  select r.*, coalesce(task.attempt_limit, 10) as attempt_limit, coalesce(n.name, '?') as node_name,
+  select r.*, coalesce(task.attempt_limit, 10) as attempt_limit, coalesce(case when n.agent is null then 'node ' else '' end || n.name, 'node ?') as node_name,
          coalesce((select c.crash_limit from unnest(%(kinds)s::text[], %(crash_limits)s::int[]) as c(kind, crash_limit)
                    where c.kind = r.kind), %(usual_limit)s) as crash_limit
   from windlass.running r
@@ -33,13 +33,13 @@ with buried as (
          case when interrupt_at is null then 6 else 5 end, node, started_at, now(),
          case when interrupt_at is not null
                 then 'interrupted by ' || interrupt_by || coalesce(': ' || nullif(interrupt_reason, ''), '') || '; its node was lost'
-              when poison then 'poison: its worker died ' || crashes || ' times without progress; node ' || node_name || ' was the last'
-              else 'node ' || node_name || ' was lost, and no attempts are left' end
+              when poison then 'poison: its worker died ' || crashes || ' times without progress; ' || node_name || ' was the last'
+              else node_name || ' was lost, and no attempts are left' end
   from held where interrupt_at is not null or last or poison
 ), tried as (
   insert into windlass.attempt (task, attempt, verdict, node, started_at, ended_at, message, next_try_at, crashes)
   select id, attempt, 6, node, started_at, now(),
-         'node ' || node_name || case when started_at is null then ' was lost before it told of a start' else ' was lost' end, now(), crashes
+         node_name || case when started_at is null then ' was lost before it told of a start' else ' was lost' end, now(), crashes
   from held where interrupt_at is null and not last and not poison
 ), back as (
   insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by)
