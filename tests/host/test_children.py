@@ -118,7 +118,7 @@ async def test_an_answer_that_gets_lost_makes_no_second_child(rig: Rig, monkeypa
     async def makes(ctx: Context) -> Outcome:
         return Success([await ctx.enqueue("Part"), await ctx.enqueue("Part", name="one")])
 
-    monkeypatch.setattr("windlass.host.children.RETRY_PAUSE", 0.01)
+    monkeypatch.setattr("windlass.host.patience.RETRY_PAUSE", 0.01)
     forgetful: Any = ForgetfulQueue(rig.store.queue, enqueue_children=3)
     monkeypatch.setattr(rig.store, "queue", forgetful)
     await rig.start(plugins=PUBLISHING)

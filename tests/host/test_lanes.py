@@ -322,7 +322,7 @@ async def test_a_name_that_can_not_be_kept_is_refused(rig: Rig, name: str) -> No
 
 
 async def test_lost_answers_change_nothing(rig: Rig, press: Press, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("windlass.host.lanes.RETRY_PAUSE", 0.01)
+    monkeypatch.setattr("windlass.host.patience.RETRY_PAUSE", 0.01)
     forgetful: Any = ForgetfulQueue(cast("Any", rig.store.lanes), enter=6, holds=2, called=1)
     monkeypatch.setattr(rig.store, "lanes", forgetful)
     await rig.start()

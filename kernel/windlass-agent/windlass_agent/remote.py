@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import structlog
-from windlass.errors import AttemptSuperseded, RequestIdReused, StoreUnavailable
-from windlass.host.children import RETRY_PAUSE, checked, child_request, named_twice
+from windlass.errors import AttemptSuperseded, RequestIdReused
+from windlass.host.children import checked, child_request, named_twice
+from windlass.host.patience import patiently
 from windlass.store.facts import Asked, Claimed, Ended, JoinedFacts, Parent, Said, Settled
 from windlass.store.lanes import Entrances, Entrant, Turn
 from windlass.store.port import Work
@@ -17,8 +16,6 @@ from windlass_proto.v1 import workers_pb2
 
 from windlass_agent import convert
 from windlass_agent.session import Session
-
-log = structlog.get_logger()
 
 LARGEST_ASK = 1_500_000
 """Bytes; one of its parts may be larger.  Servers take messages of 4 MiB."""
@@ -135,13 +132,8 @@ class RemoteChildren:
         """The child's id; see `Context.enqueue` for what is raised."""
         request = child_request(parent, kind, payload, checked(wishes))
         asked = convert.child(Parent(parent.id, parent.attempt, node), request)
-        while True:
-            try:
-                answer = await self._session.ask(node, child=asked)
-            except StoreUnavailable as error:
-                log.warning("the kernel does not answer; a child waits", parent=parent.id, error=error.message)
-                await asyncio.sleep(RETRY_PAUSE)
-            except RequestIdReused as error:
-                raise named_twice(parent, wishes, error) from error
-            else:
-                return convert.id_of(answer.child.task)
+        try:
+            answer = await patiently(lambda: self._session.ask(node, child=asked), "a child", parent=parent.id)
+        except RequestIdReused as error:
+            raise named_twice(parent, wishes, error) from error
+        return convert.id_of(answer.child.task)

@@ -6,23 +6,19 @@ the scheduler started stays the system's.  The trigger says that a parent made t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID, uuid4, uuid5
 
 import msgspec
-import structlog
 
-from windlass.errors import RequestIdReused, StoreUnavailable
+from windlass.errors import RequestIdReused
 from windlass.handler import Wishes
 from windlass.host.admission import Caller, Request
+from windlass.host.patience import patiently
 from windlass.store.facts import Claimed, NewTask, Parent, Receipt
 from windlass.store.port import Queue
 
-log = structlog.get_logger()
-
-RETRY_PAUSE = 0.5
 NAMES = UUID("6a2f3f4e-5d0b-4f0c-9a63-0f4bb7a3c1de")
 """The namespace of children's names."""
 
@@ -64,14 +60,10 @@ class Children:
         return child if request.priority is not None else msgspec.structs.replace(child, priority=parent.priority)
 
     async def _store(self, parent: Parent, child: NewTask) -> Receipt:
-        while True:
-            try:
-                [receipt] = await self._queue.enqueue_children(parent, [child])
-            except StoreUnavailable as error:
-                log.warning("store does not answer; a child waits", parent=parent.task, error=error.message)
-                await asyncio.sleep(RETRY_PAUSE)
-            else:
-                return receipt
+        [receipt] = await patiently(
+            lambda: self._queue.enqueue_children(parent, [child]), "a child", parent=parent.task
+        )
+        return receipt
 
 
 def child_request(parent: Claimed, kind: str, payload: object, wishes: Wishes) -> Request:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import msgspec
-import structlog
 
 from windlass.documents import Document, Documents, Listed
-from windlass.errors import AttemptSuperseded, StoreUnavailable
+from windlass.errors import AttemptSuperseded
+from windlass.host.patience import patiently
 from windlass.store import documents as stored
 from windlass.store.facts import Parent
 
-log = structlog.get_logger()
-
 T = TypeVar("T")
 
-RETRY_PAUSE = 0.5
 LONGEST_NAME = 200
 LARGEST_VALUE = 256 * 1024
 MOST_KEPT = 100
@@ -86,12 +82,7 @@ class LiveDocuments(Documents):
             raise
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await ask()
-            except StoreUnavailable as error:
-                log.warning("store does not answer; a document waits", plugin=self._plugin, error=error.message)
-                await asyncio.sleep(RETRY_PAUSE)
+        return await patiently(ask, "a document", plugin=self._plugin)
 
 
 class Archive:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Unpack
 from uuid import uuid4
 
 import msgspec
-import structlog
 
 from windlass.core.access import Role
 from windlass.documents import Documents
 from windlass.door import Door
-from windlass.errors import StoreUnavailable
 from windlass.handler import Wishes
 from windlass.host.admission import Admission, Caller, Request
-from windlass.host.children import RETRY_PAUSE, checked, encoded
+from windlass.host.children import checked, encoded
+from windlass.host.patience import patiently
 from windlass.store.facts import NewTask, Receipt
-
-log = structlog.get_logger()
 
 
 class LiveDoor(Door):
@@ -49,9 +45,4 @@ class LiveDoor(Door):
         request_id = str(uuid4())
         request = Request(kind, payload=encoded(payload), trigger=self._trigger, request_id=request_id, **asked)
         task = self._admission.admit(request, self._caller)
-        while True:
-            try:
-                return (await self._store(task)).task
-            except StoreUnavailable as error:
-                log.warning("store does not answer; a task waits", trigger=self._trigger, error=error.message)
-                await asyncio.sleep(RETRY_PAUSE)
+        return (await patiently(lambda: self._store(task), "a task", trigger=self._trigger)).task

@@ -15,20 +15,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
-import structlog
-
 from windlass import telemetry
-from windlass.errors import AttemptSuperseded, StoreUnavailable
+from windlass.errors import AttemptSuperseded
 from windlass.handler import Lane
+from windlass.host.patience import patiently
 from windlass.host.service import Bell, Service
 from windlass.store.lanes import Entrances, Entrant
 
 T = TypeVar("T")
 
-log = structlog.get_logger()
-
 LOOK_SECONDS = 1.0
-RETRY_PAUSE = 0.5
 
 
 class Lanes(Service):
@@ -47,7 +43,7 @@ class Lanes(Service):
 
     async def enter(self, entrant: Entrant) -> int | None:
         """The fence, or None while others are first.  Raises `AttemptSuperseded`."""
-        return (await _answer(lambda: self._store.enter(entrant))).fence
+        return (await patiently(lambda: self._store.enter(entrant), "a lane")).fence
 
     async def called(self, entrant: Entrant) -> None:
         """Wait until it is worth entering again."""
@@ -60,7 +56,7 @@ class Lanes(Service):
             self._waiting.pop(entrant, None)
 
     async def holds(self, entrant: Entrant, fence: int) -> bool:
-        return await _answer(lambda: self._store.holds(entrant, fence))
+        return await patiently(lambda: self._store.holds(entrant, fence), "a lane")
 
     def leave(self, entrant: Entrant) -> asyncio.Task[None]:
         """Give up the lane or the place in line.  It happens whether or not anybody waits for it."""
@@ -84,7 +80,7 @@ class Lanes(Service):
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _leave(self, entrant: Entrant) -> None:
-        await _answer(lambda: self._store.leave(entrant))
+        await patiently(lambda: self._store.leave(entrant), "a lane")
         self.look()
 
 
@@ -163,12 +159,3 @@ def _told(lane: str) -> Iterator[None]:
         yield
     if telemetry.meters is not None:
         telemetry.meters.lane_wait[lane,].add(time.monotonic() - began)
-
-
-async def _answer(ask: Callable[[], Awaitable[T]]) -> T:
-    while True:
-        try:
-            return await ask()
-        except StoreUnavailable as error:
-            log.warning("store does not answer; a lane waits", error=error.message)
-            await asyncio.sleep(RETRY_PAUSE)
