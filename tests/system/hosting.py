@@ -144,7 +144,7 @@ class _Details(grpc.ClientCallDetails):
 @contextmanager
 def site_in(folder: Path, dsn: str, **environ: str) -> Iterator[Site]:
     """A server with short leases; all of its processes end with the block."""
-    with home_in(folder, WINDLASS_STORE_DSN=dsn, **SHORT, **environ) as home:
+    with home_in(folder, WINDLASS_STORE_DSN=dsn, **(SHORT | environ)) as home:
         yield Site(home, folder, free_port())
 
 
