@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import logging
 import os
 import signal
 import sys
@@ -27,6 +26,7 @@ from windlass.core.access import Role
 from windlass.errors import BootError
 from windlass.host.access import Access
 from windlass.host.admission import Caller
+from windlass.host.ending import first, leave_behind, stop_on_signals
 from windlass.host.grants import Grant, new_token
 from windlass.host.kernel import Kernel
 from windlass.host.observer import Observer
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 CALLS_GRACE = 2.0
-LAST_TURN = 0.2
 LOCAL = "local"
 SERVERS_CHECK = 1.0
 
@@ -57,14 +56,14 @@ async def serve(
     A node that is worn out by abandoned handlers drains, and the process replaces itself.
     Raises `BootError` or `StoreUnavailable` when it can't start.
     """
-    stop, hang_up = _stop_on_signals(), _hear_hang_ups()
+    stop, hang_up = stop_on_signals(), _hear_hang_ups()
     leaks = await _serve(config, on_ready, stop, partial(_rereading, config, read_again, hang_up))
     if leaks and not stop.is_set():
         log.warning("starting anew, without the handlers that were abandoned", leaks=leaks)
         # Until the new process hears it.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    await _leave_behind()
+    await leave_behind()
 
 
 async def _serve(
@@ -94,7 +93,7 @@ async def _serve(
             on_ready(address)
             tell_supervisor("READY=1")
             async with rereading(kernel):
-                await _first(stop, kernel.node.worn_out)
+                await first(stop, kernel.node.worn_out)
             log.info("stopping")
             tell_supervisor("STOPPING=1")
             await kernel.drain()
@@ -148,25 +147,6 @@ async def _rereading(
         yield
     finally:
         listening.cancel()
-
-
-async def _first(*events: asyncio.Event) -> None:
-    waiting = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
-        task.cancel()
-
-
-async def _leave_behind() -> None:
-    """End the process although handlers ignore being cancelled: the loop's own end would wait for them for ever."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    if left and (stubborn := (await asyncio.wait(left, timeout=LAST_TURN))[1]):
-        log.warning("leaving although some tasks ignore being cancelled", tasks=len(stubborn))
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
 
 
 @asynccontextmanager
@@ -315,20 +295,6 @@ class _announced:  # noqa: N801 - read as a verb
 
     def __exit__(self, *_: object) -> None:
         self._file.unlink(missing_ok=True)
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-
-    def asked() -> None:
-        if stop.is_set():
-            log.warning("asked twice, leaving at once; recovery takes the tasks back")
-            os._exit(1)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked)
-    return stop
 
 
 def _hear_hang_ups() -> asyncio.Event:

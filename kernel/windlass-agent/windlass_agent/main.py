@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ import msgspec
 import structlog
 from windlass import telemetry
 from windlass.config import NodeConfig
+from windlass.host.ending import first, leave_behind, stop_on_signals
 from windlass.host.plugins import load_plugins
 from windlass.host.process import tell_supervisor, this_process
 
@@ -21,8 +21,6 @@ from windlass_agent.agent import Agent
 from windlass_agent.place import Place
 
 log = structlog.get_logger()
-
-LAST_TURN = 0.2
 
 
 class AgentConfig(msgspec.Struct, frozen=True):
@@ -42,7 +40,7 @@ async def run(config: AgentConfig, on_ready: Callable[[str], None]) -> None:
     Raises `BootError`, or what the kernel refused it with.  One that is worn out by abandoned handlers drains, and the
     process replaces itself.
     """
-    stop = _stop_on_signals()
+    stop = stop_on_signals((signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
     config.place.check()
     plugins = load_plugins(config.plugins)
     telemetry.start(os.environ, this_process(()).name, measure=False)
@@ -59,7 +57,7 @@ async def run(config: AgentConfig, on_ready: Callable[[str], None]) -> None:
     if agent.leaks and not stop.is_set():
         log.warning("starting anew, without the handlers that were abandoned", leaks=agent.leaks)
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
-    await _leave_behind()
+    await leave_behind()
 
 
 async def _serve(agent: Agent, stop: asyncio.Event, on_ready: Callable[[], None]) -> None:
@@ -67,7 +65,7 @@ async def _serve(agent: Agent, stop: asyncio.Event, on_ready: Callable[[], None]
         service.start()
     joined = asyncio.create_task(_ready(agent, on_ready))
     try:
-        await _first(stop, agent.worn_out, agent.refused)
+        await first(stop, agent.worn_out, agent.refused)
         log.info("stopping")
         tell_supervisor("STOPPING=1")
         await agent.drain()
@@ -81,36 +79,3 @@ async def _ready(agent: Agent, on_ready: Callable[[], None]) -> None:
     await agent.joined.wait()
     tell_supervisor("READY=1")
     on_ready()
-
-
-async def _first(*events: asyncio.Event) -> None:
-    waiting = [asyncio.create_task(event.wait()) for event in events]
-    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in waiting:
-        task.cancel()
-
-
-async def _leave_behind() -> None:
-    """End the process although handlers ignore being cancelled: the loop's own end would wait for them for ever."""
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in left:
-        task.cancel()
-    if left and (stubborn := (await asyncio.wait(left, timeout=LAST_TURN))[1]):
-        log.warning("leaving although some tasks ignore being cancelled", tasks=len(stubborn))
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-
-    def asked() -> None:
-        if stop.is_set():
-            log.warning("asked twice, leaving at once; recovery takes the tasks back")
-            os._exit(1)
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, asked)
-    return stop
