@@ -50,9 +50,16 @@ def standings(settings: BackupsSettings) -> list[Standing]:
 def described(found: list[Standing], now: datetime, settings: BackupsSettings) -> HealthSection:
     """The section, from what was found at `now`."""
     lines = [_line(*standing, now, settings) for standing in found]
-    wrong = sum(line.is_alarming for line in lines)
-    summary = f"{wrong} of {len(lines)} need{'s' * (wrong == 1)} a look" if wrong else f"{len(lines)} up to date"
-    return HealthSection("Backups", summary, lines, [_data(*standing, now, settings) for standing in found])
+    data = [_data(*standing, now, settings) for standing in found]
+    return HealthSection("Backups", _summary(lines, [last for *_, last in found]), lines, data)
+
+
+def _summary(lines: list[HealthLine], last: list[Manifest | None]) -> str:
+    if wrong := sum(line.is_alarming for line in lines):
+        return f"{wrong} of {len(lines)} need{'s' * (wrong == 1)} a look"
+    if missing := last.count(None):
+        return f"{missing} of {len(lines)} without a backup yet"
+    return f"{len(lines)} up to date"
 
 
 def _line(source: str, target: str, last: Manifest | None, now: datetime, settings: BackupsSettings) -> HealthLine:

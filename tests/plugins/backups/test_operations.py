@@ -133,7 +133,8 @@ def test_health_tells_the_last_good_backup_of_each_source_and_what_is_overdue(pl
     told = section(place, *manifests, every=every)
     (line,) = told.lines
     assert (line.name, line.value, line.is_alarming) == ("main on disk", value, alarming)
-    assert told.summary == ("1 of 1 needs a look" if alarming else "1 up to date")
+    calm = "1 up to date" if manifests else "1 of 1 without a backup yet"
+    assert told.summary == ("1 of 1 needs a look" if alarming else calm)
     assert told.data[0]["overdue"] is alarming
 
 
