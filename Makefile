@@ -34,7 +34,9 @@ demo: .venv/.installed  ## run real scripts, live, from nothing
 	@$(BIN)/windlass demo
 
 test: .venv/.installed  ## run every test (choose with ARGS='-k word'; ARGS='-n 0' runs them one by one)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not alone' $(ARGS); together=$$?; \
+	$(BIN)/python -m pytest -m alone $(ARGS); alone=$$?; \
+	case "$$together $$alone" in "0 0"|"0 5"|"5 0") ;; *) exit 1;; esac  # 5: none was chosen
 
 test-pg15: .venv/.installed  ## the store's tests on PostgreSQL 15 (apt install postgresql-15)
 	@test -x $(PG15)/postgres || { echo 'windlass: needs $(PG15_PACKAGES): apt install $(PG15_PACKAGES), or name yours: make $@ PG15=/path/to/bin' >&2; exit 1; }
