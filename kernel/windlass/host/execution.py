@@ -135,6 +135,8 @@ class Execution:
 
     def measure(self, ended: Ended | None) -> None:
         """Tell its span and the meters how it ended."""
+        if self.span is None and telemetry.meters is None:
+            return  # at full speed even looking the word up can be seen
         outcome = "superseded" if ended is None else ended.verdict.name.lower()
         if self.span is not None:
             self.span.handed_in(outcome, "" if ended is None else ended.message)
