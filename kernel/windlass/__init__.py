@@ -37,6 +37,7 @@ from windlass.handler import (
 )
 from windlass.hookspecs import hookimpl
 from windlass.operation import Operation, OperationCall
+from windlass.secret_files import check_secret_name, read_secret
 from windlass.settings import Section, Settings
 
 __all__ = [
@@ -81,6 +82,8 @@ __all__ = [
     "TaskInterrupted",
     "Twin",
     "Wishes",
+    "check_secret_name",
     "failpoint",
     "hookimpl",
+    "read_secret",
 ]

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
-
-from windlass_checks.secrets import check_name
+from windlass import check_secret_name
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 Host = Annotated[str, Meta(min_length=1, max_length=255)]
@@ -211,7 +210,8 @@ class Postgres(Probe, frozen=True, kw_only=True, tag="postgresql"):
         return f"secret {self.dsn_secret}" if self.dsn_secret else f"{self.host}:{self.port}/{self.database}"
 
     def __post_init__(self) -> None:
-        check_name("dsn_secret", self.dsn_secret)
+        if self.dsn_secret:
+            check_secret_name("dsn_secret", self.dsn_secret)
         if bool(self.host) == bool(self.dsn_secret):
             raise ValueError("host, dsn_secret: name exactly one of them")
         if self.host:
@@ -243,7 +243,8 @@ class Redis(Probe, frozen=True, kw_only=True, tag="redis"):
         return f"{self.host}:{self.port}"
 
     def __post_init__(self) -> None:
-        check_name("password_secret", self.password_secret)
+        if self.password_secret:
+            check_secret_name("password_secret", self.password_secret)
         _check_host(self.host, socket=True)
 
 

@@ -9,9 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-from windlass import Rejected
-
-from windlass_scripts.secret_files import check_reference
+from windlass import Rejected, check_secret_name
 
 Value = str | int | float | bool
 
@@ -95,7 +93,7 @@ def value_of(parameter: Parameter, value: Value) -> Value:
         raise Rejected(f"parameters.{parameter.name}: wants {_wanted(parameter)}, not {str(value)[:100]!r}")
     if parameter.secret:
         try:
-            check_reference(f"parameters.{parameter.name}", str(read))
+            check_secret_name(f"parameters.{parameter.name}", str(read))
         except ValueError as error:
             raise Rejected(str(error)) from None
     return read

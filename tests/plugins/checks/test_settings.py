@@ -93,8 +93,8 @@ def test_a_mistake_in_the_configuration_is_told_with_its_place(section, message)
         ({"type": "process"}, "name, pid_file: name exactly one"),
         ({"type": "process", "name": "a", "least": 2, "most": 1}, "most: 1 is less than least"),
         ({"type": "postgresql"}, "host, dsn_secret: name exactly one"),
-        ({"type": "postgresql", "dsn_secret": "../etc/passwd"}, "dsn_secret: '../etc/passwd' is no name of a secret"),
-        ({"type": "redis", "host": "a", "password_secret": "/etc/passwd"}, "is no name of a secret"),
+        ({"type": "postgresql", "dsn_secret": "../etc/passwd"}, "dsn_secret: '../etc/passwd' names no secret"),
+        ({"type": "redis", "host": "a", "password_secret": "/etc/passwd"}, "names no secret"),
     ],
 )
 def test_a_probe_that_can_not_work_is_refused_wherever_it_stands(probe, message):

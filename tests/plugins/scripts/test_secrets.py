@@ -13,8 +13,9 @@ from urllib.parse import quote
 import msgspec
 import pytest
 from windlass import Rejected, Retry, Success
+from windlass.secret_files import LARGEST_SECRET
 from windlass_scripts import ExecuteScript
-from windlass_scripts.secret_files import LARGEST, read_secrets
+from windlass_scripts.secret_files import read_secrets
 
 SECRET = "tr0ub4dor & co/3"
 
@@ -130,7 +131,7 @@ async def test_a_prompt_is_not_held_back_although_there_are_secrets(handler, ctx
         ("absent/db", None, "secrets.X: absent/db can't be read on this host: No such file or directory"),
         ("prod", None, "secrets.X: prod is no file"),
         ("prod/short", "abc\n", "secrets.X: prod/short has fewer than 4 bytes"),
-        ("prod/large", "x" * (LARGEST + 1), "secrets.X: prod/large has more than 16384 bytes"),
+        ("prod/large", "x" * (LARGEST_SECRET + 1), "secrets.X: prod/large has more than 16384 bytes"),
     ],
 )
 async def test_a_secret_that_is_not_there_or_unfit_is_rejected_by_name(
