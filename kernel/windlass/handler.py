@@ -120,6 +120,8 @@ class Wishes(TypedDict, total=False):
     concurrency: Concurrency | None
     pool: str
     labels: Mapping[str, str]
+    trigger: str
+    """Why it exists, in a word that people look for: `feed_update`.  Left out: `parent`, or the hook that made it."""
     attempts: int | None
     pause: float | None
     start_within: float | None

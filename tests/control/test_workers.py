@@ -350,13 +350,15 @@ async def test_a_child_is_on_behalf_of_whoever_its_parent_is_whatever_the_agent_
         assert (await agent.ask(child=asked)).child.task == made, "asked again it is the same child"
         child, of = await server.get(made), await server.get(parent)
         assert (child.parent, child.initiator, child.trigger, child.priority) == (parent, of.initiator, "parent", 7)
+        word = workers_pb2.Child(parent=parent, attempt=1, task=new("Echo", trigger="feed_update"), request_id=THIRD)
+        assert (await server.get((await agent.ask(child=word)).child.task)).trigger == "feed_update"
         late = workers_pb2.Child(parent=parent, attempt=2, task=new("Echo"), request_id=OTHER)
         assert (await agent.ask(child=late)).refusal.reason == "ATTEMPT_SUPERSEDED"
         unknown = workers_pb2.Child(parent=parent, attempt=1, task=new("Nothing"), request_id=OTHER)
         assert (await agent.ask(child=unknown)).refusal.field == "task.kind"
 
 
-UUID, OTHER = "6a2f3f4e-5d0b-4f0c-9a63-0f4bb7a3c1d0", "6a2f3f4e-5d0b-4f0c-9a63-0f4bb7a3c1d1"
+UUID, OTHER, THIRD = (f"6a2f3f4e-5d0b-4f0c-9a63-0f4bb7a3c1d{number}" for number in range(3))
 
 
 async def test_lanes_and_documents_are_the_attempts_own(server: Calling):

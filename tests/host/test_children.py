@@ -56,12 +56,13 @@ async def test_a_child_names_its_parent_and_runs_on_behalf_of_whoever_that_was(r
 
 async def test_what_a_child_is_asked_wins_over_what_its_parent_has(rig: Rig) -> None:
     async def makes(ctx: Context) -> Outcome:
-        return Success([await ctx.enqueue("Part", priority=2, delay=3600.0), await ctx.enqueue("Part", run_limit=5.0)])
+        later = await ctx.enqueue("Part", priority=2, delay=3600.0, trigger="feed_update")
+        return Success([later, await ctx.enqueue("Part", run_limit=5.0)])
 
     await rig.start(plugins=PUBLISHING)
     later, limited = await result(rig, await rig.enqueue(makes, priority=8))
     facts = await rig.task(later)
-    assert (facts.priority, facts.state) == (2, State.PENDING)
+    assert (facts.priority, facts.state, facts.trigger) == (2, State.PENDING, "feed_update")
     request = await rig.store.library.request(limited)
     assert request is not None
     assert request.run_limit == 5.0

@@ -76,6 +76,7 @@ BREAKS = [
     ("plugins-public-names", "windlass_scripts/__init__.py", "from windlass.handler import Handler"),
     ("plugins-apart", "windlass_scripts/__init__.py", "import windlass_client"),
     ("client-alone", "windlass_client/__init__.py", "import windlass.errors"),
+    ("buffer-client-alone", "windlass_buffer_client/__init__.py", "import windlass_client"),
     ("cli-alone", "windlass_cli/__init__.py", "from windlass import Handler"),
     ("proto-alone", "windlass_proto/__init__.py", "import windlass_client"),
 ]
@@ -155,9 +156,11 @@ def unnamed(found: list[Part]) -> list[str]:
             if contract["id"] in contracts and part.package not in contract[end]
         ]
         if part.family == "clients" and not any(
-            part.package in sources for sources in _sources("client-alone", "cli-alone")
+            part.package in sources for sources in _sources("client-alone", "buffer-client-alone", "cli-alone")
         ):
-            problems.append(f"{part.package} is in source_modules of neither client-alone nor cli-alone")
+            problems.append(
+                f"{part.package} is in source_modules of none of client-alone, buffer-client-alone, cli-alone"
+            )
     return problems
 
 

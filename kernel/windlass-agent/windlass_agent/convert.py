@@ -128,6 +128,7 @@ def child(parent: Parent, request: Request) -> workers_pb2.Child:
         title=request.title,
         priority=request.priority,
         pool=request.pool,
+        trigger=request.trigger,
         labels=dict(request.labels),
         payload=task_pb2.Payload(content_type=JSON, data=request.payload),
         retry=task_pb2.RetryPolicy(attempts=request.attempts or 0, pause=span(request.pause)) if has_retry else None,

@@ -197,7 +197,8 @@ def read_child(child: workers_pb2.Child) -> tuple[int, int, Request]:
     asked.task.ClearField("due_time")
     request = read_request(asked, datetime.now(UTC))
     delay = read_seconds(child.delay, "delay") if child.HasField("delay") else 0.0
-    return parent, child.attempt, msgspec.structs.replace(request, trigger="parent", parent=parent, delay=delay)
+    request = msgspec.structs.replace(request, trigger=request.trigger or "parent", parent=parent, delay=delay)
+    return parent, child.attempt, request
 
 
 def read_visit(visit: workers_pb2.LaneVisit, epoch: int) -> Entrant:

@@ -1,7 +1,7 @@
 """Children: tasks that a running attempt makes.
 
 They are on behalf of whoever the parent is: what a person started stays his, however many tasks it becomes, and what
-the scheduler started stays the system's.  The trigger says that a parent made them.
+the scheduler started stays the system's.  The trigger says that a parent made them, unless he names another.
 """
 
 from __future__ import annotations
@@ -71,11 +71,10 @@ def child_request(parent: Claimed, kind: str, payload: object, wishes: Wishes) -
     name = wishes.pop("name", None)
     # Without a name too: an answer may be lost, and the question is then asked again.
     request_id = uuid4() if name is None else uuid5(NAMES, f"{parent.id}/{name}")
-    asked: dict[str, Any] = {**wishes, "after": tuple(wishes.get("after", ()))}
+    asked: dict[str, Any] = {"trigger": "parent", **wishes, "after": tuple(wishes.get("after", ()))}
     return Request(
         kind=kind,
         payload=encoded(payload),
-        trigger="parent",
         parent=parent.id,
         request_id=str(request_id),
         **asked,

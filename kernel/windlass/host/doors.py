@@ -40,9 +40,9 @@ class LiveDoor(Door):
         asked: dict[str, Any] = {**checked(wishes)}
         if asked.pop("name", None) is not None:
             raise TypeError("only a child has a name; a coalesce_key folds what several ask for")
-        asked["after"] = tuple(asked.get("after", ()))
+        asked = {"trigger": self._trigger, **asked, "after": tuple(asked.get("after", ()))}
         # An answer may be lost, and the question is then asked again.
         request_id = str(uuid4())
-        request = Request(kind, payload=encoded(payload), trigger=self._trigger, request_id=request_id, **asked)
+        request = Request(kind, payload=encoded(payload), request_id=request_id, **asked)
         task = self._admission.admit(request, self._caller)
         return (await patiently(lambda: self._store(task), "a task", trigger=self._trigger)).task

@@ -1,0 +1,1 @@
+"""Buffers a site's transactions in Redis while its main database is slow or away."""
