@@ -205,6 +205,12 @@ class NotThisAgent(Forbidden):
     reason = "NOT_THIS_AGENT"
 
 
+class NotThisPlugin(Forbidden):
+    """An agent asks for what a plugin keeps, in a task that is not that plugin's."""
+
+    reason = "NOT_THIS_PLUGIN"
+
+
 class TooManyCalls(WindlassError):
     """Those who show nothing share some places, and these are taken."""
 

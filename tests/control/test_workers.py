@@ -392,6 +392,9 @@ async def test_lanes_and_documents_are_the_attempts_own(server: Calling):
         nobodys = workers_pb2.DocumentUser(name="tasks/999", attempt=1, plugin="control")
         place = workers_pb2.DocumentPlace(user=nobodys, document="state")
         assert (await agent.ask(get_document=place)).refusal.reason == "ATTEMPT_SUPERSEDED"
+        library = workers_pb2.DocumentUser(name=one, attempt=1, plugin="scripts")
+        planted = workers_pb2.PutDocument(user=library, document="library/a", value=value, put_id=UUID, keep=1)
+        assert (await agent.ask(put_document=planted)).refusal.reason == "NOT_THIS_PLUGIN"
         bad = workers_pb2.PutDocument(user=user, document="", value=value, put_id=UUID, keep=1)
         assert (await agent.ask(put_document=bad)).refusal.field == "document"
 

@@ -40,6 +40,7 @@ CODES = {
     "SESSION_OVER": grpc.StatusCode.UNAVAILABLE,
     "EPOCH_OVER": grpc.StatusCode.FAILED_PRECONDITION,
     "NOT_THIS_AGENT": grpc.StatusCode.PERMISSION_DENIED,
+    "NOT_THIS_PLUGIN": grpc.StatusCode.PERMISSION_DENIED,
     "POOL_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "KIND_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "TOKEN_NOT_FOUND": grpc.StatusCode.NOT_FOUND,

@@ -179,7 +179,8 @@ class _Listener:
             raise InvalidArgument("the question is none that this server knows", field="ask")
         asked = getattr(ask, question)
         user, name = asked.user, words.read_document(asked) if question != "list_documents" else ""
-        documents, attempt = self._agents.documents(self._session, convert.read_id(user.name, "tasks"), user.attempt)
+        task = convert.read_id(user.name, "tasks")
+        documents, attempt = self._agents.documents(self._session, user.plugin, task, user.attempt)
         match question:
             case "get_document":
                 version = asked.version if asked.HasField("version") else None

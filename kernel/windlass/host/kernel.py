@@ -102,7 +102,7 @@ class Kernel:
         nudge, kept = self.watches.nudge, retention or RetentionConfig()
         self.node = Node(store, plugins, config, list(self._pools), nudge, surroundings, kept)
         self.admission = self.node.admission
-        self.agents = Sessions(store, self.node, config.lease_times, nudge, surroundings)
+        self.agents = Sessions(store, self.node, plugins, config.lease_times, nudge, surroundings)
         self.node.sharing.guests = self.agents.shares
         self.node.on_work = self.agents.look
         self.enqueuer = Enqueuer(store.queue, self.node.stored)

@@ -116,6 +116,12 @@ class Plugins:
         self.operations: Mapping[str, Registered] = {}
         self._sections = sections
 
+    def may_use(self, plugin: str, kind: str) -> bool:
+        """Whether tasks of a kind are those of a plugin, as far as this server has either of them."""
+        if (known := self.kinds.get(kind)) is not None:
+            return known.plugin == plugin
+        return plugin not in {one.name for one in self.found}
+
     async def startup(self, doors: Doors) -> None:
         """Raises what a hook raises."""
         for implementation in self._hooks.hook.windlass_startup.get_hookimpls():

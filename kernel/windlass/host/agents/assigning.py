@@ -94,6 +94,6 @@ class Assigning(Service):
         """Send what was claimed for an agent."""
         self._counters.claimed(pool, claimed)
         for task in claimed:
-            session.hold(task.id, pool)
+            session.hold(task.id, pool, task.kind)
             session.send(Assignment(task, pool))
             self._counters.started(task.id)

@@ -48,13 +48,20 @@ class Answered(msgspec.Struct, frozen=True):
     answer: Any
 
 
+class Held(msgspec.Struct, frozen=True):
+    """A task in an agent's hands."""
+
+    pool: str
+    kind: str
+
+
 Message = Welcome | Beat | Assignment | Asked | LaneNews | Answered
 SILENT_BEATS = 3.0
 """So many beats without a word from it, and an agent is sent nothing more; twice as many, and the session ends."""
 
 
 class Session:
-    """`held`: the tasks that it holds, with their pools; `now` is monotonic."""
+    """`held`: the tasks that it holds; `now` is monotonic."""
 
     def __init__(self, agent: AgentFacts, epoch: int, times: LeaseTimes, now: float) -> None:
         self.agent = agent
@@ -63,7 +70,7 @@ class Session:
         self.shares: dict[str, int] = {}
         self.settled: dict[str, tuple[int, tuple[Share, ...], int, bool]] = {}
         """What each share was last settled by."""
-        self.held: dict[int, str] = {}
+        self.held: dict[int, Held] = {}
         self.told: set[int] = set()
         """Tasks whose interrupts it knows of."""
         self.heartbeat: int | None = None
@@ -102,19 +109,19 @@ class Session:
             return 0
         return max(0, min(self.takes_of(pool), self.shares.get(pool, 0)) - self._in_pool[pool])
 
-    def hold(self, task: int, pool: str) -> None:
+    def hold(self, task: int, pool: str, kind: str) -> None:
         if task not in self.held:
-            self.held[task] = pool
+            self.held[task] = Held(pool, kind)
             self._in_pool[pool] += 1
 
     def release(self, tasks: Iterable[int]) -> set[str]:
         """It holds these no more; in which pools that made room."""
         pools = set()
         for task in tasks:
-            if (pool := self.held.pop(task, None)) is not None:
-                self._in_pool[pool] -= 1
+            if (held := self.held.pop(task, None)) is not None:
+                self._in_pool[held.pool] -= 1
                 self.told.discard(task)
-                pools.add(pool)
+                pools.add(held.pool)
         return pools
 
     def send(self, message: Message) -> None:

@@ -9,7 +9,15 @@ import structlog
 
 from windlass.core.leases import LeaseTimes
 from windlass.core.lifecycle import Verdict
-from windlass.errors import AgentConnected, AttemptSuperseded, EpochOver, SessionOver, ShuttingDown, TaskNotFound
+from windlass.errors import (
+    AgentConnected,
+    AttemptSuperseded,
+    EpochOver,
+    NotThisPlugin,
+    SessionOver,
+    ShuttingDown,
+    TaskNotFound,
+)
 from windlass.host.admission import Request
 from windlass.host.agents.assigning import Assigning
 from windlass.host.agents.beats import Beats
@@ -17,6 +25,7 @@ from windlass.host.agents.reconciling import Reconciling
 from windlass.host.agents.session import LaneNews, Session, Welcome
 from windlass.host.agents.sharing import AgentShares
 from windlass.host.node import Node
+from windlass.host.plugins import Plugins
 from windlass.host.service import Service
 from windlass.host.surroundings import Surroundings
 from windlass.store.agents import AgentFacts, Joined, Living
@@ -35,12 +44,14 @@ class Sessions:
         self,
         store: Store,
         node: Node,
+        plugins: Plugins,
         times: LeaseTimes,
         on_news: Callable[[Iterable[int]], None],
         surroundings: Surroundings,
     ) -> None:
         self._store = store
         self._node = node
+        self._plugins = plugins
         self._times = times
         self._on_news = on_news
         self._now = surroundings.now
@@ -94,9 +105,9 @@ class Sessions:
     async def _know(self, session: Session, held: Sequence[int]) -> None:
         for task in held:
             facts = await self._store.library.task(task)
-            # One that has ended meanwhile takes no room; the agent will hear it when it hands in the end again.
-            if facts is not None and not facts.state.final:
-                session.hold(task, facts.pool)
+            # One that has ended, or is another's meanwhile, takes no room; the agent will hear it when it hands it in.
+            if facts is not None and facts.node == f"agent {session.agent.id}" and not facts.state.final:
+                session.hold(task, facts.pool, facts.kind)
 
     def _check_open(self) -> None:
         if self._is_closed:
@@ -212,11 +223,17 @@ class Sessions:
         )
         return await self._node.children.store(acting, session.epoch, request)
 
-    def documents(self, session: Session, task: int, attempt: int) -> tuple[Documents, Parent]:
-        """Where documents are, and the attempt that they are read and written for.  Raises `AttemptSuperseded`."""
+    def documents(self, session: Session, plugin: str, task: int, attempt: int) -> tuple[Documents, Parent]:
+        """Where documents are, and the attempt that they are read and written for.
+
+        Whoever takes over an agent's host must not reach what others run from, such as the library of scripts: only
+        the plugin whose task it holds.  Raises `AttemptSuperseded` or `NotThisPlugin`.
+        """
         parent = Parent(task, attempt, session.epoch)
-        if task not in session.held:
+        if (held := session.held.get(task)) is None:
             raise AttemptSuperseded(superseded(parent))
+        if not self._plugins.may_use(plugin, held.kind):
+            raise NotThisPlugin(f"a task of the kind {held.kind} has no documents of {plugin!r}", plugin=plugin)
         return self._store.documents, parent
 
     async def enter_lane(self, session: Session, entrant: Entrant) -> Turn:
