@@ -32,24 +32,6 @@ from tests.system.test_embedded_rig import (
 )
 
 
-@pytest.fixture
-def new_home(tmp_path):
-    with checked(tmp_path / "home") as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def old_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("embedded") / "home"
-
-
-@pytest.fixture
-def home(old_home):
-    """One for all tests of this file, as in life: it was started, and left somehow, many times before."""
-    with checked(old_home) as folder:
-        yield folder
-
-
 @contextmanager
 def busy_backend(servers):
     """A session that computes and looks at nothing else, so that only a signal ends it. Yields its pid."""

@@ -36,24 +36,6 @@ with acquire(Path(sys.argv[1]), Request(**eval(sys.argv[2]))) as lease:
 """
 
 
-@pytest.fixture
-def new_home(tmp_path):
-    with checked(tmp_path / "home") as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def old_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("embedded") / "home"
-
-
-@pytest.fixture
-def home(old_home):
-    """One for all tests of this file, as in life: it was started, and left somehow, many times before."""
-    with checked(old_home) as folder:
-        yield folder
-
-
 @contextmanager
 def public_folder():
     """One that any user can reach, unlike pytest's own."""

@@ -21,7 +21,6 @@ from windlass.embedded.bounded_log import BoundedLog
 from windlass.embedded.control import connect
 
 from tests.system.test_embedded_rig import (
-    checked,
     connected,
     eventually,
     finish,
@@ -34,24 +33,6 @@ from tests.system.test_embedded_rig import (
     serves,
     user,
 )
-
-
-@pytest.fixture
-def new_home(tmp_path):
-    with checked(tmp_path / "home") as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def old_home(tmp_path_factory):
-    return tmp_path_factory.mktemp("embedded") / "home"
-
-
-@pytest.fixture
-def home(old_home):
-    """One for all tests of this file, as in life: it was started, and left somehow, many times before."""
-    with checked(old_home) as folder:
-        yield folder
 
 
 def mode(path: Path) -> int:
