@@ -1,5 +1,6 @@
 """Entries for the buffer's tests, and a short way to submit one."""
 
+import secrets
 from typing import Any
 
 import redis
@@ -17,6 +18,16 @@ def entry(*records: Record, **fields: Any) -> Entry:
 def submit(connection: redis.Redis, site: str, told: Entry, epoch: str = "", seq: int = 0, limit: int = 1000) -> Any:
     """What the script answers: [what, epoch, seq, depth]."""
     scripts = Scripts(Keys(site).root)
-    known = (limit, epoch, seq, "0badcafe", str(told.id), encode(told), packed_records(told), 3600, told.created)
+    known = (
+        limit,
+        epoch,
+        seq,
+        secrets.token_hex(4),
+        str(told.id),
+        encode(told),
+        packed_records(told),
+        3600,
+        told.created,
+    )
     what, epoch_now, *rest = run(connection, scripts, scripts.submit, *known)
     return [what, epoch_now.decode(), *rest]
