@@ -103,7 +103,7 @@ async def _exchange(connection: AbstractConnection, batch: list[Question]) -> No
 
 
 def packed(words: tuple[Any, ...]) -> bytes:
-    """A command in the protocol of Redis: in half the time that redis-py's own takes, a fifth of a submit among many."""
+    """A command in the protocol of Redis: in half the time of redis-py's own, which matters among many."""
     parts = [b"*%d\r\n" % len(words)]
     for word in words:
         text = word if type(word) is bytes else str(word).encode()
