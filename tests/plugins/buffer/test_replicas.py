@@ -11,7 +11,9 @@ COUNT = "select count(*) from kept"
 
 def rows(dsn: str) -> int:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        return connection.execute(COUNT).fetchone()[0]
+        found = connection.execute(COUNT).fetchone()
+    assert found
+    return int(found[0])
 
 
 @pytest.fixture
