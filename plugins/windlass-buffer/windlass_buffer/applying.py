@@ -1,4 +1,4 @@
-"""Applies a batch in one database transaction: ids, statements in order, position, COMMIT, and then where the log stands.
+"""Applies a batch in one transaction: its ids, its statements in order, the position, COMMIT; and asks where the log is.
 
 The good path is two round trips for a batch, and no savepoints.  After an error the batch is rolled back and done once
 more, one entry at a time inside savepoints, to learn which of them fail; those of other keys are committed.  A COMMIT

@@ -9,10 +9,7 @@ an older number.  A drainer that was only stopped, and is woken when another has
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
-from uuid import UUID
 
 import psycopg
 from psycopg import errors
@@ -31,7 +28,9 @@ SCHEMA: tuple[LiteralString, ...] = (
            site text primary key, epoch text not null default '', seq bigint not null default 0,
            fence bigint not null default 0, at timestamptz not null default now())""",
 )
-IS_THERE = "select to_regclass('windlass_buffer.applied') is not null and to_regclass('windlass_buffer.position') is not null"
+IS_THERE = """
+    select to_regclass('windlass_buffer.applied') is not null and to_regclass('windlass_buffer.position') is not null
+"""
 TAKE_FENCE = """
     insert into windlass_buffer.position as p (site, fence) values (%s, 1)
     on conflict (site) do update set fence = p.fence + 1 returning epoch, seq, fence
@@ -122,11 +121,12 @@ class Database:
         assert self.connection is not None
         return self.connection.execute(PRUNE, (self.site, days * 86_400, PRUNED_AT_ONCE)).rowcount
 
-    def recorded(self, ids: Sequence[UUID]) -> set[UUID]:
-        """Those of them that were applied.  Raises psycopg.Error."""
+    def position(self) -> Position:
+        """How far it is now.  Raises psycopg.Error."""
         assert self.connection is not None
-        query: LiteralString = "select id from windlass_buffer.applied where site = %s and id = any(%s)"
-        return {row[0] for row in self.connection.execute(query, (self.site, list(ids)))}
+        query: LiteralString = "select epoch, seq from windlass_buffer.position where site = %s"
+        row = self.connection.execute(query, (self.site,)).fetchone()
+        return Position(*row) if row else Position("", 0)
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:
         query: LiteralString = "select pg_is_in_recovery(), system_identifier::text from pg_control_system()"
@@ -159,8 +159,3 @@ class Database:
 def _keepalives() -> dict[str, Any]:
     """So that a server which is gone without a word is noticed within half a minute."""
     return {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
-
-
-def since(began: float) -> str:
-    """The wall clock's time of day, for people."""
-    return time.strftime("%H:%M:%S", time.localtime(began))

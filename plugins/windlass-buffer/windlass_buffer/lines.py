@@ -75,15 +75,15 @@ class Lines:
         return (work for line in self._lines.values() for work in line.works)
 
 
-def reached(finished: Iterable[Work], unfinished: Iterable[Work]) -> tuple[str, int]:
+def reached(finished: Iterable[Entry], unfinished: Iterable[Entry]) -> tuple[str, int]:
     """The epoch and number up to which everything is finished, once `finished` are; "" and 0 when that is unknown.
 
     A number that is still worked on holds it back: what is lost with Redis is then told as lost, not as done.
     """
     epoch, seq = "", 0
-    for entry in (work.entry for work in finished):
+    for entry in finished:
         if entry.seq:
             seq = max(seq, entry.seq) if entry.epoch == epoch else entry.seq
             epoch = entry.epoch
-    held = [work.entry.seq - 1 for work in unfinished if work.entry.seq and work.entry.epoch == epoch]
-    return epoch, min([seq, *held])
+    held = [entry.seq - 1 for entry in unfinished if entry.seq and entry.epoch == epoch]
+    return epoch, max(0, min([seq, *held]))

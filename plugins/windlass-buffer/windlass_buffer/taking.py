@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from windlass import failpoint
 from windlass_buffer_client.keys import Keys
@@ -26,6 +28,8 @@ TAKEN = failpoint("buffer.take", "entries are in the drainer's list, and nothing
 BEAT_SECONDS = 1.0
 SILENT_SECONDS = 15.0
 """Without a beat for so long, a drainer is dead."""
+LOOK_SECONDS = 0.1
+"""Within which a drainer that waits notices that it is to stop."""
 ANSWER_SECONDS = 5.0
 """For which Redis may not answer."""
 TRIES_SECONDS = 3_600
@@ -49,7 +53,7 @@ def connect(url: str, wait: float = 0.0) -> redis.Redis:
         url,
         socket_timeout=wait + ANSWER_SECONDS,
         socket_connect_timeout=ANSWER_SECONDS,
-        socket_keepalive=True,
+        **({} if url.startswith("unix") else {"socket_keepalive": True}),
         retry=Retry(NoBackoff(), 0),
         client_name="windlass-buffer",
     )
@@ -65,7 +69,6 @@ class Intake:
         self._task, self._attempt = task, attempt
         # BLMOVE blocks its connection, and only that one is waked by its number.
         self._waiting = connect(url, wait)
-        self._pool = self._waiting.connection_pool
         self._number = 0
         self._claim, self._take, self._release = (
             self.redis.register_script(files(__package__).joinpath(f"{name}.lua").read_text("utf-8"))
@@ -81,6 +84,7 @@ class Intake:
         answer = self._claim([self.keys.root], arguments)
         if answer:
             return Rival(answer[0].decode(), answer[1] / 1_000, answer[2].decode())
+        self._number = self._waiting.client_id()
         return None
 
     def beat(self) -> bool:
@@ -115,7 +119,7 @@ class Intake:
         """When it is asked for again, it has all its attempts again."""
         self.redis.hdel(self.keys.transaction(id), "tries")
 
-    def note(self, facts: dict[str, Any], processed: int) -> None:
+    def note(self, facts: Mapping[Any, str], processed: int) -> None:
         """For the health section.  Raises RedisError."""
         told = self.redis.pipeline(transaction=False)
         told.hset(self.keys.meta, mapping=facts)
@@ -135,3 +139,33 @@ class Intake:
     def close(self) -> None:
         self._waiting.close()
         self.redis.close()
+
+
+class Beats:
+    """Beats beside the work, so that a long transaction is not taken for a dead drainer; a thread while it is open."""
+
+    def __init__(self, intake: Intake, stopped: threading.Event) -> None:
+        self._intake = intake
+        self._stopped = stopped
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="buffer beats", daemon=True)
+        self.is_lost = False
+        """It was told that the site is not its drainer's any more."""
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(2 * ANSWER_SECONDS)
+
+    def _run(self) -> None:
+        beaten = time.monotonic()
+        while not self._over.wait(LOOK_SECONDS):
+            with suppress(RedisError):
+                if self._stopped.is_set():
+                    self._intake.wake()
+                elif time.monotonic() - beaten >= BEAT_SECONDS:
+                    beaten = time.monotonic()
+                    self.is_lost = not self._intake.beat()
