@@ -18,10 +18,10 @@ import redis
 from windlass_buffer.draining import Counts, Drainer
 from windlass_buffer.settings import BufferSettings
 from windlass_buffer.taking import Intake
-from windlass_buffer_client import scripts
 from windlass_buffer_client.envelope import Entry, Statement, encode, new_id
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.ledger import Ledger
+from windlass_buffer_client.scripts import Scripts
 
 EFFECT = "create table effect (n bigserial, key text not null, seq bigint not null, at timestamptz default now())"
 """The ledger outside: nothing in it keeps a row from being there twice, and `n` tells the order."""
@@ -85,13 +85,14 @@ class Field:
     def push(self, *entries: Entry | bytes) -> None:
         """As producers do, in this order; bytes as strangers do."""
         sent = self.redis.pipeline(transaction=False)
-        sent.script_load(scripts.SUBMIT.source)
+        script = Scripts(self.keys.root).submit
+        sent.script_load(script.source)
         for entry in entries:
             if isinstance(entry, bytes):
                 sent.lpush(self.keys.queue, entry)
             else:
                 told = (10**6, "", 0, "a", str(entry.id), encode(entry), b"", 3600, time.time())
-                sent.evalsha(scripts.SUBMIT.sha, 1, self.keys.root, *told)
+                sent.evalsha(script.sha, 1, self.keys.root, *told)
         sent.execute()
 
     def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
