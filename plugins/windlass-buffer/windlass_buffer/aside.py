@@ -15,7 +15,7 @@ from windlass_buffer.taking import connect
 from windlass_buffer.tracking import Tracker
 from windlass_buffer.watching import Watch, read_position
 
-ENDS_WITHIN = 10.0  # s; a connect that hangs is waited for so long
+ENDS_WITHIN = 3.0  # s; what hangs longer is left behind, and ends with the process
 
 
 class Aside:
