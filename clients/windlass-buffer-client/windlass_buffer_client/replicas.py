@@ -14,8 +14,8 @@ from windlass_buffer_client.reports import Status
 PAGE, SEGMENT = 8192, 1 << 20  # bytes of a page of the log, and of its smallest segment
 HEADER, LONG_HEADER = 24, 40  # bytes that a page begins with, and the first of a segment
 
-# A standby's control file names the timeline of its last restart point, which one that follows a promotion leaves behind;
-# the receiver knows the newest.
+# A standby's control file names the timeline of its last restart point, which may be long ago; its receiver knows the
+# newest.
 QUESTION: LiteralString = """
 select case when standby then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text,
        (select system_identifier::text from pg_control_system()),

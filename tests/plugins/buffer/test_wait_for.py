@@ -114,7 +114,7 @@ async def test_the_main_database_itself_may_be_asked(waiting: Waiting, pair: Pai
 
 async def test_a_server_of_another_cluster_is_refused(waiting: Waiting, postgres: str):
     receipt = await waiting.submit_and_apply()
-    with pytest.raises(WrongReplica, match="belongs to the cluster .*give the DSN of a replica of the main database"):
+    with pytest.raises(WrongReplica, match=r"belongs to the cluster .*give the DSN of a replica of the main database"):
         await waiting.wait(receipt, 20, postgres)
 
 
