@@ -9,7 +9,7 @@ from uuid import UUID
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from windlass_buffer_client import BadEntry, BufferClient, EntryTooLarge, Record, Statement
 from windlass_buffer_client.envelope import decode, encode, new_id, schema
@@ -28,6 +28,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(TEXT, VALUES, max_size=4), TEXT, TEXT, VALUES)
 def test_what_goes_in_comes_out_and_fits_the_schema(parameters, key, id, data):
     told = entry(Record("people", id or "1", data), statements=[Statement("note", parameters)], key=key, created=1.5)
@@ -36,6 +37,7 @@ def test_what_goes_in_comes_out_and_fits_the_schema(parameters, key, id, data):
     jsonschema.validate(json.loads(body), schema())
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=60) | st.recursive(VALUES, st.lists).map(lambda value: json.dumps(value).encode()))
 def test_garbage_is_a_bad_entry_whatever_it_is(body):
     with pytest.raises(BadEntry):
