@@ -88,6 +88,8 @@ class Drainer:
         self._lines = Lines()
         self._next: deque[Work] = deque()
         self._batch: list[Work] = []
+        self._done: list[Work] = []
+        """Committed, and Redis was not told yet."""
         self._buried: list[Entry] = []
         self._not_before = 0.0
         self._losses = self._clashes = 0
@@ -151,6 +153,7 @@ class Drainer:
         self._lines = Lines()
         self._next.clear()
         self._batch.clear()
+        self._done.clear()
 
     def _open(self) -> None:
         """The database is looked at when there is work, and then it stays connected."""
@@ -190,7 +193,7 @@ class Drainer:
             return
         if not self._batch and not self._next:
             self._next.extend(self._lines.release(now))
-        if self._batch or self._next or self._take():
+        if self._batch or self._next or self._done or self._take():
             self._apply()
 
     def _take(self) -> bool:
@@ -242,16 +245,15 @@ class Drainer:
     def _apply(self) -> None:
         """What is at hand, batch by batch; Redis is told once of them all."""
         self._open()
-        told: list[Told] = []
         try:
-            while self._next_batch() and len(told) < TAKEN_AT_ONCE:
+            while self._next_batch() and len(self._done) < TAKEN_AT_ONCE:
                 self._enter_epoch()
                 if not self._database_trouble.is_on:
                     self._say(DRAINING)
-                told += self._applied(self._applier.apply(self._batch))
+                self._applied(self._applier.apply(self._batch))
         finally:
-            if told:
-                self._tell(told)
+            if self._done and self._database.is_open:
+                self._tell()
 
     def _next_batch(self) -> bool:
         """Whether there is one: that which did not succeed, or what may go on of the next."""
@@ -260,20 +262,22 @@ class Drainer:
             self._batch = self._lines.admit(some)
         return bool(self._batch)
 
-    def _applied(self, applied: Applied) -> list[Told]:
+    def _applied(self, applied: Applied) -> None:
         self._batch = []
+        self._done += applied.done
         self._buried.clear()
         self._losses = self._clashes = 0
         self.counts.commits += 1
         self._failed(applied)
         if self._database_trouble.over():
             self._intake.note({"database": ""}, 0)
-        mark = applied.mark
-        return [Told(work.entry, mark.lsn, mark.system, mark.timeline, work.raw) for work in applied.done]
 
-    def _tell(self, told: Sequence[Told]) -> None:
+    def _tell(self) -> None:
+        mark = self._applier.mark()
+        told = [Told(work.entry, *mark, work.raw) for work in self._done]
         tracked = self._settings.lsn_tracking and bool(self._site.replica)
         self._ledger.applied(told, drainer=self._intake.name, track=tracked)
+        self._done.clear()
         if REMOVED:
             REMOVED(count=len(told))
         self._worked = time.monotonic()
