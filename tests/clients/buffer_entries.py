@@ -29,5 +29,5 @@ def submit(connection: redis.Redis, site: str, told: Entry, epoch: str = "", seq
         3600,
         told.created,
     )
-    what, epoch_now, *rest = run(connection, scripts, scripts.submit, *known)
-    return [what, epoch_now.decode(), *rest]
+    what, epoch_now, given, depth = run(connection, scripts, scripts.submit, *known).decode().split()
+    return [int(what), epoch_now, int(given), int(depth)]

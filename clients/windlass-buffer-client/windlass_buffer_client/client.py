@@ -55,7 +55,7 @@ class BufferClient:
         self._talk = Conversation(site, limit=limit, size_limit=size_limit, status_ttl=status_ttl, replicas=replicas)
         self._timeout = timeout
         retry = Retry(backoff(), RETRIES, supported_errors=RETRIED)
-        self._redis = Redis.from_url(url, retry=retry, **options(timeout))
+        self._redis = Redis.from_url(url, retry=retry, **options(timeout) | {"socket_timeout": None})  # see Line
         self._line = Line(self._redis, timeout)
         self._replicas = Replicas()
 
@@ -189,5 +189,6 @@ class BufferClient:
 
 async def _listen(ear: PubSub, channel: str, timeout: float) -> None:
     """Returns once Redis has confirmed it, so that nothing that is said from now on is missed."""
-    await ear.subscribe(channel)
-    await ear.get_message(timeout=timeout)
+    async with asyncio.timeout(timeout):
+        await ear.subscribe(channel)
+        await ear.get_message(timeout=None)

@@ -35,7 +35,7 @@ T = TypeVar("T")
 Talk = Generator[Step, Any, T]
 Clock = Callable[[], float]
 
-FULL, TAKEN = 0, 1
+FULL, TAKEN = "0", "1"
 FIELDS = ("state", "epoch", "seq", "attempts", "error", "lsn", "system", "timeline", "created")
 
 LOOK_EVERY = 1.0
@@ -87,14 +87,14 @@ class Conversation:
         pauses, deadline = doubling(), self._clock() + wait
         while True:
             answer = yield Run(self.scripts.submit, (self.limit, *self._known, secrets.token_hex(4), *told))
-            what, epoch, seq, depth = answer[0], answer[1].decode(), answer[2], answer[3]
+            what, epoch, seq, depth = answer.decode().split(" ")
             if what != FULL:
                 if what == TAKEN:
-                    self._learn(epoch, seq)
-                return Receipt(entry.id, epoch, seq, depth, what == TAKEN)
+                    self._learn(epoch, int(seq))
+                return Receipt(entry.id, epoch, int(seq), int(depth), what == TAKEN)
             left = deadline - self._clock()
             if left <= 0:
-                raise BufferFull(depth, self.limit)
+                raise BufferFull(int(depth), self.limit)
             yield Pause(min(next(pauses), left))
 
     def status(self, id: UUID) -> Talk[Status]:

@@ -89,6 +89,14 @@ class Ledger:
         self._run(self._scripts.settle, epoch, seq, secrets.token_hex(4))
         return self.totals()
 
+    def notice(self, epoch: str, seq: int) -> Totals:
+        """`seq` was given in `epoch`: what of it Redis does not know is lost, and reported as a gap.
+
+        To be called after `settle`, which leaves out what the main database has.
+        """
+        self._run(self._scripts.notice, epoch, seq, secrets.token_hex(4))
+        return self.totals()
+
     def requeue(self, letter: bytes) -> bool:
         """The dead letter, as it stands in the list, goes to the end of the queue.  False when it is gone.
 

@@ -156,6 +156,10 @@ class SyncBufferClient:
             return ask(*arguments)
         except (RedisError, OSError) as error:
             raise unavailable(error, self._timeout, id) from error
+        except BaseException:
+            # A signal may come between a command and its answer, which the next to use that connection would read.
+            self._redis.connection_pool.disconnect(inuse_connections=False)
+            raise
 
 
 def _listen(ear: PubSub, channel: str, timeout: float) -> None:

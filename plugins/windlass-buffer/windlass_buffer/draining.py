@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
 
@@ -69,14 +69,24 @@ class Drainer:
     """For one run; not for two threads at once."""
 
     def __init__(
-        self, settings: BufferSettings, site: Site, dsn: str, intake: Intake, voice: Voice, stopped: threading.Event
+        self,
+        settings: BufferSettings,
+        site: Site,
+        dsn: str,
+        intake: Intake,
+        voice: Voice,
+        stopped: threading.Event,
+        *,
+        follow: Callable[[Sequence[Told]], None] = lambda _: None,
     ) -> None:
+        """`follow` is handed what was committed and told to Redis, when its replication is to be followed."""
         self.counts = Counts()
         self._settings = settings
         self._site = site
         self._intake = intake
         self._voice = voice
         self._stopped = stopped
+        self._follow = follow
         self._ledger = Ledger(intake.redis, site.name)
         self._statements = Statements(site.statement, allow_raw=site.allow_raw_sql)
         self._database = Database(dsn, site.name)

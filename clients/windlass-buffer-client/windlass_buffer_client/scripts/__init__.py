@@ -29,6 +29,7 @@ class Scripts:
         self.begin = Script(root, "epochs", "begin")
         self.submit = Script(root, "epochs", "submit")
         self.settle = Script(root, "epochs", "settle")
+        self.notice = Script(root, "epochs", "notice")
         self.applying = Script(root, "applying")
         self.applied = Script(root, "finish", "applied")
         self.dead = Script(root, "finish", "dead")
