@@ -187,8 +187,9 @@ class Applier:
         return ""
 
     def _execute(self, work: Work) -> None:
-        with self._connection.pipeline():
-            if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
+        # What is fetched inside a pipeline may hang (psycopg 3.3): the flush that the server waits for is not sent.
+        if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
+            with self._connection.pipeline():
                 self._send(work.steps)
 
     def _ids(self, batch: Sequence[Work]) -> dict[str, Any]:
