@@ -260,3 +260,19 @@ def test_a_deadlock_is_tried_again_and_is_no_attempt(field: Field) -> None:
     assert "no attempt: deadlock detected" in field.heard.steps[0]
     assert field.ask("select value from pair_of order by id") == [(1,), (1,)]
     assert field.ledger.letters() == []
+
+
+def test_errors_in_a_batch_leave_nothing_behind_that_spoils_the_next(field: Field) -> None:
+    """At its sixth use a statement is prepared, and in a pipeline that fails it is not."""
+    field.place["batch"] = 3
+    field.numbers["TRANSACTION_RETRY_ATTEMPTS"] = 1
+    entries = [field.entry("a"), field.entry("b"), field.entry("c")]
+    for at in range(3, 30):
+        batch = [field.entry("abc"[number]) for number in range(3)]
+        if at % 3 == 0:
+            batch[at % 2] = field.entry("d", by=0)
+        entries += batch
+    field.push(*entries)
+    counts = field.drain()
+    assert (counts.dead, counts.applied) == (9, len(entries) - 9)
+    assert all("division by zero" in letter.error for _, letter in field.ledger.letters())
