@@ -287,6 +287,8 @@ class Drainer:
         told = [Told(work.entry, *mark, work.raw) for work in self._done]
         tracked = self._settings.lsn_tracking and bool(self._site.replica)
         self._ledger.applied(told, drainer=self._intake.name, track=tracked)
+        if tracked:
+            self._follow(told)
         self._done.clear()
         if REMOVED:
             REMOVED(count=len(told))
