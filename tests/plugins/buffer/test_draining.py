@@ -9,7 +9,7 @@ import time
 import psycopg
 import pytest
 from windlass_buffer.draining import Drainer, Rivalled
-from windlass_buffer_client.envelope import encode
+from windlass_buffer_client.envelope import Statement, encode
 
 from tests.plugins.buffer.drains import Field, keys_in_order
 from tests.plugins.buffer.replicas import Cluster
@@ -77,7 +77,7 @@ def test_an_entry_that_works_at_its_third_attempt_is_applied_before_those_behind
         {"name": "gate", "sql": "select 1 / open from gate", "parameters": {}},
     ]
     held = field.entry("a")
-    held.statements.insert(0, type(held.statements[0])(name="gate"))
+    held.statements.insert(0, Statement(name="gate"))
     field.push(held, field.entry("a"), field.entry("b"), field.entry("a"))
     with field.draining():
         field.wait(lambda: any("attempt 1 of 3" in step for step in field.heard.steps))
@@ -93,7 +93,7 @@ def test_an_entry_that_works_at_its_third_attempt_is_applied_before_those_behind
 
 def test_all_of_an_entry_or_nothing_of_it(field: Field) -> None:
     broken = field.entry("a")
-    broken.statements.append(type(broken.statements[0])(name="fail", parameters={"by": 0}))
+    broken.statements.append(Statement(name="fail", parameters={"by": 0}))
     field.push(broken, field.entry("b"))
     field.drain()
     assert field.effects() == [("b", 2)]
@@ -298,3 +298,52 @@ def test_batches_that_fail_leave_nothing_behind_that_spoils_the_next(field: Fiel
     field.drain()
     assert [number for _, number in field.effects()] == list(range(1, 61))
     assert field.ask("select fence from windlass_buffer.position") == [(2,)], "it had to connect again"
+
+
+def test_a_statement_that_takes_too_long_and_what_can_not_be_sent_are_failed_attempts(field: Field) -> None:
+    field.place |= {"statement_timeout": 0.3, "allow_raw_sql": True}
+    field.numbers["TRANSACTION_RETRY_ATTEMPTS"] = 1
+    slow, odd = field.entry("a"), field.entry("b")
+    slow.statements.append(Statement(sql="select pg_sleep(60)"))
+    odd.statements.append(Statement(sql="select %(a)s::text", parameters={"a": "a\0b"}))
+    half = encode(field.entry("c")).replace(b'"key":"c"', b'"key":"\\ud800"')
+    field.push(slow, odd, half, field.entry("d"))
+    field.drain()
+    assert [key for key, _ in field.effects()] == ["d"]
+    errors = sorted(letter.error for _, letter in field.ledger.letters())
+    assert len(errors) == 3
+    assert any("statement timeout" in error for error in errors), errors
+    assert any("NUL" in error for error in errors), errors
+
+
+def test_a_take_is_bounded_in_bytes(field: Field) -> None:
+    field.place["allow_raw_sql"] = True
+    for _ in range(60):
+        large = field.entry()
+        large.statements.append(Statement(sql="select %(a)s::text", parameters={"a": "x" * 250_000}))
+        field.push(large)
+    intake = field.drainer(threading.Event())._intake
+    intake.claim()
+    assert len(intake.take(200)) == 34
+    intake.release()
+    intake.close()
+    field.drain()
+    assert [number for _, number in field.effects()] == list(range(1, 61))
+
+
+def test_ids_are_forgotten_after_their_days_and_not_before(field: Field) -> None:
+    field.place["keep_ids"] = 7.0
+    field.push(field.entry())
+    field.drain()
+    for days, site in ((6, field.site), (8, field.site), (8, "other")):
+        field.ask(
+            "insert into windlass_buffer.applied select %s, gen_random_uuid(), 1, now() - make_interval(days => %s)"
+            " from generate_series(1, 6000)",
+            site,
+            days,
+        )
+    count = "select count(*) from windlass_buffer.applied where site = %s"
+    with field.draining():
+        field.push(field.entry())
+        field.wait(lambda: field.ask(count, field.site) == [(6_002,)])
+    assert field.ask(count, "other") == [(6_000,)]
