@@ -10,8 +10,9 @@ ids tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count, groupby
 from typing import Any, NamedTuple
 
 import psycopg
@@ -26,21 +27,23 @@ APPLIED = failpoint("buffer.apply", "a batch's statements were sent to the main 
 COMMITTED = failpoint("buffer.commit", "a batch was committed, and Redis does not know yet")
 
 # One row or an error: a pipeline has no "if".  The row's lock is what keeps every other drainer out until COMMIT.
-HOLD = """
-    with held as (
-        update windlass_buffer.position set
-            seq = case when epoch = %(epoch)s then greatest(seq, %(seq)s) else %(seq)s end,
-            epoch = %(epoch)s, at = now()
-        where site = %(site)s and fence = %(fence)s returning 1)
-    select 1 / count(*), set_config('statement_timeout', %(timeout)s, true) from held
-"""
-CHECK = """
-    select set_config('statement_timeout', %(timeout)s, true) from windlass_buffer.position
-    where site = %(site)s and fence = %(fence)s for update
+MOVE = """
+    update windlass_buffer.position set
+        seq = case when epoch = %(epoch)s then greatest(seq, %(seq)s) else %(seq)s end,
+        epoch = %(epoch)s, at = now()
+    where site = %(site)s and fence = %(fence)s returning 1
 """
 RECORD = """
     insert into windlass_buffer.applied (site, id, seq)
     select %(site)s, * from unnest(%(ids)s::uuid[], %(seqs)s::bigint[])
+"""
+HOLD = f"""
+    with held as ({MOVE}), recorded as ({RECORD})
+    select 1 / count(*), set_config('statement_timeout', %(timeout)s, true) from held
+"""  # noqa: S608 - of constants
+CHECK = """
+    select set_config('statement_timeout', %(timeout)s, true) from windlass_buffer.position
+    where site = %(site)s and fence = %(fence)s for update
 """
 RECORD_NEW = f"{RECORD} on conflict do nothing returning id"
 
@@ -63,7 +66,6 @@ class Applied(NamedTuple):
     done: list[Work]
     failed: list[tuple[Work, str]]
     behind: list[Work]
-    mark: Mark
 
 
 Reached = Callable[[Sequence[Work], Sequence[Work]], Position]
@@ -75,6 +77,7 @@ class Applier:
         self._database = database
         self._timeout = f"{int(statement_timeout * 1_000)}ms"
         self._reached = reached
+        self._rollbacks = count(1)
 
     def apply(self, batch: Sequence[Work]) -> Applied:
         """Returns once it is committed.  Raises `Away`, `Again` or `Superseded`; then nothing of it may be assumed."""
@@ -92,27 +95,33 @@ class Applier:
     def move(self, position: Position) -> None:
         """Write down how far the site is, when nothing is to be applied.  Raises as `apply`."""
         try:
-            self._connection.execute(HOLD, self._hold(position))
+            self._move(position)
         except psycopg.Error as error:
             self._recover(error)
+
+    def mark(self) -> Mark:
+        """Where the log stands now: not before what was committed.  Raises `Away`."""
+        try:
+            row = self._connection.execute(MARK).fetchone()
+        except psycopg.Error as error:
+            self._database.close()
+            raise Away(in_words(error)) from error
+        assert row is not None
+        return Mark(row[0], self._database.system, row[1])
 
     def _together(self, batch: Sequence[Work]) -> Applied:
         """In one round trip.  An id that is recorded already is an error here: that is rare, and no error below."""
         with self._connection.pipeline() as pipeline:
             self._connection.execute("begin")
-            self._connection.execute(HOLD, self._hold(self._reached(batch, ())))
-            self._connection.execute(RECORD, self._ids(batch))
+            self._connection.execute(HOLD, self._hold(self._reached(batch, ())) | self._ids(batch))
             self._send(step for work in batch for step in work.steps)
             if APPLIED:
                 pipeline.sync()
                 APPLIED(count=len(batch))
             self._connection.execute("commit")
-            mark = self._connection.execute(MARK)
-        # Fetched only now: inside it would be a round trip of its own.
-        row = mark.fetchone()
         if COMMITTED:
             COMMITTED(count=len(batch))
-        return Applied(list(batch), [], [], self._mark(row))
+        return Applied(list(batch), [], [])
 
     def _one_by_one(self, batch: Sequence[Work]) -> Applied:
         done: list[Work] = []
@@ -131,15 +140,16 @@ class Applier:
                     done.append(work)
             if APPLIED:
                 APPLIED(count=len(done))
-            self._connection.execute(HOLD, self._hold(self._reached(done, [*(work for work, _ in failed), *behind])))
-            return Applied(done, failed, behind, self._commit())
+            self._move(self._reached(done, [*(work for work, _ in failed), *behind]))
+            self._commit()
+            return Applied(done, failed, behind)
         except psycopg.Error as error:
             self._recover(error)
             raise _Unblamed from error
 
     def _alone(self, batch: Sequence[Work]) -> Applied:
         """Each in its own transaction, so that what COMMIT says is said of one."""
-        applied = Applied([], [], [], Mark("", "", 0))
+        applied = Applied([], [], [])
         held: set[str] = set()
         for place, work in enumerate(batch):
             if work.key in held:
@@ -149,8 +159,8 @@ class Applier:
             try:
                 self._begin()
                 self._execute(work)
-                self._connection.execute(HOLD, self._hold(self._reached([*applied.done, work], unfinished)))
-                applied = applied._replace(mark=self._commit())
+                self._move(self._reached([*applied.done, work], unfinished))
+                self._commit()
             except psycopg.Error as error:
                 self._recover(error)
                 applied.failed.append((work, in_words(error)))
@@ -179,9 +189,10 @@ class Applier:
         return ""
 
     def _execute(self, work: Work) -> None:
-        with self._connection.pipeline():
-            if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
-                self._send(work.steps)
+        if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
+            for step in work.steps:
+                with _as_data_errors():
+                    self._connection.execute(step.sql, step.parameters, prepare=False)
 
     def _ids(self, batch: Sequence[Work]) -> dict[str, Any]:
         entries = [work.entry for work in batch]
@@ -194,13 +205,17 @@ class Applier:
     def _send(self, steps: Iterable[Step]) -> None:
         for sql, same in groupby(steps, key=lambda step: step.sql):
             # Many of one kind in a row are converted once.
-            self._connection.cursor().executemany(sql, [step.parameters for step in same])
+            with _as_data_errors():
+                self._connection.cursor().executemany(sql, [step.parameters for step in same])
 
-    def _commit(self) -> Mark:
+    def _move(self, position: Position) -> None:
+        if self._connection.execute(MOVE, self._hold(position)).fetchone() is None:
+            raise Superseded
+
+    def _commit(self) -> None:
         self._connection.execute("commit")
         if COMMITTED:
             COMMITTED()
-        return self._mark(self._connection.execute(MARK).fetchone())
 
     def _recover(self, error: psycopg.Error) -> None:
         """Leave no transaction open; raise what the error means, unless it is an entry's fault."""
@@ -208,7 +223,9 @@ class Applier:
         verdict = judge(error, is_broken=connection is None or connection.broken)
         if verdict is not Verdict.AWAY:
             try:
-                self._connection.execute("rollback")
+                # What a failed pipeline was to prepare is not prepared, and psycopg 3.3 believes it is until it sees a
+                # ROLLBACK that is new to it: each later use would fail.
+                self._connection.execute(f"rollback -- {next(self._rollbacks)}".encode())
             except psycopg.Error as worse:
                 error, verdict = worse, Verdict.AWAY
         if verdict is Verdict.AWAY:
@@ -222,13 +239,18 @@ class Applier:
         who = {"site": database.site, "fence": database.fence, "timeout": self._timeout}
         return {"epoch": position.epoch, "seq": position.seq, **who}
 
-    def _mark(self, row: tuple[str, int] | None) -> Mark:
-        assert row is not None
-        return Mark(row[0], self._database.system, row[1])
-
     @property
     def _connection(self) -> psycopg.Connection[Any]:
         connection = self._database.connection
         if connection is None:
             raise Away("it is not connected")
         return connection
+
+
+@contextmanager
+def _as_data_errors() -> Iterator[None]:
+    """What can't be sent (half a surrogate pair, a date beyond the calendar) is an entry's fault like any other."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise psycopg.DataError(f"a parameter can't be sent to PostgreSQL: {error}") from error

@@ -98,7 +98,10 @@ class Drainer:
         self._lines = Lines()
         self._next: deque[Work] = deque()
         self._batch: list[Work] = []
+        self._done: list[Work] = []
+        """Committed, and Redis was not told yet."""
         self._buried: list[Entry] = []
+        self._has_old = True
         self._not_before = 0.0
         self._losses = self._clashes = 0
         self._stage = ""
@@ -161,15 +164,16 @@ class Drainer:
         self._lines = Lines()
         self._next.clear()
         self._batch.clear()
+        self._done.clear()
 
     def _open(self) -> None:
         """The database is looked at when there is work, and then it stays connected."""
         if self._database.is_open:
             return
+        # Before: who is woken late must not fence out who took over.  After: from now on who takes over fences us out.
+        self._intake.insist()
         position = self._database.open()
-        # Whoever claims the site from now on takes a higher fence than ours.
-        if not self._intake.beat():
-            raise Lost
+        self._intake.insist()
         self._settle(position)
 
     def _settle(self, position: Position) -> None:
@@ -200,7 +204,7 @@ class Drainer:
             return
         if not self._batch and not self._next:
             self._next.extend(self._lines.release(now))
-        if self._batch or self._next or self._take():
+        if self._batch or self._next or self._done or self._take():
             self._apply()
 
     def _take(self) -> bool:
@@ -236,6 +240,9 @@ class Drainer:
             # The last of what was taken died, so no transaction wrote down that it is done with.
             self._applier.move(self._reached((), ()))
             self._buried.clear()
+        if self._has_old:
+            # A few thousand at a time, while nobody waits.
+            self._has_old = self._database.prune(self._site.keep_ids)
 
     def _understood(self, taken: Sequence[bytes]) -> list[Work]:
         """What can be applied; the rest goes to the dead letters, and the drain goes on."""
@@ -252,16 +259,15 @@ class Drainer:
     def _apply(self) -> None:
         """What is at hand, batch by batch; Redis is told once of them all."""
         self._open()
-        told: list[Told] = []
         try:
-            while self._next_batch() and len(told) < TAKEN_AT_ONCE:
+            while self._next_batch() and len(self._done) < TAKEN_AT_ONCE:
                 self._enter_epoch()
                 if not self._database_trouble.is_on:
                     self._say(DRAINING)
-                told += self._applied(self._applier.apply(self._batch))
+                self._applied(self._applier.apply(self._batch))
         finally:
-            if told:
-                self._tell(told)
+            if self._done and self._database.is_open:
+                self._tell()
 
     def _next_batch(self) -> bool:
         """Whether there is one: that which did not succeed, or what may go on of the next."""
@@ -270,20 +276,24 @@ class Drainer:
             self._batch = self._lines.admit(some)
         return bool(self._batch)
 
-    def _applied(self, applied: Applied) -> list[Told]:
+    def _applied(self, applied: Applied) -> None:
         self._batch = []
+        self._done += applied.done
         self._buried.clear()
         self._losses = self._clashes = 0
         self.counts.commits += 1
         self._failed(applied)
         if self._database_trouble.over():
             self._intake.note({"database": ""}, 0)
-        mark = applied.mark
-        return [Told(work.entry, mark.lsn, mark.system, mark.timeline, work.raw) for work in applied.done]
 
-    def _tell(self, told: Sequence[Told]) -> None:
+    def _tell(self) -> None:
+        mark = self._applier.mark()
+        told = [Told(work.entry, *mark, work.raw) for work in self._done]
         tracked = self._settings.lsn_tracking and bool(self._site.replica)
         self._ledger.applied(told, drainer=self._intake.name, track=tracked)
+        if tracked:
+            self._follow(told)
+        self._done.clear()
         if REMOVED:
             REMOVED(count=len(told))
         self._worked = time.monotonic()
