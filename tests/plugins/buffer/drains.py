@@ -163,7 +163,7 @@ class Field:
 
     def is_empty(self) -> bool:
         """Nothing waits, and nobody has anything in hand; looked at as one, since entries move between the two."""
-        return self.redis.eval(LEFT, 1, self.keys.root) == 0
+        return bool(self.redis.eval(LEFT, 1, self.keys.root) == 0)
 
 
 @pytest.fixture
