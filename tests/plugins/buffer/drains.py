@@ -142,9 +142,9 @@ class Field:
             assert time.monotonic() < deadline, f"not within {within} s; it said {self.heard.steps[-5:]}"
             time.sleep(0.005)
 
-    def drain(self, within: float = 15.0) -> Counts:
+    def drain(self, within: float = 15.0, **who: int) -> Counts:
         """All of it, to its end."""
-        with self.draining() as drainer:
+        with self.draining(**who) as drainer:
             self.wait(self.is_empty, within)
         return drainer.counts
 
