@@ -1,0 +1,25 @@
+-- Says of transactions that the main database has them: their records move from the read buffer to the cache, and it is
+-- noted what a replica must have replayed before the cache may go.
+--
+-- KEYS[1] root of the site's keys
+-- ARGV    1 msgpack: {id, epoch, seq, attempts, lsn, system, timeline, records, pending, raw} each
+--           records {collection, id, JSON} each; pending JSON or ""; raw the entry as it stands in the drainer's list or ""
+--         2 the drainer's list or ""  3 seconds the status is kept  4 seconds the cache is kept
+local root = KEYS[1]
+local last = 0
+for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
+  local id, epoch, seq, attempts, lsn, system, timeline, records, pending, raw = unpack(each)
+  redis.call('HSET', root .. 'tx:' .. id, 'state', 'applied', 'epoch', epoch, 'seq', string.format('%.0f', seq),
+    'attempts', attempts, 'lsn', lsn, 'system', system, 'timeline', timeline)
+  for _, record in ipairs(records) do
+    redis.call('SET', root .. 'cache:' .. record[1] .. ':' .. record[2], record[3], 'EX', ARGV[4])
+    forget(root, id, record)
+  end
+  if pending ~= '' then
+    redis.call('HSET', root .. 'pending', id, pending)
+  end
+  remove(ARGV[2], raw)
+  tell(root, id, 'applied', ARGV[3])
+  last = math.max(last, seq)
+end
+drained(root .. 'meta', last)

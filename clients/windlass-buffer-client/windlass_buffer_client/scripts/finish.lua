@@ -1,0 +1,29 @@
+-- What applied and dead share: the end of a transaction in the buffer.
+
+-- Readers no longer find a record in the read buffer, unless a later transaction wrote it since.
+local function forget(root, id, record)
+  local mine, key = '{"tx":"' .. id .. '"', root .. 'read:' .. record[1]
+  local found = redis.call('HGET', key, record[2])
+  if found and string.sub(found, 1, #mine) == mine then
+    redis.call('HDEL', key, record[2])
+  end
+end
+
+-- Its entry leaves the drainer's list; the oldest is at the right end, so it is the first that is looked at.
+local function remove(taken, raw)
+  if taken ~= '' and raw ~= '' then
+    redis.call('LREM', taken, -1, raw)
+  end
+end
+
+local function drained(meta, seq)
+  if seq > tonumber(redis.call('HGET', meta, 'drained') or 0) then
+    redis.call('HSET', meta, 'drained', string.format('%.0f', seq))
+  end
+end
+
+-- A stranger's transaction has no status before.
+local function tell(root, id, state, ttl)
+  redis.call('EXPIRE', root .. 'tx:' .. id, ttl)
+  redis.call('PUBLISH', root .. 'said:' .. id, state)
+end
