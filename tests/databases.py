@@ -35,7 +35,7 @@ _numbers = itertools.count(1)
 def postgres() -> Iterator[str]:
     """The DSN of this session's own server, with a migrated template in it."""
     with (
-        tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=_quick_folder()) as folder,
+        tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=quick_folder()) as folder,
         _start(Path(folder)) as lease,
     ):
         admin = lease.servers.postgres
@@ -105,7 +105,7 @@ def _start(home: Path) -> embedded.Lease:
     return acquire(home, Request(valkey=False, settings=SETTINGS, wheels=False))
 
 
-def _quick_folder() -> Path | None:
+def quick_folder() -> Path | None:
     """Memory where there is plenty: cloning a database takes 15 ms there, and 150 ms on a disk."""
     for left in MEMORY.glob(f"{PREFIX}*-*"):
         # A session that was killed gives its memory back at the next one.

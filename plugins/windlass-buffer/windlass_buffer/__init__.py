@@ -9,18 +9,16 @@ Configured in `[plugins.buffer]`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from windlass import Door, Handler, HealthSection, Operation, Resident, Section, Settings, hookimpl
+from windlass import Door, HealthSection, Operation, Section, Settings, hookimpl
 
 from windlass_buffer.asking import Lines
-from windlass_buffer.handler import DrainBuffer, DrainPayload
 from windlass_buffer.operations import BufferOperations
 from windlass_buffer.panel import section_of
 from windlass_buffer.settings import BufferSettings
 from windlass_buffer.watch import Watch
 
-__all__ = ["BufferSettings", "DrainBuffer", "DrainPayload"]
+__all__ = ["BufferSettings"]
 
 
 class _Here(Lines):
@@ -38,16 +36,6 @@ _here: list[_Here] = []
 @hookimpl
 def windlass_register_settings() -> Section:
     return Section("buffer", BufferSettings)
-
-
-@hookimpl
-def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
-    return [DrainBuffer(settings.of(BufferSettings))]
-
-
-@hookimpl
-def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
-    return [Resident(DrainBuffer.kind, site.name, {"site": site.name}) for site in settings.of(BufferSettings).site]
 
 
 @hookimpl

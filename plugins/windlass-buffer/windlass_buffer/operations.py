@@ -210,7 +210,7 @@ def _forget(redis_: Redis, keys: Keys) -> int:
     return sum(redis_.lrem(keys.gaps, 1, gap) for gap in redis_.lrange(keys.gaps, 0, -1))  # type: ignore[arg-type]
 
 
-def _reading(  # noqa: PLR0913, PLR0917 - as Operation has them
+def _reading(
     name: str, title: str, description: str, run: Any, argument: Any, result: Any, role: Role = Role.VIEWER
 ) -> Operation:
     return Operation(name, title, description, run, argument, result, role=role, writes=False)

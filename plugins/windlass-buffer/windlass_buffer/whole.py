@@ -59,7 +59,9 @@ def _dead(site: str, letter: Letter) -> Shown:
     told = {"id": letter.id, "site": site, "state": "dead", "error": letter.error, "attempts": letter.attempts}
     if letter.entry is None:
         return Shown(**told, died=died, body=letter.body)  # type: ignore[arg-type]
-    return msgspec.structs.replace(_of_entry(letter.id, site, "dead", msgspec.to_builtins(letter.entry)), died=died, **told)
+    return msgspec.structs.replace(
+        _of_entry(letter.id, site, "dead", msgspec.to_builtins(letter.entry)), died=died, **told
+    )
 
 
 def _alive(site: str, id: str, status: Status, entry: dict[str, Any]) -> Shown:
@@ -71,7 +73,9 @@ def _alive(site: str, id: str, status: Status, entry: dict[str, Any]) -> Shown:
 
 def _of_entry(id: str, site: str, state: str, entry: dict[str, Any]) -> Shown:
     created = entry.get("created")
-    named = {name: entry[name] for name in ("endpoint", "key", "seq", "epoch", "traceparent", "records") if name in entry}
+    named = {
+        name: entry[name] for name in ("endpoint", "key", "seq", "epoch", "traceparent", "records") if name in entry
+    }
     return Shown(
         id=id,
         site=site,

@@ -1,4 +1,4 @@
-"""`windlass buffer`: how sites' transactions come from Redis into their main databases, and what did not come through."""
+"""`windlass buffer`: sites' transactions on their way from Redis into the main databases, and what is stuck."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def status(site: OldSite = "", output: Output = Format.table) -> None:
 
 
 @buffer.command("dead")
-def dead(  # noqa: PLR0913, PLR0917 - every option is a parameter
+def dead(
     site: Site = "",
     endpoint: Endpoint = "",
     key: Key = "",
@@ -219,7 +219,7 @@ def _do(verb: str, done: str, chosen: dict[str, Any], reason: str, *, yes: bool,
 def _told(done: str, answer: dict[str, Any]) -> str:
     told = f"{words.counted(answer[done], 'dead letter')}: {done}"
     if answer.get("unreadable"):
-        told += f"; {answer['unreadable']} are no entries that could be tried again: see windlass buffer dead, then drop"
+        told += f"; {answer['unreadable']} are no entries, and cannot be tried again: look at them, then drop them"
     if answer["remaining"]:
         told += f"; {answer['remaining']} more match: call it again"
     return told
@@ -233,9 +233,7 @@ def _chosen(ids: list[str] | None, everything: bool, matching: dict[str, Any]) -
     return matching | ({"ids": ids} if ids else {}) | ({"all": True} if everything else {})
 
 
-def _matching(
-    site: str, endpoint: str, key: str, error: str, older_than: str, younger_than: str
-) -> dict[str, Any]:
+def _matching(site: str, endpoint: str, key: str, error: str, older_than: str, younger_than: str) -> dict[str, Any]:
     texts = {"site": site, "endpoint": endpoint, "key": key, "error": error}
     spans = {"older_than": (older_than, "--older-than"), "younger_than": (younger_than, "--younger-than")}
     said: dict[str, Any] = {name: text for name, text in texts.items() if text}
