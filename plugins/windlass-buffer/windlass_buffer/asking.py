@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -21,7 +21,9 @@ from windlass_buffer_client.keys import Keys
 from windlass_buffer.settings import BufferSettings, Site
 
 T = TypeVar("T")
-Work = Callable[[redis.Redis, Keys], T]
+Redis = Any
+"""A redis.Redis that answers bytes; its own types leave that open."""
+Work = Callable[[Redis, Keys], T]
 
 LOOK_SECONDS = 0.3
 """For the overview, which has half a second for everything."""

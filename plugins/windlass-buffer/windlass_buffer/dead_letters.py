@@ -8,12 +8,13 @@ from importlib.resources import files
 from typing import Any
 
 import msgspec
-import redis
 from windlass_buffer_client.envelope import Entry, decode, encode, packed_records
 from windlass_buffer_client.errors import BadEntry
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.ledger import STATUS_TTL
 from windlass_buffer_client.reports import DeadLetter
+
+from windlass_buffer.asking import Redis
 
 PAGE = 500
 MOST = 5_000
@@ -71,7 +72,7 @@ def read(raw: bytes) -> Letter:
     return Letter(id, endpoint, key, letter.error, letter.attempts, letter.when, entry, letter.body, raw)
 
 
-def oldest_first(redis_: redis.Redis, keys: Keys) -> Iterator[Letter]:
+def oldest_first(redis_: Redis, keys: Keys) -> Iterator[Letter]:
     """All of them.  New ones come at the other end, and disturb nothing."""
     end = -1
     while page := redis_.lrange(keys.dead, end - PAGE + 1, end):
@@ -79,7 +80,7 @@ def oldest_first(redis_: redis.Redis, keys: Keys) -> Iterator[Letter]:
         end -= PAGE
 
 
-def newest_first(redis_: redis.Redis, keys: Keys) -> Iterator[Letter]:
+def newest_first(redis_: Redis, keys: Keys) -> Iterator[Letter]:
     """All of them; those that die meanwhile push others into the next page, which are told once."""
     start, told = 0, set()
     while page := redis_.lrange(keys.dead, start, start + PAGE - 1):
@@ -90,7 +91,7 @@ def newest_first(redis_: redis.Redis, keys: Keys) -> Iterator[Letter]:
         start += PAGE
 
 
-def requeue(redis_: redis.Redis, keys: Keys, fits: Callable[[Letter], bool]) -> Moved:
+def requeue(redis_: Redis, keys: Keys, fits: Callable[[Letter], bool]) -> Moved:
     """Those that fit go back to the queue in their order, before all that waits, with no attempt used."""
     chosen, remaining = _some(redis_, keys, fits)
     readable = [letter for letter in chosen if letter.entry is not None]
@@ -105,14 +106,14 @@ def requeue(redis_: redis.Redis, keys: Keys, fits: Callable[[Letter], bool]) -> 
     return Moved(moved, remaining, len(chosen) - len(readable))
 
 
-def drop(redis_: redis.Redis, keys: Keys, fits: Callable[[Letter], bool]) -> Moved:
+def drop(redis_: Redis, keys: Keys, fits: Callable[[Letter], bool]) -> Moved:
     """Those that fit are gone."""
     chosen, remaining = _some(redis_, keys, fits)
     dropped = int(redis_.eval(_DROP, 1, keys.root, *(letter.raw for letter in chosen))) if chosen else 0
     return Moved(dropped, remaining)
 
 
-def _some(redis_: redis.Redis, keys: Keys, fits: Callable[[Letter], bool]) -> tuple[list[Letter], int]:
+def _some(redis_: Redis, keys: Keys, fits: Callable[[Letter], bool]) -> tuple[list[Letter], int]:
     """The oldest that fit, as many as one script may move; and how many are left."""
     chosen: list[Letter] = []
     size = remaining = 0

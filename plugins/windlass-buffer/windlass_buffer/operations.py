@@ -11,13 +11,12 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from redis import Redis
 from windlass import Operation, OperationCall, Rejected, Role
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.reports import Gap
 
 from windlass_buffer import dead_letters
-from windlass_buffer.asking import Line, Lines
+from windlass_buffer.asking import Line, Lines, Redis
 from windlass_buffer.choosing import Chosen, Matching, Site
 from windlass_buffer.dead_letters import Letter, Moved, newest_first
 from windlass_buffer.panel import SiteReport, report_of
@@ -116,7 +115,7 @@ class BufferOperations:
         site, _, behind = argument.after.partition("/")
         lines = self._lines.of(argument.site)
         if site:
-            lines = lines[lines.index(*self._lines.of(site)) :]
+            lines = lines[lines.index(self._lines.of(site)[0]) :]
         for line in lines:
             found += await line.call(partial(_listed, argument, behind, argument.limit - len(found)))
             behind = ""
@@ -207,7 +206,7 @@ def _gaps(redis_: Redis, keys: Keys) -> list[Gap]:
 
 def _forget(redis_: Redis, keys: Keys) -> int:
     """Those that were there to be seen; what is noticed meanwhile stays."""
-    return sum(redis_.lrem(keys.gaps, 1, gap) for gap in redis_.lrange(keys.gaps, 0, -1))  # type: ignore[arg-type]
+    return sum(redis_.lrem(keys.gaps, 1, gap) for gap in redis_.lrange(keys.gaps, 0, -1))
 
 
 def _reading(

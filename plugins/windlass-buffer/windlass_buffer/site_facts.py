@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import redis
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.reports import Gap, Pending
+
+from windlass_buffer.asking import Redis
 
 BEAT_SECONDS = 15.0
 """A drainer that has not beaten for so long is dead."""
@@ -68,7 +69,7 @@ class SiteFacts(msgspec.Struct, frozen=True):
         return None if self.pending_since is None else max(0.0, self.now - self.pending_since)
 
 
-def read(redis_: redis.Redis, keys: Keys, limit: int) -> SiteFacts:
+def read(redis_: Redis, keys: Keys, limit: int) -> SiteFacts:
     """All of it, in two round trips."""
     first = redis_.pipeline(transaction=False)
     first.time()
@@ -107,7 +108,7 @@ def read(redis_: redis.Redis, keys: Keys, limit: int) -> SiteFacts:
     )
 
 
-def _taken(redis_: redis.Redis, keys: Keys, drainers: list[str]) -> tuple[int, list[bytes | None]]:
+def _taken(redis_: Redis, keys: Keys, drainers: list[str]) -> tuple[int, list[bytes | None]]:
     """How many entries drainers have in hand, and the oldest of each."""
     asking = redis_.pipeline(transaction=False)
     for drainer in drainers:

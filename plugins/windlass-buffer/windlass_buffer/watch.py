@@ -7,10 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
-import redis
 from windlass_buffer_client.keys import Keys
 
-from windlass_buffer.asking import Line, RedisAway
+from windlass_buffer.asking import Line, Redis, RedisAway
 from windlass_buffer.rates import LEAST, Rate
 from windlass_buffer.site_facts import SiteFacts, read
 
@@ -34,7 +33,7 @@ class Watch:
     async def _of(self, line: Line) -> SiteFacts:
         limit = line.settings.buffer_size
 
-        def work(redis_: redis.Redis, keys: Keys) -> SiteFacts:
+        def work(redis_: Redis, keys: Keys) -> SiteFacts:
             return read(redis_, keys, limit)
 
         try:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import redis
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.reports import Status, status_of
 
 from windlass_buffer import dead_letters
+from windlass_buffer.asking import Redis
 from windlass_buffer.dead_letters import PAGE, Letter
 
 MOST_LOOKED_AT = 20_000
@@ -42,7 +42,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """What lies there in place of an entry."""
 
 
-def find(redis_: redis.Redis, keys: Keys, id: str) -> Shown | None:
+def find(redis_: Redis, keys: Keys, id: str) -> Shown | None:
     """None when this site knows nothing of it."""
     for letter in dead_letters.newest_first(redis_, keys):
         if letter.id == id:
@@ -86,7 +86,7 @@ def _of_entry(id: str, site: str, state: str, entry: dict[str, Any]) -> Shown:
     )
 
 
-def _waiting(redis_: redis.Redis, keys: Keys, id: str) -> Iterator[dict[str, Any]]:
+def _waiting(redis_: Redis, keys: Keys, id: str) -> Iterator[dict[str, Any]]:
     """The entry, if it waits or is in a drainer's hands."""
     lists = [keys.queue, *(keys.taken(name.decode()) for name in redis_.zrange(keys.drainers, 0, -1))]
     for name in lists:
