@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, LiteralString
@@ -15,7 +16,6 @@ from windlass_buffer.lsn import number
 from windlass_buffer.replication import Sight, branches
 
 CONNECT_WITHIN = 5  # s
-LONGEST_QUERY = 5_000  # ms; each reads a few counters
 
 # A standby's timeline is what it receives now, or, when we may not see that, what it had at its last restart point.
 LOOK: LiteralString = """
@@ -41,6 +41,7 @@ class Replica:
         self.name = name
         self._dsn = dsn
         self._connection: psycopg.Connection | None = None
+        self._closing = threading.Lock()
         self._histories: dict[tuple[str, int], Mapping[int, int] | None] = {}
 
     def look(self) -> Sight:
@@ -51,7 +52,7 @@ class Replica:
         history = self._history(str(system), int(timeline)) if timeline > 1 else {}
         # A replica that has never replayed anything says null.
         position = number(replayed) if replayed else 0
-        return Sight(self.name, str(system), int(timeline), position, history, primary=not standby)
+        return Sight(self.name, str(system), int(timeline), position, history, promoted=not standby)
 
     def find(self, site: str, ids: Iterable[str]) -> frozenset[str]:
         """Those of the ids that are recorded there as applied; this reads the record itself, not the log."""
@@ -63,17 +64,18 @@ class Replica:
 
     def cut(self) -> None:
         """From another thread: ends a call that hangs.  Nothing is sent, so no answer can be left behind."""
-        connection = self._connection
-        if connection is not None:
-            with suppress(OSError, psycopg.Error):
-                # A copy of the descriptor: closing it leaves psycopg's own, which then reads an end.
-                with socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        # Under the lock: a descriptor that is closed may be another file's a moment later.
+        with self._closing, suppress(OSError, psycopg.Error):
+            if self._connection is not None:
+                # Of a copy of the descriptor: psycopg's own stays open, and reads the end.
+                with socket.socket(fileno=os.dup(self._connection.fileno())) as ours:
                     ours.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        with self._closing:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
 
     def _ask(self, query: LiteralString, *values: Any) -> psycopg.Cursor[Any]:
         if self._connection is None:
@@ -85,12 +87,8 @@ class Replica:
             raise
 
     def _connect(self) -> psycopg.Connection:
-        settings = f"-c statement_timeout={LONGEST_QUERY} -c default_transaction_read_only=on"
-        dsn = make_conninfo(
-            self._dsn(), application_name="windlass buffer", connect_timeout=CONNECT_WITHIN, options=settings
-        )
-        # Without prepared statements a pooler may stand between.
-        return psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
+        dsn = make_conninfo(self._dsn(), application_name="windlass buffer", connect_timeout=CONNECT_WITHIN)
+        return psycopg.connect(dsn, autocommit=True)
 
     def _history(self, system: str, timeline: int) -> Mapping[int, int] | None:
         """What never changes is read once; what could not be read is tried at each look."""

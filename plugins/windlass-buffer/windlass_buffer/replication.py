@@ -1,25 +1,30 @@
-"""Decides from what the replicas say which transactions they show. No I/O and no clock.
+"""Decides from what the replicas say which transactions they show.  No I/O and no clock.
 
-A position means nothing by itself: it counts in one history of one database cluster. The *system identifier* tells
-which cluster, the *timeline* which history. A promoted replica starts a new timeline that branches off where its replay
+A position means nothing by itself: it counts in one history of one database cluster.  The *system identifier* tells
+which cluster, the *timeline* which history.  A promoted replica starts a new timeline that branches off where its replay
 ended; what the old primary wrote behind that point is on the old timeline only, however far the new one gets.
 
     timeline 1  ────────┬──────── C      C is committed, and lost with the old primary
     timeline 2          └───────────     a replica here reaches C's number without having C
+
+So each replica has, for what was written in one history, two positions: up to where it shows it, and up to where it
+ever will.  A quorum of replicas has the same two: those that enough of them reach.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from typing import NamedTuple
 
 from windlass_buffer.lsn import number
 
+NOTHING = -1
+EVERYTHING = 1 << 64
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A transaction whose replication is followed. `lsn` was read after its COMMIT; `since` is a Unix time."""
+
+class Check(NamedTuple):
+    """A transaction whose replication is followed.  `lsn` was read after its COMMIT; `since` is a Unix time."""
 
     id: str
     lsn: int
@@ -30,7 +35,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one replica said at one look. `history`: timeline → where it ended, of those its own one came from.
+    """What one replica said at one look.  `history`: timeline → where it ended, of those that its own came from.
 
     None where the history is not to be read: then nobody knows what an earlier timeline's position means here.
     """
@@ -40,65 +45,84 @@ class Sight:
     timeline: int
     replayed: int
     history: Mapping[int, int] | None = None
-    primary: bool = False
+    promoted: bool = False
+    """It is no replica any more."""
 
 
-class Word(Enum):
-    """What a replica says about one transaction."""
+class Reach(NamedTuple):
+    """Of what was written in one history: up to where it is shown, and up to where it ever will be."""
 
-    SHOWN = "shown"
-    WAITING = "waiting"
-    LOST = "lost"
-    """It is on a timeline that branched off before the transaction: it will never show it by replaying."""
-    FOREIGN = "foreign"
-    """It copies another database cluster."""
+    shown: int
+    kept: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(NamedTuple):
     """The checks by what is to be done: clean up, go on waiting, report as missing."""
 
-    replicated: tuple[Check, ...]
-    waiting: tuple[Check, ...]
-    lost: tuple[Check, ...]
+    replicated: list[Check]
+    waiting: list[Check]
+    lost: list[Check]
 
 
-def word(check: Check, sight: Sight) -> Word:
-    if sight.system != check.system:
-        return Word.FOREIGN
-    if sight.timeline < check.timeline:
-        # Behind the failover that the transaction came after: its numbers are of a history that is over.
-        return Word.WAITING
-    if sight.timeline > check.timeline and not _kept(check, sight.history):
-        return Word.LOST
-    return Word.SHOWN if sight.replayed >= check.lsn else Word.WAITING
+def reach(sight: Sight | None, system: str, timeline: int, main: str) -> Reach:
+    """How far a replica shows what was written on this timeline of this system; `main` is the main database's system."""
+    if sight is None:
+        return Reach(NOTHING, EVERYTHING)
+    if sight.system != system:
+        # The replica is of another cluster; or the transaction is, and the main database was replaced since.
+        return Reach(NOTHING, NOTHING if sight.system == main else EVERYTHING)
+    if sight.timeline < timeline:
+        # It is still before the failover that the transaction came after: its numbers are of a history that is over.
+        return Reach(NOTHING, EVERYTHING)
+    kept = EVERYTHING
+    if sight.timeline > timeline:
+        kept = NOTHING if sight.history is None else sight.history.get(timeline, NOTHING)
+    return Reach(min(sight.replayed, kept), kept)
+
+
+def together(reaches: Sequence[Reach], quorum: int) -> Reach:
+    """How far at least `quorum` of them get; all the way when none is asked for."""
+    if not quorum:
+        return Reach(EVERYTHING, EVERYTHING)
+    shown = sorted((each.shown for each in reaches), reverse=True)
+    kept = sorted((each.kept for each in reaches), reverse=True)
+    return Reach(shown[quorum - 1], kept[quorum - 1])
 
 
 def rule(
-    checks: Iterable[Check], sights: Sequence[Sight | None], quorum: int, shown: Mapping[str, frozenset[str]]
+    checks: Sequence[Check], sights: Sequence[Sight | None], quorum: int, found: Mapping[str, frozenset[str]]
 ) -> Ruling:
-    """`sights`: one per replica, None for one that is away. `quorum`: how many must show a transaction.
+    """`sights`: one per replica, None for one that is away.  `quorum`: how many of them must show a transaction.
 
-    `shown`: replica → ids that were found there by a look at the transactions themselves, whatever the log says.
+    `found`: replica → ids that a look at the transactions themselves found there, whatever the log says.
     """
-    ruled: dict[Word, list[Check]] = {found: [] for found in Word}
-    checks = list(checks)
-    ours = newest_system(checks)
+    ruling = Ruling([], [], [])
+    main = newest_system(checks)
+    limits: dict[tuple[str, int], Reach] = {}
     for check in checks:
-        words = [_told(check, sight, ours, shown) for sight in sights]
-        if words.count(Word.SHOWN) >= quorum:
-            ruled[Word.SHOWN].append(check)
-        elif words.count(Word.LOST) > len(sights) - quorum:
-            ruled[Word.LOST].append(check)
+        history = check.system, check.timeline
+        if history not in limits:
+            limits[history] = together([reach(sight, *history, main) for sight in sights], quorum)
+        limit = limits[history]
+        if check.lsn <= limit.shown:
+            ruling.replicated.append(check)
+        elif check.lsn <= limit.kept:
+            ruling.waiting.append(check)
         else:
-            ruled[Word.WAITING].append(check)
-    return Ruling(tuple(ruled[Word.SHOWN]), tuple(ruled[Word.WAITING]), tuple(ruled[Word.LOST]))
+            _rule_on_stray(check, sights, quorum, found, main, ruling)
+    return ruling
 
 
 def astray(checks: Sequence[Check], sight: Sight) -> list[Check]:
     """Those that this replica will never show, judging by the log alone."""
-    ours = newest_system(checks)
-    return [check for check in checks if _told(check, sight, ours, {}) is Word.LOST]
+    main = newest_system(checks)
+    limits = {each: reach(sight, *each, main).kept for each in {(check.system, check.timeline) for check in checks}}
+    return [check for check in checks if check.lsn > limits[check.system, check.timeline]]
+
+
+def lag(checks: Sequence[Check], sight: Sight) -> int:
+    """Bytes of the log that the replica has to replay until it shows all of them; 0 when it does."""
+    return max((check.lsn - sight.replayed for check in checks if check.timeline == sight.timeline), default=0)
 
 
 def newest_system(checks: Iterable[Check]) -> str:
@@ -107,27 +131,25 @@ def newest_system(checks: Iterable[Check]) -> str:
     return newest.system if newest else ""
 
 
-def lag(checks: Iterable[Check], sight: Sight) -> int:
-    """Bytes of the log that the replica has to replay until it shows all of them; 0 when it does."""
-    return max((check.lsn - sight.replayed for check in checks if word(check, sight) is Word.WAITING), default=0)
-
-
 def branches(history: str) -> dict[int, int]:
-    """A timeline's history file: timeline → where it ended. Its lines are `1<tab>0/5000A0<tab>no recovery target`."""
+    """A timeline's history file: timeline → where it ended.  Its lines are `1<tab>0/5000A0<tab>no recovery target`."""
     rows = [line.split(None, 2) for line in history.splitlines()]
-    return {int(row[0]): number(row[1]) for row in rows if len(row) > 1 and not row[0].startswith("#")}
+    return {int(row[0]): number(row[1]) for row in rows if len(row) > 1 and row[0].isdigit()}
 
 
-def _told(check: Check, sight: Sight | None, ours: str, shown: Mapping[str, frozenset[str]]) -> Word:
-    if sight is None:
-        return Word.WAITING
-    said = word(check, sight)
-    if said is Word.FOREIGN and sight.system == ours:
-        # Not the replica is of another cluster but the transaction: the main database was replaced since.
-        said = Word.LOST
-    return Word.SHOWN if said is Word.LOST and check.id in shown.get(sight.replica, ()) else said
-
-
-def _kept(check: Check, history: Mapping[int, int] | None) -> bool:
-    """Whether it is before the point where its timeline was left.  A timeline never gone through has none."""
-    return history is not None and check.lsn <= history.get(check.timeline, -1)
+def _rule_on_stray(
+    check: Check,
+    sights: Sequence[Sight | None],
+    quorum: int,
+    found: Mapping[str, frozenset[str]],
+    main: str,
+    ruling: Ruling,
+) -> None:
+    """By the log too few replicas will ever show it; it may have come to them another way, applied a second time."""
+    shown = kept = 0
+    for sight in sights:
+        each = reach(sight, check.system, check.timeline, main)
+        is_found = sight is not None and check.id in found.get(sight.replica, ())
+        shown += is_found or check.lsn <= each.shown
+        kept += is_found or check.lsn <= each.kept
+    (ruling.replicated if shown >= quorum else ruling.waiting if kept >= quorum else ruling.lost).append(check)
