@@ -36,9 +36,9 @@ class SiteFacts(msgspec.Struct, frozen=True):
     processed: int = 0
     submitted: int = 0
     last_run: float | None = None
+    """When a drainer last told that it lives: idle ones do too."""
     drainer: str = ""
-    """The one that beats; "" when none does."""
-    beat: float | None = None
+    """The one that lives; "" when none does."""
     database: str = ""
     """Why the main database does nothing; "" when it works."""
     rate: float | None = None
@@ -99,11 +99,10 @@ def read(redis_: Redis, keys: Keys, limit: int) -> SiteFacts:
         gaps=len(lost),
         lost=sum(lost),
         oldest=min(_created([oldest, *first_taken]), default=None),
-        processed=int(said.get("processed", 0)),
+        processed=int(said.get("applied", 0)),
         submitted=int(said.get("submitted", 0)),
-        last_run=float(said["last_run"]) if "last_run" in said else None,
+        last_run=max(beats.values(), default=None),
         drainer=living,
-        beat=beats.get(living),
         database=said.get("database", ""),
     )
 

@@ -10,7 +10,7 @@ from windlass_buffer.panel import report_of, section_of
 from windlass_buffer.rates import Rate
 from windlass_buffer.site_facts import SiteFacts
 
-FINE = SiteFacts("shop", now=1000.0, limit=1000, processed=12345, last_run=998.0, drainer="d", beat=999.0, rate=0.0)
+FINE = SiteFacts("shop", now=1000.0, limit=1000, processed=12345, last_run=998.0, drainer="d", rate=0.0)
 
 
 def lines(*sites: SiteFacts) -> dict[str, tuple[str, bool]]:
