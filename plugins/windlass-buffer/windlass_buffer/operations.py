@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import dropwhile, islice
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +19,7 @@ from windlass_buffer import dead_letters
 from windlass_buffer.asking import Line, Lines, Redis
 from windlass_buffer.choosing import Chosen, Matching, Site
 from windlass_buffer.dead_letters import Letter, Moved, newest_first
+from windlass_buffer.failovers import failovers, failovers_key
 from windlass_buffer.panel import SiteReport, report_of
 from windlass_buffer.watch import Watch
 from windlass_buffer.whole import Shown, find
@@ -74,14 +75,20 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """A gap: what was acknowledged with the numbers `first` to `last`, and is gone."""
+    """A report: so many transactions are gone with Redis, or may be gone since a failover."""
 
     site: str
-    epoch: str
-    first: int
-    last: int
+    cause: Literal["redis", "failover"]
     count: int
     noticed: datetime
+    epoch: str = ""
+    first: int = 0
+    """With Redis: the numbers from here to `last` were acknowledged."""
+    last: int = 0
+    position: str = ""
+    """With a failover: what was committed on `timeline` from here on, and did not get further."""
+    timeline: int = 0
+    ids: list[str] = []
 
 
 class Forgotten(msgspec.Struct, frozen=True):
@@ -150,11 +157,7 @@ class BufferOperations:
         return Dropped(moved.moved, moved.remaining)
 
     async def gaps(self, call: OperationCall, argument: OfSite) -> list[Lost]:
-        return [
-            Lost(line.site.name, gap.epoch, gap.first, gap.last, gap.count, datetime.fromtimestamp(gap.noticed, UTC))
-            for line in self._lines.of(argument.site)
-            for gap in await line.call(_gaps)
-        ]
+        return [lost for line in self._lines.of(argument.site) for lost in await line.call(_lost)]
 
     async def forget_gaps(self, call: OperationCall, argument: OfSite) -> Forgotten:
         return Forgotten(sum([await line.call(_forget) for line in self._lines.of(argument.site)]))
@@ -191,8 +194,11 @@ def _listed(argument: Page, behind: str, most: int, redis_: Redis, keys: Keys) -
 
 
 def _line(site: str, letter: Letter) -> DeadLine:
-    died = datetime.fromtimestamp(letter.when, UTC)
-    return DeadLine(letter.id, site, letter.endpoint, letter.key, letter.attempts, died, letter.error)
+    return DeadLine(letter.id, site, letter.endpoint, letter.key, letter.attempts, _time(letter.when), letter.error)
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _count(argument: Chosen, redis_: Redis, keys: Keys) -> int:
@@ -200,13 +206,28 @@ def _count(argument: Chosen, redis_: Redis, keys: Keys) -> int:
     return sum(argument.fits(letter, now) for letter in newest_first(redis_, keys))
 
 
-def _gaps(redis_: Redis, keys: Keys) -> list[Gap]:
-    return [msgspec.json.decode(gap, type=Gap) for gap in redis_.lrange(keys.gaps, 0, -1)]
+def _lost(redis_: Redis, keys: Keys) -> list[Lost]:
+    found = [
+        Lost(keys.site, "redis", gap.count, _time(gap.noticed), gap.epoch, gap.first, gap.last)
+        for gap in map(_gap, redis_.lrange(keys.gaps, 0, -1))
+    ]
+    for each in failovers(redis_, keys.site):
+        lost = Lost(keys.site, "failover", each.count, _time(each.noticed))
+        found.append(msgspec.structs.replace(lost, position=each.first, timeline=each.timeline, ids=each.ids))
+    return sorted(found, key=lambda lost: lost.noticed, reverse=True)
+
+
+def _gap(raw: bytes) -> Gap:
+    return msgspec.json.decode(raw, type=Gap)
 
 
 def _forget(redis_: Redis, keys: Keys) -> int:
     """Those that were there to be seen; what is noticed meanwhile stays."""
-    return sum(redis_.lrem(keys.gaps, 1, gap) for gap in redis_.lrange(keys.gaps, 0, -1))
+    return sum(
+        redis_.lrem(name, 1, report)
+        for name in (keys.gaps, failovers_key(keys.site))
+        for report in redis_.lrange(name, 0, -1)
+    )
 
 
 def _reading(
@@ -219,5 +240,5 @@ _STATUS = "Of each site: what waits, what was done, what failed, how far behind 
 _SHOW = "How far it is, its error, and its statements with their values while Redis still has them."
 _REQUEUE = "They are tried again as if for the first time: in their order, before everything that waits."
 _DROP = "They are thrown away, with what they were to write."
-_GAPS = "What Redis lost: transactions that were acknowledged, and are neither there nor in the database."
+_GAPS = "What Redis lost of what it had acknowledged, and what may be missing since a failover."
 _FORGET = "They are no longer shown. What they were is not known any more; deal with it first."

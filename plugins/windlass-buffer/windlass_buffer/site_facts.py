@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 from windlass_buffer_client.keys import Keys
-from windlass_buffer_client.reports import Gap, Pending
+from windlass_buffer_client.reports import Pending
 
 from windlass_buffer.asking import Redis
+from windlass_buffer.failovers import failovers_key
 
 BEAT_SECONDS = 15.0
 """A drainer that has not beaten for so long is dead."""
@@ -30,8 +31,9 @@ class SiteFacts(msgspec.Struct, frozen=True):
     """Commits that the replicas have not confirmed yet."""
     pending_since: float | None = None
     gaps: int = 0
+    """Reports of what Redis lost, and of what a failover may have lost."""
     lost: int = 0
-    """What the gaps are short of, all together."""
+    """Transactions that they are about, all together."""
     oldest: float | None = None
     processed: int = 0
     submitted: int = 0
@@ -79,15 +81,16 @@ def read(redis_: Redis, keys: Keys, limit: int) -> SiteFacts:
     first.hlen(keys.pending)
     first.hscan(keys.pending, count=SAMPLE)
     first.lrange(keys.gaps, 0, -1)
+    first.lrange(failovers_key(keys.site), 0, -1)
     first.hgetall(keys.meta)
     first.zrange(keys.drainers, 0, -1, withscores=True)
-    (seconds, micros), queued, oldest, failed, pending, (_, some), gaps, meta, drainers = first.execute()
+    (seconds, micros), queued, oldest, failed, pending, (_, some), gaps, failovers, meta, drainers = first.execute()
     now = seconds + micros / 1_000_000
     beats = {name.decode(): beat / 1000 for name, beat in drainers}
     taken, first_taken = _taken(redis_, keys, list(beats))
     living = max((name for name in beats if now - beats[name] < BEAT_SECONDS), key=beats.__getitem__, default="")
     said = {name.decode(): value.decode(errors="replace") for name, value in meta.items()}
-    lost = [msgspec.json.decode(gap, type=Gap).count for gap in gaps]
+    lost = [msgspec.json.decode(each, type=_Count).count for each in (*gaps, *failovers)]
     return SiteFacts(
         site=keys.site,
         now=now,
@@ -115,6 +118,12 @@ def _taken(redis_: Redis, keys: Keys, drainers: list[str]) -> tuple[int, list[by
         asking.lindex(keys.taken(drainer), -1)
     answers: list[Any] = asking.execute() if drainers else []
     return sum(answers[::2]), answers[1::2]
+
+
+class _Count(msgspec.Struct):
+    """Of a gap or of a failover, only that."""
+
+    count: int
 
 
 class _Created(msgspec.Struct):

@@ -11,6 +11,8 @@ import redis
 import windlass_buffer
 from windlass.errors import ArgumentInvalid, OperationRejected
 from windlass.testing import Harness
+from windlass_buffer.failovers import record
+from windlass_buffer.replication import Check
 from windlass_buffer_client.envelope import Record, decode
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.ledger import Ledger
@@ -170,14 +172,15 @@ async def test_a_transaction_that_waits_and_one_that_is_in_hand_are_shown_too(ha
 async def test_gaps_are_listed_until_somebody_has_dealt_with_them(harness, connection, site):
     submit(connection, site, entry(), "1-lost", 12)
     [gap] = await harness.call("gaps")
-    assert {name: gap[name] for name in ("site", "epoch", "first", "last", "count")} == {
-        "site": site,
-        "epoch": "1-lost",
-        "first": 1,
-        "last": 12,
-        "count": 12,
-    }
-    assert await harness.call("forget-gaps", {"site": site}) == {"forgotten": 1}
+    told = ("redis", 12, "1-lost", 1, 12)
+    assert tuple(gap[name] for name in ("cause", "count", "epoch", "first", "last")) == told
+    record(connection, site, [Check("some-id", 0x10, "system", 3, 0.0)], 1.0)
+    [status] = await harness.call("status", {"site": site})
+    assert (status["gaps"], status["lost"]) == (2, 13)
+    failover = (await harness.call("gaps", {"site": site}))[1]
+    told = ("failover", 1, "0/10", 3, ["some-id"])
+    assert tuple(failover[name] for name in ("cause", "count", "position", "timeline", "ids")) == told
+    assert await harness.call("forget-gaps", {"site": site}) == {"forgotten": 2}
     assert await harness.call("gaps") == []
 
 

@@ -53,7 +53,7 @@ def test_a_site_where_all_is_well_alarms_nobody():
 def test_what_needs_a_look_alarms(fields: dict[str, Any], name: str, value: str):
     assert lines(changed(**fields))[name] == (value, True)
     both = lines(changed(**fields), changed(site="other"))
-    assert [told for told, (_, is_alarming) in both.items() if is_alarming][0].startswith("shop"), "among many too"
+    assert next(told for told, (_, is_alarming) in both.items() if is_alarming).startswith("shop"), "among many too"
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,14 @@ YoungerThan = Annotated[str, typer.Option(metavar="TIME", help="Dead for so long
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Dead letters, by their ids.")]
 All = Annotated[bool, typer.Option("--all", help="All dead letters there are.")]
 
+
+def which_are_lost(gap: dict[str, Any]) -> str:
+    """In words."""
+    if gap["cause"] == "redis":
+        return f"numbers {gap['first']} to {gap['last']} of epoch {gap['epoch']}"
+    return f"from {gap['position']} of timeline {gap['timeline']} on: {', '.join(gap['ids'])}"
+
+
 ALARMING = ("redis away", "stopped", "database away")
 SITES: Form[dict[str, Any]] = Form(
     columns=(
@@ -70,10 +78,9 @@ GAPS: Form[dict[str, Any]] = Form(
     columns=(
         Column("Site", lambda gap: gap["site"]),
         Column("Lost", lambda gap: (str(gap["count"]), "bold red"), number=True),
-        Column("First", lambda gap: gap["first"], number=True),
-        Column("Last", lambda gap: gap["last"], number=True),
+        Column("With", lambda gap: gap["cause"]),
         Column("Noticed", lambda gap: words.when(_time(gap["noticed"]))),
-        Column("Epoch", lambda gap: gap["epoch"]),
+        Column("Which", which_are_lost, gives_way=True),
     ),
     empty="There are no gaps: nothing that was acknowledged is missing.",
     document=dict,
@@ -179,7 +186,7 @@ def drop(  # noqa: PLR0913, PLR0917 - every option is a parameter
 
 @buffer.command("gaps")
 def gaps(site: Site = "", output: Output = Format.table) -> None:
-    """List what Redis lost: transactions that were acknowledged, and are neither there nor in the database."""
+    """List what was lost: acknowledged by Redis and gone with it, or committed and left behind by a failover."""
 
     async def work(client: Client) -> None:
         print_list(await client.operations.call("buffer.gaps", {"site": site}), GAPS, output)
