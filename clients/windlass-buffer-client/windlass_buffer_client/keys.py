@@ -24,7 +24,7 @@ class Keys:
         self.root = f"windlass:buffer:{{{site}}}:"
         self.queue = f"{self.root}queue"  # list; producers push left, the drainer takes from the right
         self.drainers = f"{self.root}drainers"  # zset: drainer → server time of its last beat, ms
-        self.meta = f"{self.root}meta"  # hash: epoch, submitted, drained, dead, applied, run, life:<epoch>
+        self.meta = f"{self.root}meta"  # hash: epoch, submitted, drained, dead, run, life:<epoch>
         self.pending = f"{self.root}pending"  # hash: id → Pending, JSON
         self.dead = f"{self.root}dead"  # list of DeadLetter, JSON, newest left
         self.gaps = f"{self.root}gaps"  # list of Gap, JSON, newest left

@@ -79,16 +79,12 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """A site's counters: the last number given, the last finished, how many died, how many were applied.
-
-    `epoch` is "" before the first.
-    """
+    """A site's counters: the last number given, the last finished, how many died.  `epoch` is "" before the first."""
 
     epoch: str = ""
     submitted: int = 0
     drained: int = 0
     dead: int = 0
-    applied: int = 0
 
 
 def status_of(fields: Mapping[bytes, bytes]) -> Status | None:

@@ -18,7 +18,7 @@ for number = #found, 1, -1 do
   redis.call('RPUSH', root .. 'queue', ARGV[place + 1])
   local tx = root .. 'tx:' .. ARGV[place + 2]
   redis.call('HSET', tx, 'state', 'buffered', 'attempts', '0')
-  redis.call('HDEL', tx, 'error')
+  redis.call('HDEL', tx, 'error', 'tries')
   redis.call('EXPIRE', tx, ARGV[1])
   if ARGV[place + 3] ~= '' then
     for _, record in ipairs(cmsgpack.unpack(ARGV[place + 3])) do

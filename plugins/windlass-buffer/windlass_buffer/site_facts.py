@@ -102,9 +102,9 @@ def read(redis_: Redis, keys: Keys, limit: int) -> SiteFacts:
         gaps=len(lost),
         lost=sum(lost),
         oldest=min(_created([oldest, *first_taken]), default=None),
-        processed=int(said.get("applied", 0)),
+        processed=int(said.get("processed", 0)),
         submitted=int(said.get("submitted", 0)),
-        last_run=max(beats.values(), default=None),
+        last_run=max([*beats.values(), *([float(said["last_run"])] if "last_run" in said else [])], default=None),
         drainer=living,
         database=said.get("database", ""),
     )

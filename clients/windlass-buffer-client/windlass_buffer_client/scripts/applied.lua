@@ -7,8 +7,7 @@
 --         2 the drainer's list or ""  3 seconds the status is kept  4 seconds the cache is kept
 local root = KEYS[1]
 local last = 0
-local done = cmsgpack.unpack(ARGV[1])
-for _, each in ipairs(done) do
+for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
   local id, epoch, seq, attempts, lsn, system, timeline, records, pending, raw = unpack(each)
   redis.call('HSET', root .. 'tx:' .. id, 'state', 'applied', 'epoch', epoch, 'seq', string.format('%.0f', seq),
     'attempts', attempts, 'lsn', lsn, 'system', system, 'timeline', timeline)
@@ -24,4 +23,3 @@ for _, each in ipairs(done) do
   last = math.max(last, seq)
 end
 drained(root .. 'meta', last)
-redis.call('HINCRBY', root .. 'meta', 'applied', #done)
