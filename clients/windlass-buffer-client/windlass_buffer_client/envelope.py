@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -89,8 +89,6 @@ class Buffered(msgspec.Struct, omit_defaults=True):
     data: Any = None
     deleted: bool = False
 
-
-Origin = Literal["buffer", "cache", "database"]
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)

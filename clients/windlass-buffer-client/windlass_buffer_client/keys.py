@@ -45,6 +45,10 @@ class Keys:
         """What was applied to a record, and perhaps is not on every replica yet: Buffered, JSON."""
         return f"{self.root}cache:{collection}:{id}"
 
+    def cached(self, collection: str) -> str:
+        """The set of the record ids of a collection that are, or were, in the cache."""
+        return f"{self.root}cached:{collection}"
+
     def said(self, id: UUID | str) -> str:
         """The channel on which each new state of a transaction is told, for those who wait for it."""
         return f"{self.root}said:{id}"

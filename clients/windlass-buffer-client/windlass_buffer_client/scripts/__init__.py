@@ -34,6 +34,8 @@ class Scripts:
         self.dead = Script(root, "finish", "dead")
         self.requeue = Script(root, "requeue")
         self.replicated = Script(root, "replicated")
+        self.look = Script(root, "look")
+        self.list = Script(root, "list")
         self.extend = Script(root, "extend")
 
 

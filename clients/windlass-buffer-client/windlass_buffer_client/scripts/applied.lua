@@ -13,6 +13,7 @@ for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
     'attempts', attempts, 'lsn', lsn, 'system', system, 'timeline', timeline)
   for _, record in ipairs(records) do
     redis.call('SET', root .. 'cache:' .. record[1] .. ':' .. record[2], record[3], 'EX', ARGV[4])
+    redis.call('SADD', root .. 'cached:' .. record[1], record[2])
     forget(root, id, record)
   end
   if pending ~= '' then

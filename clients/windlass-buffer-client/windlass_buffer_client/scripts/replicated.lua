@@ -10,6 +10,7 @@ for _, id in ipairs(cmsgpack.unpack(ARGV[1])) do
       local mine, key = '{"tx":"' .. id .. '"', root .. 'cache:' .. record[1] .. ':' .. record[2]
       if redis.call('GETRANGE', key, 0, #mine - 1) == mine then
         redis.call('DEL', key)
+        redis.call('SREM', root .. 'cached:' .. record[1], record[2])
       end
     end
     redis.call('HDEL', root .. 'pending', id)

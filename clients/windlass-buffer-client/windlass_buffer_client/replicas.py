@@ -1,0 +1,57 @@
+"""Whether a replica has a transaction: it is asked itself, and what it says is compared as numbers.
+
+Log positions mean something only within one history of one cluster.  So the cluster's identifier must be the same, and
+the timeline: after a failover the new history may have other changes at the same position.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from windlass_buffer_client.errors import WrongReplica
+from windlass_buffer_client.reports import Status
+
+# The control file names the timeline of the last restart point, which a standby that follows a promotion leaves behind;
+# the receiver knows the newest.
+QUESTION = """
+select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text,
+       (select system_identifier::text from pg_control_system()),
+       greatest((select timeline_id from pg_control_checkpoint()),
+                (select min_recovery_end_timeline from pg_control_recovery()),
+                (select received_tli from pg_stat_wal_receiver)),
+       (select received_tli is null from pg_stat_wal_receiver)
+"""
+
+
+class Facts(NamedTuple):
+    """What a server says of itself, in the order of QUESTION; `lsn` is None when it has replayed nothing yet."""
+
+    lsn: str | None
+    system: str
+    timeline: int
+    is_hidden: bool | None  # it receives, but its role may not see what; None when it does not receive
+
+
+def lsn_number(lsn: str) -> int:
+    """The position as the number of bytes it is: text compares wrongly, "0/9" is before "0/10"."""
+    high, _, low = lsn.partition("/")
+    return int(high, 16) << 32 | int(low, 16)
+
+
+def has_replayed(status: Status, facts: Facts) -> bool:
+    """True once the server has what the transaction changed; WrongReplica when it can never tell."""
+    if facts.system != status.system:
+        raise WrongReplica(
+            f"the replica belongs to the cluster {facts.system}, the transaction was applied on {status.system}: "
+            "give the DSN of a replica of the main database"
+        )
+    if facts.is_hidden:
+        raise WrongReplica("the replica does not show this role its timeline: grant pg_read_all_stats to the role")
+    if facts.timeline > status.timeline:
+        raise WrongReplica(
+            f"the replica is on timeline {facts.timeline}, the transaction was applied on {status.timeline}: there was "
+            "a failover since, and positions say nothing over it; look the transaction up in the database"
+        )
+    return (
+        facts.timeline == status.timeline and facts.lsn is not None and lsn_number(facts.lsn) >= lsn_number(status.lsn)
+    )
