@@ -1,24 +1,30 @@
 """Windlass plugin: drains a site's transactions from Redis into its main database, in order, exactly once.
 
-The way of a transaction: a producer pushes it (windlass_buffer_client) → DrainBuffer takes it, applies it and notes how
-far replicas must come → readers no longer need the cache.  For people: `operations` and the overview's section (`watch`
-looks, `site_facts` reads, `panel` draws), which ask each site's Redis through the node's own lines (`asking`).
-Configured in `[plugins.buffer]`.
+The way of an entry: `taking` (into the drainer's own list) → `statements` (what it means here) → `lines` (whose turn it
+is) → `applying` (in one commit with others; `judging` says what an error means) → `database` (where the log stands) →
+Redis → `tracking` (until the replicas show it).  `draining` goes that way again and again, and `handler` is the task
+that does it.
+
+For people: `operations`, and the section of the overview (`watch` looks, `site_facts` reads, `panel` draws).  They ask
+each site's Redis through lines of the node's own (`asking`).  The settings are `[plugins.buffer]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from windlass import Door, HealthSection, Operation, Section, Settings, hookimpl
+from windlass import Door, Handler, HealthSection, Operation, Resident, Section, Settings, hookimpl
 
 from windlass_buffer.asking import Lines
+from windlass_buffer.handler import DrainBuffer, DrainPayload
 from windlass_buffer.operations import BufferOperations
 from windlass_buffer.panel import section_of
 from windlass_buffer.settings import BufferSettings
+from windlass_buffer.statements import register_statement
 from windlass_buffer.watch import Watch
 
-__all__ = ["BufferSettings"]
+__all__ = ["BufferSettings", "DrainBuffer", "DrainPayload", "register_statement"]
 
 
 class _Here(Lines):
@@ -36,6 +42,17 @@ _here: list[_Here] = []
 @hookimpl
 def windlass_register_settings() -> Section:
     return Section("buffer", BufferSettings)
+
+
+@hookimpl
+def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
+    return [DrainBuffer(settings.of(BufferSettings))]
+
+
+@hookimpl
+def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
+    """One drainer for each site."""
+    return [Resident(DrainBuffer.kind, site.name, {"site": site.name}) for site in settings.of(BufferSettings).site]
 
 
 @hookimpl

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, time
 from decimal import Decimal
+from types import GenericAlias
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -64,16 +65,20 @@ class StatementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         # Optional ones may stand before others.
         return msgspec.defstruct("Parameters", fields, kw_only=True, frozen=True, forbid_unknown_fields=True)
 
+    @property
+    def json(self) -> frozenset[str]:
+        """The parameters that are JSON."""
+        return frozenset(name for name, words in self.parameters.items() if words.removesuffix("?") == "json")
+
 
 def type_of(field: str, words: str) -> Any:
     """The type of `uuid`, `text[]`, `int?`, …  Raises ValueError."""
     name = words.removesuffix("?")
-    element = name.removesuffix("[]")
-    if element not in TYPES or (element == "json" and name != element):
-        raise ValueError(
-            f"{field}: {words!r} is no type; take one of {', '.join(TYPES)}, with [] for a list, ? for null"
-        )
-    return list[TYPES[element]] if name != element else TYPES[element]  # type: ignore[misc]
+    element = TYPES.get(name.removesuffix("[]"))
+    if element is None or name == "json[]":
+        known = ", ".join(TYPES)
+        raise ValueError(f"{field}: {words!r} is no type; take one of {known}, with [] for a list and ? for null")
+    return GenericAlias(list, (element,)) if name.endswith("[]") else element
 
 
 def placeholders(field: str, sql: str) -> set[str]:

@@ -154,7 +154,7 @@ def check_dsn(field: str, dsn: str) -> None:
 def check_redis(field: str, url: str) -> None:
     """ValueError, without a word of the URL."""
     try:
-        parse_url(url)
+        parse_url(url)  # type: ignore[no-untyped-call]
     except Exception:  # noqa: BLE001 - as above
         raise ValueError(
             f"{field}: is no URL of a Redis; write it like redis://cache.example:6379/0 or unix:///run/valkey.sock"
