@@ -37,7 +37,7 @@ async def serving(home: Path) -> AsyncGenerator[Announced, None]:
     try:
         yield await _announced(home, child, log)
     finally:
-        await _end(child)
+        await end(child, "the server")
 
 
 async def _announced(home: Path, child: asyncio.subprocess.Process, log: Path) -> Announced:
@@ -52,7 +52,7 @@ async def _announced(home: Path, child: asyncio.subprocess.Process, log: Path) -
     raise Failure(NOT_REACHABLE, f"the server {how}: {_last_words(log)}")
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
+async def end(child: asyncio.subprocess.Process, what: str) -> None:
     """SIGTERM, then patience, then SIGKILL."""
     if child.returncode is not None:
         return
@@ -62,7 +62,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(ENDED_WITHIN_S):
             await child.wait()
     except TimeoutError:
-        print("warning: the server does not end by itself, killing it", file=sys.stderr)
+        print(f"warning: {what} does not end by itself, killing it", file=sys.stderr)
     finally:
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
