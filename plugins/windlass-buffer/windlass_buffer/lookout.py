@@ -1,4 +1,4 @@
-"""Looks at all replicas of a site at once: one that hangs or is away delays no other, and is tried again with pauses."""
+"""Looks at all replicas of a site at once: one that is away delays no other, and is tried again with pauses."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Lookout:
 
     def _note(self, post: _Post, trouble: str) -> None:
         if not post.trouble:
-            self._say(f"Replica {post.replica.name} {trouble}. It is tried again; until then nothing counts as shown there")
+            self._say(f"Replica {post.replica.name} {trouble}. It is tried again; until then it shows nothing")
         post.trouble = trouble
 
 

@@ -1,4 +1,4 @@
-"""Positions in PostgreSQL's write-ahead log, as numbers: as text `0/A000000` sorts behind `0/9FFFFFF`, wrongly."""
+"""Positions in PostgreSQL's write-ahead log, as numbers: as text `0/10000000` sorts before `0/FFFFFFF`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ HEADER = 24  # bytes that each page begins with (SizeOfXLogShortPHD)
 
 def number(lsn: str) -> int:
     """`16/B374D848` as bytes since the log began. Raises ValueError."""
-    high, slash, low = lsn.partition("/")
-    if not slash:
-        raise ValueError(f"{lsn!r} is no position of the write-ahead log, which look like 16/B374D848")
-    return (int(high, 16) << 32) + int(low, 16)
+    try:
+        high, low = (int(half, 16) for half in lsn.split("/"))
+    except ValueError:
+        raise ValueError(f"{lsn!r} is no position of the write-ahead log, which look like 16/B374D848") from None
+    return (high << 32) + low
 
 
 def text(lsn: int) -> str:

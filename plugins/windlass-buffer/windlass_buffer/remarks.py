@@ -25,7 +25,7 @@ class Remarks:
     def redis_away(self, error: Exception) -> None:
         if not self.redis_is_away:
             self.redis_is_away = True
-            self.say(f"Redis is away ({error}); what replicas have to show yet is kept there and followed when it is back")
+            self.say(f"Redis is away ({error}). What the replicas have to show is kept and followed when it is back")
 
     def redis_answers(self) -> None:
         if self.redis_is_away:
@@ -37,8 +37,8 @@ class Remarks:
         ours = main in {"", sight.system}
         if not ours and sight.replica not in self._foreign:
             self.say(
-                f"Replica {sight.replica} is refused: it copies another database cluster (system {sight.system}, the main"
-                f" database is {main}). Correct the dsn of this replica of site {self._site}; until then it counts as away",
+                f"Replica {sight.replica} is refused: it copies another database cluster (system {sight.system},"
+                f" the main database is {main}). Correct its dsn at site {self._site}; until then it counts as away",
                 replica=sight.replica,
                 system=sight.system,
                 main=main,
@@ -46,18 +46,24 @@ class Remarks:
         (self._foreign.discard if ours else self._foreign.add)(sight.replica)
         return ours
 
-    def timelines(self, sights: Sequence[Sight | None]) -> None:
-        """A failover begins a new timeline; whether it lost anything is said when that is known."""
+    def timelines(self, sights: Sequence[Sight | None], newest: Check) -> None:
+        """A failover begins a new timeline; whether it lost anything is said when that is known.
+
+        Of a replica that was not seen before, `newest`, what was committed last, tells the timeline that was.
+        """
         for sight in sights:
             if sight is None:
                 continue
-            before = self._timelines.get(sight.replica, sight.timeline)
-            if before != sight.timeline:
+            before = self._timelines.get(sight.replica, newest.timeline)
+            if before < sight.timeline:
                 how = "was promoted" if sight.promoted else "follows a new primary"
-                self.say(f"Failover: replica {sight.replica} {how}, timeline {before} → {sight.timeline}{_branch(sight, before)}")
+                change = f"timeline {before} → {sight.timeline}{_branch(sight, before)}"
+                self.say(f"Failover: replica {sight.replica} {how}, {change}")
             self._timelines[sight.replica] = sight.timeline
 
-    def late(self, checks: Collection[Check], sights: Sequence[Sight | None], names: Sequence[str], before: float) -> None:
+    def late(
+        self, checks: Collection[Check], sights: Sequence[Sight | None], names: Sequence[str], before: float
+    ) -> None:
         """When the oldest is followed for longer than the timeout."""
         late = [check for check in checks if check.since < before]
         if late and not self._is_late:

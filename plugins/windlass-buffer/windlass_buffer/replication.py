@@ -1,8 +1,8 @@
 """Decides from what the replicas say which transactions they show.  No I/O and no clock.
 
 A position means nothing by itself: it counts in one history of one database cluster.  The *system identifier* tells
-which cluster, the *timeline* which history.  A promoted replica starts a new timeline that branches off where its replay
-ended; what the old primary wrote behind that point is on the old timeline only, however far the new one gets.
+which cluster, the *timeline* which history.  A promoted replica starts a new timeline that branches off where its
+replay ended; what the old primary wrote behind that point is on the old timeline only, however far the new one gets.
 
     timeline 1  ────────┬──────── C      C is committed, and lost with the old primary
     timeline 2          └───────────     a replica here reaches C's number without having C
@@ -65,7 +65,7 @@ class Ruling(NamedTuple):
 
 
 def reach(sight: Sight | None, system: str, timeline: int, main: str) -> Reach:
-    """How far a replica shows what was written on this timeline of this system; `main` is the main database's system."""
+    """How far a replica shows what was written in this history; `main` is the system of the main database."""
     if sight is None:
         return Reach(NOTHING, EVERYTHING)
     if sight.system != system:
@@ -97,7 +97,9 @@ def rule(
     `found`: replica → ids that a look at the transactions themselves found there, whatever the log says.
     """
     ruling = Ruling([], [], [])
-    main = newest_system(checks)
+    if not checks:
+        return ruling
+    main = newest(checks).system
     limits: dict[tuple[str, int], Reach] = {}
     for check in checks:
         history = check.system, check.timeline
@@ -115,20 +117,19 @@ def rule(
 
 def astray(checks: Sequence[Check], sight: Sight) -> list[Check]:
     """Those that this replica will never show, judging by the log alone."""
-    main = newest_system(checks)
+    main = newest(checks).system
     limits = {each: reach(sight, *each, main).kept for each in {(check.system, check.timeline) for check in checks}}
     return [check for check in checks if check.lsn > limits[check.system, check.timeline]]
 
 
 def lag(checks: Sequence[Check], sight: Sight) -> int:
     """Bytes of the log that the replica has to replay until it shows all of them; 0 when it does."""
-    return max((check.lsn - sight.replayed for check in checks if check.timeline == sight.timeline), default=0)
+    return max(0, *(check.lsn - sight.replayed for check in checks if check.timeline == sight.timeline), 0)
 
 
-def newest_system(checks: Iterable[Check]) -> str:
-    """The cluster that was written to last, which is the main database; "" when nothing is followed."""
-    newest = max(checks, key=lambda check: check.since, default=None)
-    return newest.system if newest else ""
+def newest(checks: Iterable[Check]) -> Check:
+    """What was committed last.  Its system is the main database's.  ValueError when there are none."""
+    return max(checks, key=lambda check: check.since)
 
 
 def branches(history: str) -> dict[int, int]:

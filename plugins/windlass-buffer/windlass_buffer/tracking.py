@@ -24,7 +24,7 @@ from windlass_buffer import failovers, lsn
 from windlass_buffer.lookout import Lookout
 from windlass_buffer.remarks import Remarks
 from windlass_buffer.replica import Replica
-from windlass_buffer.replication import Check, Sight, astray, newest_system, rule
+from windlass_buffer.replication import Check, Sight, astray, newest, rule
 from windlass_buffer.settings import BufferSettings, Site
 
 READ_AGAIN_AFTER = 5.0  # s between looks at what Redis has: another drainer may have left something to follow
@@ -70,7 +70,9 @@ class Tracker:
         """Until `stop`.  A Redis that is away is waited for; nothing is lost by that."""
         if not self._settings.lsn_tracking:
             return
-        replicas = [Replica(each.name, partial(each.open_dsn, self._settings.secrets_directory)) for each in self._site.replica]
+        replicas = [
+            Replica(each.name, partial(each.open_dsn, self._settings.secrets_directory)) for each in self._site.replica
+        ]
         lookout = Lookout(replicas, self._remarks.say)
         try:
             while not stop.wait(self._pause()):
@@ -86,8 +88,8 @@ class Tracker:
         """Seconds until the next look."""
         interval = self._settings.lsn_interval
         # They are kept in the order they came, so the last is the newest.
-        newest = next(reversed(self._checks.values()), None)
-        is_late = newest is not None and not self._handed and newest.since < self._late_before()
+        last = next(reversed(self._checks.values()), None)
+        is_late = last is not None and not self._handed and last.since < self._late_before()
         return interval * SLOWER if is_late or self._remarks.redis_is_away else interval
 
     def _round(self, lookout: Lookout) -> None:
@@ -95,9 +97,9 @@ class Tracker:
         if not self._checks:
             return
         checks = list(self._checks.values())
-        main = newest_system(checks)
-        sights = [sight if sight and self._remarks.is_ours(sight, main) else None for sight in lookout.look()]
-        self._remarks.timelines(sights)
+        last = newest(checks)
+        sights = [sight if sight and self._remarks.is_ours(sight, last.system) else None for sight in lookout.look()]
+        self._remarks.timelines(sights, last)
         if sights != self._ruled_on:
             self._settle(checks, sights, lookout)
             self._ruled_on = sights

@@ -101,7 +101,7 @@ class Server:
             self._process.wait(30)
 
     def ask(self, query: LiteralString, *values: Any, database: str = "postgres") -> list[tuple[Any, ...]]:
-        """The rows; () for what has none."""
+        """The rows; none for what has no columns."""
         with psycopg.connect(self.dsn(database), autocommit=True, connect_timeout=5) as connection:
             found = connection.execute(query, values or None)
             return found.fetchall() if found.description else []
@@ -155,12 +155,12 @@ class Replica(Server):
         assert self.ask("select pg_promote(true, 20)") == [(True,)]
 
     def follow(self, primary: Server | None) -> None:
-        """Receives from this one from now on, or, with None, from nobody: it is cut off."""
+        """Receives from this one from now on, or, with None, from nobody: it is cut off.  Not while it is paused."""
         where = primary.dsn() if primary else ""
         self.ask(_statement("alter system set primary_conninfo = {}", sql.Literal(where)))
         self.ask("select pg_reload_conf()")
         receiving = primary is not None
-        _until(lambda: bool(self.ask("select from pg_stat_wal_receiver")) == receiving, "the replica to follow")
+        _until(lambda: bool(self.ask("select pid from pg_stat_wal_receiver")) == receiving, "the replica to follow")
 
     def catch_up(self, primary: Primary) -> None:
         """Waits until it shows all that is committed there."""
