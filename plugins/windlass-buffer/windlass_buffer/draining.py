@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
 
@@ -23,6 +23,7 @@ from windlass_buffer_client.errors import BadEntry
 from windlass_buffer_client.ledger import Applied as Told
 from windlass_buffer_client.ledger import Ledger
 
+from windlass_buffer import spans
 from windlass_buffer.applying import Again, Applied, Applier, Superseded
 from windlass_buffer.database import Away, Database, Position
 from windlass_buffer.judging import in_words
@@ -65,10 +66,17 @@ class Rivalled(Exception):
 
 
 class Drainer:
-    """For one run; not for two threads at once."""
+    """For one run; not for two threads at once.  `follow` is told what replicas have to show."""
 
     def __init__(
-        self, settings: BufferSettings, site: Site, dsn: str, intake: Intake, voice: Voice, stopped: threading.Event
+        self,
+        settings: BufferSettings,
+        site: Site,
+        dsn: str,
+        intake: Intake,
+        voice: Voice,
+        stopped: threading.Event,
+        follow: Callable[[Sequence[Told]], None] = lambda told: None,
     ) -> None:
         self.counts = Counts()
         self._settings = settings
@@ -76,6 +84,7 @@ class Drainer:
         self._intake = intake
         self._voice = voice
         self._stopped = stopped
+        self._follow = follow
         self._ledger = Ledger(intake.redis, site.name)
         self._statements = Statements(site.statement, allow_raw=site.allow_raw_sql)
         self._database = Database(dsn, site.name)
@@ -93,6 +102,7 @@ class Drainer:
         self._stage = ""
         self._worked = self._noted = 0.0
         self._processed = 0
+        self._began = 0
 
     def run(self, seconds: float) -> Counts:
         """Drain for so long, or until it is stopped.  Raises `Rivalled` when the site is another drainer's."""
@@ -247,14 +257,18 @@ class Drainer:
         self._enter_epoch()
         if not self._database_trouble.is_on:
             self._say(DRAINING)
+        self._began = time.time_ns()
         self._finish(self._applier.apply(self._batch))
 
     def _finish(self, applied: Applied) -> None:
         mark, drainer = applied.mark, self._intake.name
         told = [Told(work.entry, mark.lsn, mark.system, mark.timeline, work.raw) for work in applied.done]
         if told:
+            spans.applied([each.entry for each in told], self._site.name, self._began)
             tracked = self._settings.lsn_tracking and bool(self._site.replica)
             self._ledger.applied(told, drainer=drainer, track=tracked)
+            if tracked:
+                self._follow(told)
             if REMOVED:
                 REMOVED(count=len(told))
         self._batch = []

@@ -13,8 +13,10 @@ import msgspec
 from windlass import BlockingContext, Graces, Handler, Outcome, Rejected, Retry, RetryPolicy, Role, Success
 
 from windlass_buffer.draining import Counts, Drainer, Rivalled
+from windlass_buffer.following import following
 from windlass_buffer.settings import BufferSettings, Name, Site
 from windlass_buffer.taking import Intake
+from windlass_buffer.tracking import Tracker
 
 RUN_SECONDS = 600.0
 LOOK_SECONDS = 2.0
@@ -59,12 +61,16 @@ class DrainBuffer(Handler[DrainPayload]):
         return self._drain(ctx, site, url, dsn)
 
     def _drain(self, ctx: BlockingContext, site: Site, url: str, dsn: str) -> Outcome:
+        with following(self._settings, site, url, ctx.step) as tracker:
+            return self._drain_on(ctx, site, url, dsn, tracker)
+
+    def _drain_on(self, ctx: BlockingContext, site: Site, url: str, dsn: str, tracker: Tracker) -> Outcome:
         end = time.monotonic() + self._run_seconds
         seen = ""
         counts = Counts()
         while (left := end - time.monotonic()) > 0 and not ctx.cancelled.is_set():
             intake = Intake(url, site.name, task=ctx.task.id, attempt=ctx.task.attempt, wait=self._settings.wait)
-            drainer = Drainer(self._settings, site, dsn, intake, ctx, ctx.cancelled)
+            drainer = Drainer(self._settings, site, dsn, intake, ctx, ctx.cancelled, tracker.follow)
             try:
                 counts = drainer.run(left)
             except Rivalled as error:

@@ -15,6 +15,8 @@ from typing import Any
 
 from windlass_buffer_client.envelope import Entry
 
+from windlass_buffer.replication import Check
+
 SCOPE = "windlass_buffer"
 
 
@@ -34,14 +36,14 @@ def applied(entries: Iterable[Entry], site: str, began: int) -> None:
             entry.traceparent = _traceparent(span)
 
 
-def replicated(traceparents: Iterable[tuple[str, str, float]], site: str) -> None:
-    """Enough replicas show these: (id, traceparent, seconds since 1970 when it was committed) each."""
+def replicated(checks: Iterable[Check], site: str) -> None:
+    """Enough replicas show these."""
     if (trace := _loaded()) is None:
         return
-    for id, traceparent, since in traceparents:
-        if traceparent:
-            told = {"windlass.buffer.site": site, "messaging.message.id": id}
-            _span(trace, "replicate", traceparent, int(since * 1e9), told, [])
+    for check in checks:
+        if check.traceparent:
+            told = {"windlass.buffer.site": site, "messaging.message.id": check.id}
+            _span(trace, "replicate", check.traceparent, int(check.since * 1e9), told, [])
 
 
 def _loaded() -> Any:
