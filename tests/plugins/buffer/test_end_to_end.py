@@ -126,6 +126,9 @@ async def test_what_fails_is_dead_is_repaired_requeued_and_applied(shop: Shop) -
     assert (await shop.call("requeue", ids=[letter["id"]]))["requeued"] == 1
     await shop.is_there("replicated", twin[0])
     assert shop.notes(shop.pair.primary) == [2, 1]
+    with psycopg.connect(shop.pair.primary, autocommit=True) as connection:
+        [position] = connection.execute("select seq from windlass_buffer.position").fetchall()
+    assert position == (3,), "what is applied again has no number, and takes none back"
     assert (await shop.status())["failed_transactions"] == 0
     await shop.write(3)
     assert (await shop.call("gaps", site=shop.site)) == [], "a number that came twice is no gap"
