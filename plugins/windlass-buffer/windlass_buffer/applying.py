@@ -1,6 +1,6 @@
-"""Applies a batch in one transaction: its ids, its statements in order, the position, COMMIT; and asks where the log is.
+"""Applies a batch in one transaction: its ids, its statements in order, how far the site is, COMMIT.
 
-The good path is two round trips for a batch, and no savepoints.  After an error the batch is rolled back and done once
+The good path is one round trip for a batch, and no savepoints.  After an error the batch is rolled back and done once
 more, one entry at a time inside savepoints, to learn which of them fail; those of other keys are committed.  A COMMIT
 that fails names nobody (a deferred constraint), so then each entry gets a transaction of its own.
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import psycopg
 from windlass import failpoint
@@ -26,12 +25,13 @@ from windlass_buffer.statements import Step
 APPLIED = failpoint("buffer.apply", "a batch's statements were sent to the main database, and not yet committed")
 COMMITTED = failpoint("buffer.commit", "a batch was committed, and Redis does not know yet")
 
+# What has no number (a stranger's, or requeued) leaves it where it is.
 # One row or an error: a pipeline has no "if".  The row's lock is what keeps every other drainer out until COMMIT.
 HOLD = """
     with held as (
         update windlass_buffer.position set
-            seq = case when epoch = %(epoch)s then greatest(seq, %(seq)s) else %(seq)s end,
-            epoch = %(epoch)s, at = now()
+            seq = case when %(epoch)s in ('', epoch) then greatest(seq, %(seq)s) else %(seq)s end,
+            epoch = coalesce(nullif(%(epoch)s, ''), epoch), at = now()
         where site = %(site)s and fence = %(fence)s returning 1)
     select 1 / count(*), set_config('statement_timeout', %(timeout)s, true) from held
 """
@@ -41,8 +41,9 @@ CHECK = """
 """
 RECORD = """
     insert into windlass_buffer.applied (site, id, seq)
-    select %(site)s, * from unnest(%(ids)s::uuid[], %(seqs)s::bigint[]) on conflict do nothing returning id
+    select %(site)s, * from unnest(%(ids)s::uuid[], %(seqs)s::bigint[])
 """
+RECORD_NEW = f"{RECORD} on conflict do nothing returning id"
 
 
 class Superseded(Exception):
@@ -97,18 +98,22 @@ class Applier:
             self._recover(error)
 
     def _together(self, batch: Sequence[Work]) -> Applied:
-        with self._connection.pipeline():
+        """In one round trip.  An id that is recorded already is an error here: that is rare, and no error below."""
+        with self._connection.pipeline() as pipeline:
             self._connection.execute("begin")
             self._connection.execute(HOLD, self._hold(self._reached(batch, ())))
-            fresh = self._record(batch)
-            self._send(step for work in batch if _is_new(work, fresh) for step in work.steps)
+            self._connection.execute(RECORD, self._ids(batch))
+            self._send(step for work in batch for step in work.steps)
             if APPLIED:
+                pipeline.sync()
                 APPLIED(count=len(batch))
             self._connection.execute("commit")
-            mark = self._connection.execute(MARK).fetchone()
+            mark = self._connection.execute(MARK)
+        # Fetched only now: inside it would be a round trip of its own.
+        row = mark.fetchone()
         if COMMITTED:
             COMMITTED(count=len(batch))
-        return Applied(list(batch), [], [], self._mark(mark))
+        return Applied(list(batch), [], [], self._mark(row))
 
     def _one_by_one(self, batch: Sequence[Work]) -> Applied:
         done: list[Work] = []
@@ -176,15 +181,16 @@ class Applier:
 
     def _execute(self, work: Work) -> None:
         with self._connection.pipeline():
-            if _is_new(work, self._record([work])):
+            if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
                 self._send(work.steps)
 
-    def _record(self, batch: Sequence[Work]) -> set[UUID]:
-        """The ids that are not recorded yet; they are now, as a part of the transaction."""
-        ids = [work.entry.id for work in batch]
-        seqs = [work.entry.seq for work in batch]
-        found = self._connection.execute(RECORD, {"site": self._database.site, "ids": ids, "seqs": seqs})
-        return {row[0] for row in found.fetchall()}
+    def _ids(self, batch: Sequence[Work]) -> dict[str, Any]:
+        entries = [work.entry for work in batch]
+        return {
+            "site": self._database.site,
+            "ids": [entry.id for entry in entries],
+            "seqs": [entry.seq for entry in entries],
+        }
 
     def _send(self, steps: Iterable[Step]) -> None:
         for sql, same in groupby(steps, key=lambda step: step.sql):
@@ -227,11 +233,3 @@ class Applier:
         if connection is None:
             raise Away("it is not connected")
         return connection
-
-
-def _is_new(work: Work, fresh: set[UUID]) -> bool:
-    """Whether it is to be executed; once, however often it came."""
-    if work.entry.id in fresh:
-        fresh.remove(work.entry.id)
-        return True
-    return False

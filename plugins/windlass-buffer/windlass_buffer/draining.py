@@ -35,6 +35,7 @@ from windlass_buffer.telling import Trouble, Voice
 
 REMOVED = failpoint("buffer.remove", "what was applied has left the drainer's list")
 
+TAKEN_AT_ONCE = 200
 MOST_HELD = 2_000
 """Entries in hand that wait for their key; nothing more is taken beyond that."""
 CLASH_SECONDS = 0.1
@@ -210,13 +211,15 @@ class Drainer:
         if not self._database.is_open and not self._wait():
             return False
         self._open()
-        taken = self._intake.take(self._site.batch)
+        taken = self._intake.take(max(self._site.batch, TAKEN_AT_ONCE))
         if not taken:
             self._idle()
             self._wait()
             return False
-        self._next.extend(self._understood(taken))
-        return bool(self._next)
+        works = self._understood(taken)
+        self._ledger.applying(work.entry.id for work in works)
+        self._next.extend(works)
+        return bool(works)
 
     def _wait(self) -> bool:
         if time.monotonic() - self._worked > QUIET_SECONDS:
@@ -247,40 +250,49 @@ class Drainer:
         return works
 
     def _apply(self) -> None:
-        if not self._batch:
+        """What is at hand, batch by batch; Redis is told once of them all."""
+        self._open()
+        told: list[Told] = []
+        try:
+            while self._next_batch() and len(told) < TAKEN_AT_ONCE:
+                self._enter_epoch()
+                if not self._database_trouble.is_on:
+                    self._say(DRAINING)
+                self._began = time.time_ns()
+                told += self._applied(self._applier.apply(self._batch))
+        finally:
+            if told:
+                self._tell(told)
+
+    def _next_batch(self) -> bool:
+        """Whether there is one: that which did not succeed, or what may go on of the next."""
+        while not self._batch and self._next:
             some = [self._next.popleft() for _ in range(min(self._site.batch, len(self._next)))]
             self._batch = self._lines.admit(some)
-            if not self._batch:
-                return
-            self._ledger.applying(work.entry.id for work in self._batch)
-        self._open()
-        self._enter_epoch()
-        if not self._database_trouble.is_on:
-            self._say(DRAINING)
-        self._began = time.time_ns()
-        self._finish(self._applier.apply(self._batch))
+        return bool(self._batch)
 
-    def _finish(self, applied: Applied) -> None:
-        mark, drainer = applied.mark, self._intake.name
-        told = [Told(work.entry, mark.lsn, mark.system, mark.timeline, work.raw) for work in applied.done]
-        if told:
-            spans.applied([each.entry for each in told], self._site.name, self._began)
-            tracked = self._settings.lsn_tracking and bool(self._site.replica)
-            self._ledger.applied(told, drainer=drainer, track=tracked)
-            if tracked:
-                self._follow(told)
-            if REMOVED:
-                REMOVED(count=len(told))
+    def _applied(self, applied: Applied) -> list[Told]:
         self._batch = []
         self._buried.clear()
-        self._failed(applied)
         self._losses = self._clashes = 0
-        self._worked = time.monotonic()
-        self.counts.applied += len(told)
         self.counts.commits += 1
-        self._processed += len(told)
+        self._failed(applied)
         if self._database_trouble.over():
             self._intake.note({"database": ""}, 0)
+        mark = applied.mark
+        spans.applied([work.entry for work in applied.done], self._site.name, self._began)
+        return [Told(work.entry, mark.lsn, mark.system, mark.timeline, work.raw) for work in applied.done]
+
+    def _tell(self, told: Sequence[Told]) -> None:
+        tracked = self._settings.lsn_tracking and bool(self._site.replica)
+        self._ledger.applied(told, drainer=self._intake.name, track=tracked)
+        if tracked:
+            self._follow(told)
+        if REMOVED:
+            REMOVED(count=len(told))
+        self._worked = time.monotonic()
+        self.counts.applied += len(told)
+        self._processed += len(told)
         if self._worked - self._noted >= NOTE_SECONDS:
             self._note(self._worked)
 

@@ -1,6 +1,6 @@
 """A drainer for tests: in this process, in a thread, or as a process of its own that may be killed.
 
-    python -m tests.plugins.buffer.drains SETTINGS_JSON ATTEMPT SECONDS
+python -m tests.plugins.buffer.drains SETTINGS_JSON ATTEMPT SECONDS
 """
 
 from __future__ import annotations
