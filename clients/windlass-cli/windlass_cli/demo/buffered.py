@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from windlass_cli import words
 from windlass_cli.demo.servers import MainDatabase, main_database, valkey
+from windlass_cli.demo.serving import make
 
 if TYPE_CHECKING:
     from windlass_buffer_client import BufferClient
@@ -25,6 +26,7 @@ SITE = "shop"
 FIRST, MORE = 20, 40
 APPLIED_WITHIN_S = 60.0
 NOTICED_WITHIN_S = 20.0
+LOOK_EVERY_S = 0.1
 MARK = "# Written by `windlass demo`, and removed at its end."
 CONFIG = """{mark}
 
@@ -53,10 +55,33 @@ class Writes:
         self._url = url
         self._database = database
         self._day = str(uuid4())
+        self._playing: asyncio.Task[None] | None = None
         self.told: list[str] = []
 
-    async def play(self, client: Client) -> None:
-        """Raises what goes wrong; `told` is what there is to say of it so far."""
+    def begin(self, client: Client) -> None:
+        self._playing = asyncio.create_task(self._play(client))
+
+    async def tell(self) -> str:
+        """Prints what there is to say, to the end of it.  What went wrong; empty when nothing did."""
+        assert self._playing is not None
+        print("\nMeanwhile a site wrote on, although its main database was stopped:\n", flush=True)
+        printed = 0
+        while not (is_over := self._playing.done()) or printed < len(self.told):
+            for line in self.told[printed:]:
+                print(f"  {line}", flush=True)
+                printed += 1
+            if not is_over:
+                await asyncio.wait((self._playing,), timeout=LOOK_EVERY_S)
+        error = self._playing.exception()
+        return f"The buffered writes: {error}" if error else ""
+
+    async def end(self) -> None:
+        """They go no further, wherever they are."""
+        if self._playing is not None:
+            self._playing.cancel()
+            await asyncio.gather(self._playing, return_exceptions=True)
+
+    async def _play(self, client: Client) -> None:
         from windlass_buffer_client import BufferClient
 
         await self._ask(TABLE)
@@ -77,7 +102,9 @@ class Writes:
             took = time.monotonic() - began
         order = [number for (number,) in await self._ask(FOUND, self._day)]
         assert order == list(range(FIRST + MORE)), f"the database has {order}"
-        self.told.append(f"All {FIRST + MORE} are there {words.duration(took)} later: in their order, each of them once.")
+        self.told.append(
+            f"All {FIRST + MORE} are there {words.duration(took)} later: in their order, each of them once."
+        )
 
     async def _write(self, buffer: BufferClient, numbers: range) -> float:
         began = time.monotonic()
@@ -93,7 +120,9 @@ class Writes:
         for number in numbers:
             order = {"id": str(uuid4()), "day": self._day, "number": number}
             record = Record("orders", str(number), order)
-            last = (await buffer.submit("POST /orders", [Statement("order.add", parameters=order)], records=[record])).id
+            last = (
+                await buffer.submit("POST /orders", [Statement("order.add", parameters=order)], records=[record])
+            ).id
         return last, time.monotonic() - began
 
     async def _noticed(self, client: Client) -> str:
@@ -115,6 +144,16 @@ class Writes:
 
 
 @asynccontextmanager
+async def going_on(writes: Writes | None) -> AsyncGenerator[None, None]:
+    """What was begun ends with the block, before the client it uses is closed."""
+    try:
+        yield
+    finally:
+        if writes:
+            await writes.end()
+
+
+@asynccontextmanager
 async def prepared(home: Path) -> AsyncGenerator[Writes | None, None]:
     """Before the demo's server starts: its site is configured, and has its servers.
 
@@ -124,11 +163,14 @@ async def prepared(home: Path) -> AsyncGenerator[Writes | None, None]:
     if config.exists() and not config.read_text(errors="replace").startswith(MARK):
         yield None
         return
+    make(home)
     async with AsyncExitStack() as stack:
-        opened = await asyncio.gather(*map(stack.enter_async_context, (valkey(home), main_database(home / "shop"))))
-        url, database = opened[0], opened[1]
-        assert isinstance(url, str)
-        assert isinstance(database, MainDatabase)
+        opening = asyncio.create_task(stack.enter_async_context(valkey(home)))
+        try:
+            database = await stack.enter_async_context(main_database(home / "shop"))
+        finally:
+            await asyncio.wait((opening,))
+        url = await opening
         texts = {"redis": json.dumps(url), "dsn": json.dumps(database.dsn)}
         config.write_text(CONFIG.format(mark=MARK, site=SITE, **texts))
         try:

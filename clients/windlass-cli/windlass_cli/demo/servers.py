@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from windlass_cli.demo.serving import end
@@ -82,16 +81,24 @@ class MainDatabase:
 @asynccontextmanager
 async def main_database(home: Path) -> AsyncGenerator[MainDatabase, None]:
     """One that runs, with its data in `home`."""
+    with _folder_for_a_socket(home) as folder:
+        database = MainDatabase(home, folder / "db")
+        try:
+            await database.start()
+            yield database
+        finally:
+            await database.stop()
+
+
+@contextmanager
+def _folder_for_a_socket(home: Path) -> Iterator[Path]:
+    """`home` itself, unless its name is too long for that."""
     home.mkdir(mode=0o700, exist_ok=True)
-    folder = home if len(os.fsencode(home / "db")) <= LONGEST_FOLDER else Path(tempfile.mkdtemp(prefix="windlass-"))
-    database = MainDatabase(home, folder / "db")
-    try:
-        await database.start()
-        yield database
-    finally:
-        await database.stop()
-        if folder != home:
-            shutil.rmtree(folder, ignore_errors=True)
+    if len(os.fsencode(home / "db")) <= LONGEST_FOLDER:
+        yield home
+        return
+    with tempfile.TemporaryDirectory(prefix="windlass-") as folder:
+        yield Path(folder)
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ LAST_LINES = 5
 @contextlib.asynccontextmanager
 async def serving(home: Path) -> AsyncGenerator[Announced, None]:
     """A server on a free port, its data in `home`.  Failure, with its last words, when it does not start."""
-    _make(home)
+    make(home)
     log = home / "demo-serve.log"
     with log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
@@ -70,7 +70,8 @@ async def end(child: asyncio.subprocess.Process, what: str) -> None:
             await child.wait()
 
 
-def _make(home: Path) -> None:
+def make(home: Path) -> None:
+    """The folder, when it is not there yet.  Failure when it can't be made."""
     try:
         if not home.exists():
             home.mkdir(mode=0o700, parents=True)
