@@ -36,7 +36,7 @@ class BufferClient:
 
     `url` is one of redis-py (redis://, rediss://, unix://).  `replicas` names DSNs for `wait_for`.  `limit` is how many
     transactions may wait (TRANSACTION_BUFFER_SIZE of the environment, or 1000), `size_limit` how many bytes each may
-    have, `timeout` how many seconds Redis has for an answer, `status_ttl` for how many a status is kept.
+    have, `timeout` how many seconds Redis has for an answer.
 
     One client serves one event loop, and any number of tasks in it.  Every call may raise BufferUnavailable.
     """
@@ -50,12 +50,11 @@ class BufferClient:
         limit: int | None = None,
         size_limit: int = SIZE_LIMIT,
         timeout: float = 5.0,
-        status_ttl: int = 3600,
     ) -> None:
-        self._talk = Conversation(site, limit=limit, size_limit=size_limit, status_ttl=status_ttl, replicas=replicas)
+        self._talk = Conversation(site, limit=limit, size_limit=size_limit, replicas=replicas)
         self._timeout = timeout
         retry = Retry(backoff(), RETRIES, supported_errors=RETRIED)
-        self._redis = Redis.from_url(url, retry=retry, **options(timeout))
+        self._redis = Redis.from_url(url, retry=retry, **options(timeout) | {"socket_timeout": None})  # see Line
         self._line = Line(self._redis, timeout)
         self._replicas = Replicas()
 
@@ -189,5 +188,6 @@ class BufferClient:
 
 async def _listen(ear: PubSub, channel: str, timeout: float) -> None:
     """Returns once Redis has confirmed it, so that nothing that is said from now on is missed."""
-    await ear.subscribe(channel)
-    await ear.get_message(timeout=timeout)
+    async with asyncio.timeout(timeout):
+        await ear.subscribe(channel)
+        await ear.get_message(timeout=None)

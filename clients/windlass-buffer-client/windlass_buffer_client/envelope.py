@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from windlass_buffer_client.errors import BadEntry, EntryTooLarge
+from windlass_buffer_client.keys import checked
 
 SIZE_LIMIT = 256 * 1024
 """Bytes of JSON that one entry may have."""
@@ -41,8 +42,9 @@ class Record(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     deleted: bool = False
 
     def __post_init__(self) -> None:
-        if not self.collection or not self.id:
-            raise ValueError("a record has a `collection` and an `id`")
+        checked("collection", self.collection)
+        if not self.id:
+            raise ValueError(f"a record of {self.collection} has no `id`")
         if self.deleted and self.data is not None:
             raise ValueError("a deleted record has no `data`")
 

@@ -57,40 +57,38 @@ class Line:
             self._connection = None
 
     async def _carry(self) -> None:
-        """Until nobody waits.  Whoever has given up before its turn is not asked for."""
-        batch: list[Question] = []
+        """Until nobody waits."""
         try:
-            if self._connection is None:
-                self._connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
-            connection = self._connection
             while self._waiting:
-                batch = self._next()
-                exchange = partial(_exchange, connection, batch)
-                await connection.retry.call_with_retry(exchange, lambda _: connection.disconnect())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is told to those who wait
-            self._fail(batch, error)
-        except asyncio.CancelledError:
-            self._fail(batch, NotConnected("the client was closed"))
-            raise
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
+                try:
+                    await self._send(batch)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is told to those who wait
+                    _fail(batch, error)
+                except asyncio.CancelledError:
+                    _fail([*batch, *self._waiting], NotConnected("the client was closed"))
+                    raise
         finally:
             self._carrying = None
 
-    def _next(self) -> list[Question]:
-        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
-
-    def _fail(self, batch: list[Question], error: Exception) -> None:
-        for _, answer in (*batch, *self._waiting):
-            if not answer.done():
-                answer.set_exception(error)
-        self._waiting.clear()
+    async def _send(self, batch: list[Question]) -> None:
+        if self._connection is None:
+            self._connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+        connection = self._connection
+        # One limit for all of it: redis-py has one for each write and each read, which costs a task and a timer apiece.
+        async with asyncio.timeout(self._timeout):
+            # A retry sends again what was sent before: every command of ours may be carried out twice.
+            await connection.retry.call_with_retry(
+                partial(_exchange, connection, batch), lambda _: connection.disconnect()
+            )
 
 
 async def _exchange(connection: AbstractConnection, batch: list[Question]) -> None:
-    # A retry sends again what was sent before: every command of ours may be carried out twice.
+    # Whoever has given up before its turn is not asked for.
     left = [each for each in batch if not each[1].done()]
     if not left:
         return
-    await connection.send_packed_command(connection.pack_commands([words for words, _ in left]))
+    await connection.send_packed_command(b"".join([packed(words) for words, _ in left]))
     for _, answer in left:
         try:
             said = await connection.read_response()
@@ -102,6 +100,21 @@ async def _exchange(connection: AbstractConnection, batch: list[Question]) -> No
             answer.set_exception(said)
         else:
             answer.set_result(said)
+
+
+def packed(words: tuple[Any, ...]) -> bytes:
+    """A command in the protocol of Redis: in half the time of redis-py's own, which matters among many."""
+    parts = [b"*%d\r\n" % len(words)]
+    for word in words:
+        text = word if type(word) is bytes else str(word).encode()
+        parts.append(b"$%d\r\n%b\r\n" % (len(text), text))
+    return b"".join(parts)
+
+
+def _fail(batch: list[Question], error: Exception) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(error)
 
 
 def _expire(answer: asyncio.Future[Any]) -> None:

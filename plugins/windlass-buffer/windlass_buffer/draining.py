@@ -67,7 +67,7 @@ class Rivalled(Exception):
 
 
 class Drainer:
-    """For one run; not for two threads at once.  `follow` is told what replicas have to show."""
+    """For one run; not for two threads at once."""
 
     def __init__(
         self,
@@ -77,8 +77,10 @@ class Drainer:
         intake: Intake,
         voice: Voice,
         stopped: threading.Event,
-        follow: Callable[[Sequence[Told]], None] = lambda told: None,
+        *,
+        follow: Callable[[Sequence[Told]], None] = lambda _: None,
     ) -> None:
+        """`follow` is handed what was committed and told to Redis, when its replication is to be followed."""
         self.counts = Counts()
         self._settings = settings
         self._site = site

@@ -10,13 +10,14 @@ import time
 from datetime import timedelta
 
 import msgspec
+from redis import RedisError
 from windlass import BlockingContext, Graces, Handler, Outcome, Rejected, Retry, RetryPolicy, Role, Success
 
+from windlass_buffer.aside import Aside
 from windlass_buffer.draining import Counts, Drainer, Rivalled
-from windlass_buffer.following import following
+from windlass_buffer.redis_safety import dangers
 from windlass_buffer.settings import BufferSettings, Name, Site
-from windlass_buffer.taking import Intake
-from windlass_buffer.tracking import Tracker
+from windlass_buffer.taking import Intake, connect
 
 RUN_SECONDS = 600.0
 LOOK_SECONDS = 2.0
@@ -59,19 +60,18 @@ class DrainBuffer(Handler[DrainPayload]):
         except (Rejected, ValueError) as error:
             # Not an end: a resident would come back at once, and say the same every few seconds.
             return Retry(str(error), after=MISCONFIGURED)
-        return self._drain(ctx, site, url, dsn)
+        if site.redis_safety == "refuse" and (why := _refusal(url)):
+            return Retry(why, after=MISCONFIGURED)
+        with Aside(self._settings, site, url, dsn, ctx.step) as aside:
+            return self._drain(ctx, site, url, dsn, aside)
 
-    def _drain(self, ctx: BlockingContext, site: Site, url: str, dsn: str) -> Outcome:
-        with following(self._settings, site, url, ctx.step) as tracker:
-            return self._drain_on(ctx, site, url, dsn, tracker)
-
-    def _drain_on(self, ctx: BlockingContext, site: Site, url: str, dsn: str, tracker: Tracker) -> Outcome:
+    def _drain(self, ctx: BlockingContext, site: Site, url: str, dsn: str, aside: Aside) -> Outcome:
         end = time.monotonic() + self._run_seconds
         seen = ""
         counts = Counts()
         while (left := end - time.monotonic()) > 0 and not ctx.cancelled.is_set():
             intake = Intake(url, site.name, task=ctx.task.id, attempt=ctx.task.attempt, wait=self._settings.wait)
-            drainer = Drainer(self._settings, site, dsn, intake, ctx, ctx.cancelled, tracker.follow)
+            drainer = Drainer(self._settings, site, dsn, intake, ctx, ctx.cancelled, follow=aside.follow)
             try:
                 counts = drainer.run(left)
             except Rivalled as error:
@@ -85,6 +85,16 @@ class DrainBuffer(Handler[DrainPayload]):
                 ctx.cancelled.wait(LOOK_SECONDS)
         ctx.step(in_words(counts))
         return Success({"site": site.name, **msgspec.structs.asdict(counts)})
+
+
+def _refusal(url: str) -> str:
+    """Why this Redis is not drained from; empty when it is safe, or away: that is waited for."""
+    try:
+        with connect(url) as connection:
+            found = dangers(connection)
+    except RedisError:
+        return ""
+    return f"Redis may lose what is buffered, and redis_safety says to refuse that: {'; '.join(found)}" if found else ""
 
 
 def in_words(counts: Counts) -> str:

@@ -2,19 +2,23 @@
 --
 -- KEYS[1] root of the site's keys
 -- ARGV    1 limit  2 epoch  3 seq (both: the newest the producer knows of; "" and 0 when none)  4 random, for a new epoch
---         5 id  6 entry, JSON  7 records, msgpack of {collection, id, JSON} or ""  8 seconds its status is kept  9 created
--- Answers {what, epoch, seq, depth}; what: 1 taken, 2 it was taken before, 0 full.
+--         5 id  6 entry, JSON  7 records, msgpack of {collection, id, JSON} or ""  8 seconds its status is kept while it waits  9 created
+-- Answers "what epoch seq depth", one line, which clients read in one go.  what: 1 taken, 2 it was taken before, 0 full.
 local root = KEYS[1]
 local tx, queue = root .. 'tx:' .. ARGV[5], root .. 'queue'
 local epoch = compare(root, ARGV[2], tonumber(ARGV[3]), ARGV[4], false)
 
+local function answer(...)
+  return {ok = table.concat({...}, ' ')}
+end
+
 local depth = redis.call('LLEN', queue)
 local before = redis.call('HMGET', tx, 'epoch', 'seq')
 if before[2] then
-  return {2, before[1], tonumber(before[2]), depth}
+  return answer(2, before[1], before[2], depth)
 end
 if depth >= tonumber(ARGV[1]) then
-  return {0, epoch, 0, depth}
+  return answer(0, epoch, '0', depth)
 end
 
 local seq = redis.call('HINCRBY', root .. 'meta', 'submitted', 1)
@@ -26,4 +30,4 @@ if ARGV[7] ~= '' then
     redis.call('HSET', root .. 'read:' .. record[1], record[2], record[3])
   end
 end
-return {1, epoch, seq, depth + 1}
+return answer(1, epoch, text(seq), depth + 1)

@@ -1,0 +1,195 @@
+"""Cancelled calls, signals, servers that fall silent, die or forget: no answer goes astray, and nobody hangs."""
+
+import asyncio
+import os
+import random
+import signal
+import threading
+import time
+from uuid import uuid4
+
+import pytest
+import redis
+from windlass_buffer_client import BufferClient, BufferUnavailable, Record, Statement, SyncBufferClient
+from windlass_buffer_client.keys import Keys
+from windlass_buffer_client.ledger import Ledger
+
+from tests.plugins.checks.servers import forwarding
+from tests.waiting import eventually
+
+ADD = [Statement("add_order")]
+CALLS = int(os.environ.get("BUFFER_CANCELLATIONS", "4000"))
+RECORDS = 50
+
+
+async def fill(buffer: BufferClient) -> None:
+    for number in range(RECORDS):
+        await buffer.submit("tests", ADD, records=[Record("people", str(number), number)])
+
+
+async def test_every_answer_belongs_to_its_question_though_others_are_cancelled_at_any_moment(valkey_url, site):
+    chance = random.Random(7)
+    counted = {"answered": 0, "cancelled": 0}
+
+    async def ask(buffer: BufferClient, number: int) -> None:
+        try:
+            found = await buffer.read("people", str(number))
+        except asyncio.CancelledError:
+            counted["cancelled"] += 1
+            raise
+        assert found is not None
+        assert found.data == number
+        counted["answered"] += 1
+
+    async with BufferClient(valkey_url, site) as buffer:
+        await fill(buffer)
+        for _ in range(CALLS // 40):
+            tasks = [asyncio.create_task(ask(buffer, chance.randrange(RECORDS))) for _ in range(40)]
+            for task in chance.sample(tasks, 20):
+                if chance.random() < 0.2:
+                    await asyncio.sleep(0)
+                task.cancel()
+            for ended in await asyncio.gather(*tasks, return_exceptions=True):
+                assert ended is None or isinstance(ended, asyncio.CancelledError), ended
+    assert min(counted.values()) > CALLS / 10, counted
+
+
+async def test_a_cancelled_submit_is_taken_or_not_and_its_id_tells(valkey_url, site):
+    chance = random.Random(7)
+    ids = [uuid4() for _ in range(200)]
+    async with BufferClient(valkey_url, site) as buffer:
+        tasks = [asyncio.create_task(buffer.submit("tests", ADD, id=id)) for id in ids]
+        for task in tasks:
+            if chance.random() < 0.1:
+                await asyncio.sleep(0)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        again = [await buffer.submit("tests", ADD, id=id) for id in ids]
+    with redis.Redis.from_url(valkey_url) as connection:
+        assert connection.llen(Keys(site).queue) == len(ids)
+    assert sorted(each.seq for each in again) == [*range(1, len(ids) + 1)]
+
+
+# A signal while redis-py makes a connection leaves its socket to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_in_the_middle_of_a_call_leaves_no_answer_behind(valkey_url, site):
+    class Interrupted(BaseException):
+        pass
+
+    def interrupt(number, frame):
+        raise Interrupted
+
+    chance, answered, interrupted = random.Random(7), 0, 0
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with SyncBufferClient(valkey_url, site) as buffer:
+            for number in range(RECORDS):
+                buffer.submit("tests", ADD, records=[Record("people", str(number), number)])
+            while interrupted < CALLS // 20:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.0001, 0.008))
+                    for _ in range(20):
+                        wanted = chance.randrange(RECORDS)
+                        found = buffer.read("people", str(wanted))
+                        assert found is not None
+                        assert found.data == wanted
+                        answered += 1
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except Interrupted:
+                    interrupted += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert answered > interrupted / 4
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_server_that_falls_silent_ends_calls_in_time_and_the_same_id_settles_it(valkey_url, site, kind):
+    async with forwarding(valkey_url.removeprefix("unix://")) as served:
+        url = f"redis://127.0.0.1:{served.port}"
+        async with BufferClient(url, site, timeout=0.3) as buffer:
+            sync = SyncBufferClient(url, site, timeout=0.3)
+
+            async def submit(**named):
+                if kind == "async":
+                    return await buffer.submit("tests", ADD, **named)
+                return await asyncio.to_thread(sync.submit, "tests", ADD, **named)
+
+            first = await submit()
+            served.is_frozen = True
+            began = time.monotonic()
+            with pytest.raises(
+                BufferUnavailable, match=r"did not answer within 0\.3 s; whether .* submit it again"
+            ) as lost:
+                await submit()
+            assert time.monotonic() - began < 5
+            assert lost.value.id is not None
+            served.is_frozen = False
+            second = await submit(id=lost.value.id)
+            assert second.seq == first.seq + 1
+            assert (await submit(id=lost.value.id)).seq == second.seq
+            sync.close()
+
+
+async def test_a_server_that_is_not_there_is_named_and_one_that_comes_back_is_used_again(own_valkey, site):
+    async with BufferClient(own_valkey.url, site) as buffer:
+        with SyncBufferClient(own_valkey.url, site) as sync:
+            await buffer.submit("tests", ADD)
+            sync.submit("tests", ADD)
+            own_valkey.kill()
+            for call in (buffer.submit("tests", ADD), asyncio.to_thread(sync.submit, "tests", ADD)):
+                with pytest.raises(BufferUnavailable, match="Redis cannot be reached") as away:
+                    await call
+                assert away.value.id is not None
+            own_valkey.start()
+            assert (await buffer.submit("tests", ADD)).is_new
+            assert sync.submit("tests", ADD).is_new
+            with own_valkey.connect() as connection:
+                assert sum(gap.count for gap in Ledger(connection, site).gaps()) == 2
+
+
+async def test_a_restart_within_a_call_is_waited_out(own_valkey, site):
+    async with BufferClient(own_valkey.url, site) as buffer:
+        await buffer.submit("tests", ADD)
+        own_valkey.kill()
+        under_way = asyncio.create_task(buffer.submit("tests", ADD))
+        await asyncio.sleep(0)
+        restart = threading.Thread(target=own_valkey.start)
+        restart.start()
+        assert (await under_way).seq == 2
+        restart.join()
+
+
+async def test_a_server_that_forgot_the_scripts_gets_them_again(valkey_url, site):
+    async with BufferClient(valkey_url, site) as buffer:
+        with SyncBufferClient(valkey_url, site) as sync, redis.Redis.from_url(valkey_url) as connection:
+            epochs = set()
+            for _ in range(2):
+                epochs.add((await buffer.submit("tests", ADD)).epoch)
+                connection.script_flush()
+                epochs.add(sync.submit("tests", ADD).epoch)
+                connection.script_flush()
+            many = await asyncio.gather(*(buffer.submit("tests", ADD) for _ in range(32)))
+    assert sorted(each.seq for each in many) == [*range(5, 37)]
+    assert len(epochs) == 1
+
+
+async def test_what_a_server_refuses_is_told_in_its_words(own_valkey, site):
+    with own_valkey.connect() as connection:
+        connection.config_set("maxmemory", "1mb")
+    async with BufferClient(own_valkey.url, site) as buffer:
+        with pytest.raises(BufferUnavailable, match=r"Redis refused: .*maxmemory"):
+            await buffer.submit("tests", ADD)
+
+
+async def test_a_closed_client_leaves_nobody_waiting(valkey_url, site):
+    async with forwarding(valkey_url.removeprefix("unix://")) as served:
+        buffer = BufferClient(f"redis://127.0.0.1:{served.port}", site, timeout=60)
+        await buffer.submit("tests", ADD)
+        served.is_frozen = True
+        calls = [asyncio.create_task(buffer.submit("tests", ADD)) for _ in range(3)]
+        sent = len(served.sent)
+        await eventually(lambda: len(served.sent) > sent)
+        await buffer.close()
+        for ended in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(ended, BufferUnavailable)
