@@ -27,21 +27,23 @@ COMMITTED = failpoint("buffer.commit", "a batch was committed, and Redis does no
 
 # What has no number (a stranger's, or requeued) leaves it where it is.
 # One row or an error: a pipeline has no "if".  The row's lock is what keeps every other drainer out until COMMIT.
-HOLD = """
-    with held as (
-        update windlass_buffer.position set
-            seq = case when %(epoch)s in ('', epoch) then greatest(seq, %(seq)s) else %(seq)s end,
-            epoch = coalesce(nullif(%(epoch)s, ''), epoch), at = now()
-        where site = %(site)s and fence = %(fence)s returning 1)
-    select 1 / count(*), set_config('statement_timeout', %(timeout)s, true) from held
-"""
-CHECK = """
-    select set_config('statement_timeout', %(timeout)s, true) from windlass_buffer.position
-    where site = %(site)s and fence = %(fence)s for update
+MOVE = """
+    update windlass_buffer.position set
+        seq = case when %(epoch)s in ('', epoch) then greatest(seq, %(seq)s) else %(seq)s end,
+        epoch = coalesce(nullif(%(epoch)s, ''), epoch), at = now()
+    where site = %(site)s and fence = %(fence)s returning 1
 """
 RECORD = """
     insert into windlass_buffer.applied (site, id, seq)
     select %(site)s, * from unnest(%(ids)s::uuid[], %(seqs)s::bigint[])
+"""
+HOLD = f"""
+    with held as ({MOVE}), recorded as ({RECORD})
+    select 1 / count(*), set_config('statement_timeout', %(timeout)s, true) from held
+"""  # noqa: S608 - of constants
+CHECK = """
+    select set_config('statement_timeout', %(timeout)s, true) from windlass_buffer.position
+    where site = %(site)s and fence = %(fence)s for update
 """
 RECORD_NEW = f"{RECORD} on conflict do nothing returning id"
 
@@ -64,7 +66,6 @@ class Applied(NamedTuple):
     done: list[Work]
     failed: list[tuple[Work, str]]
     behind: list[Work]
-    mark: Mark
 
 
 Reached = Callable[[Sequence[Work], Sequence[Work]], Position]
@@ -93,27 +94,33 @@ class Applier:
     def move(self, position: Position) -> None:
         """Write down how far the site is, when nothing is to be applied.  Raises as `apply`."""
         try:
-            self._connection.execute(HOLD, self._hold(position))
+            self._move(position)
         except psycopg.Error as error:
             self._recover(error)
+
+    def mark(self) -> Mark:
+        """Where the log stands now: not before what was committed.  Raises `Away`."""
+        try:
+            row = self._connection.execute(MARK).fetchone()
+        except psycopg.Error as error:
+            self._database.close()
+            raise Away(in_words(error)) from error
+        assert row is not None
+        return Mark(row[0], self._database.system, row[1])
 
     def _together(self, batch: Sequence[Work]) -> Applied:
         """In one round trip.  An id that is recorded already is an error here: that is rare, and no error below."""
         with self._connection.pipeline() as pipeline:
             self._connection.execute("begin")
-            self._connection.execute(HOLD, self._hold(self._reached(batch, ())))
-            self._connection.execute(RECORD, self._ids(batch))
+            self._connection.execute(HOLD, self._hold(self._reached(batch, ())) | self._ids(batch))
             self._send(step for work in batch for step in work.steps)
             if APPLIED:
                 pipeline.sync()
                 APPLIED(count=len(batch))
             self._connection.execute("commit")
-            mark = self._connection.execute(MARK)
-        # Fetched only now: inside it would be a round trip of its own.
-        row = mark.fetchone()
         if COMMITTED:
             COMMITTED(count=len(batch))
-        return Applied(list(batch), [], [], self._mark(row))
+        return Applied(list(batch), [], [])
 
     def _one_by_one(self, batch: Sequence[Work]) -> Applied:
         done: list[Work] = []
@@ -132,15 +139,16 @@ class Applier:
                     done.append(work)
             if APPLIED:
                 APPLIED(count=len(done))
-            self._connection.execute(HOLD, self._hold(self._reached(done, [*(work for work, _ in failed), *behind])))
-            return Applied(done, failed, behind, self._commit())
+            self._move(self._reached(done, [*(work for work, _ in failed), *behind]))
+            self._commit()
+            return Applied(done, failed, behind)
         except psycopg.Error as error:
             self._recover(error)
             raise _Unblamed from error
 
     def _alone(self, batch: Sequence[Work]) -> Applied:
         """Each in its own transaction, so that what COMMIT says is said of one."""
-        applied = Applied([], [], [], Mark("", "", 0))
+        applied = Applied([], [], [])
         held: set[str] = set()
         for place, work in enumerate(batch):
             if work.key in held:
@@ -150,8 +158,8 @@ class Applier:
             try:
                 self._begin()
                 self._execute(work)
-                self._connection.execute(HOLD, self._hold(self._reached([*applied.done, work], unfinished)))
-                applied = applied._replace(mark=self._commit())
+                self._move(self._reached([*applied.done, work], unfinished))
+                self._commit()
             except psycopg.Error as error:
                 self._recover(error)
                 applied.failed.append((work, in_words(error)))
@@ -197,11 +205,14 @@ class Applier:
             # Many of one kind in a row are converted once.
             self._connection.cursor().executemany(sql, [step.parameters for step in same])
 
-    def _commit(self) -> Mark:
+    def _move(self, position: Position) -> None:
+        if self._connection.execute(MOVE, self._hold(position)).fetchone() is None:
+            raise Superseded
+
+    def _commit(self) -> None:
         self._connection.execute("commit")
         if COMMITTED:
             COMMITTED()
-        return self._mark(self._connection.execute(MARK).fetchone())
 
     def _recover(self, error: psycopg.Error) -> None:
         """Leave no transaction open; raise what the error means, unless it is an entry's fault."""
@@ -222,10 +233,6 @@ class Applier:
         database = self._database
         who = {"site": database.site, "fence": database.fence, "timeout": self._timeout}
         return {"epoch": position.epoch, "seq": position.seq, **who}
-
-    def _mark(self, row: tuple[str, int] | None) -> Mark:
-        assert row is not None
-        return Mark(row[0], self._database.system, row[1])
 
     @property
     def _connection(self) -> psycopg.Connection[Any]:

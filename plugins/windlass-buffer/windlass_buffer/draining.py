@@ -99,13 +99,14 @@ class Drainer:
         self._lines = Lines()
         self._next: deque[Work] = deque()
         self._batch: list[Work] = []
+        self._done: list[Work] = []
+        """Committed, and Redis was not told yet."""
         self._buried: list[Entry] = []
         self._not_before = 0.0
         self._losses = self._clashes = 0
         self._stage = ""
         self._worked = self._noted = 0.0
         self._processed = 0
-        self._began = 0
 
     def run(self, seconds: float) -> Counts:
         """Drain for so long, or until it is stopped.  Raises `Rivalled` when the site is another drainer's."""
@@ -163,6 +164,7 @@ class Drainer:
         self._lines = Lines()
         self._next.clear()
         self._batch.clear()
+        self._done.clear()
 
     def _open(self) -> None:
         """The database is looked at when there is work, and then it stays connected."""
@@ -202,7 +204,7 @@ class Drainer:
             return
         if not self._batch and not self._next:
             self._next.extend(self._lines.release(now))
-        if self._batch or self._next or self._take():
+        if self._batch or self._next or self._done or self._take():
             self._apply()
 
     def _take(self) -> bool:
@@ -254,17 +256,16 @@ class Drainer:
     def _apply(self) -> None:
         """What is at hand, batch by batch; Redis is told once of them all."""
         self._open()
-        told: list[Told] = []
         try:
-            while self._next_batch() and len(told) < TAKEN_AT_ONCE:
+            while self._next_batch() and len(self._done) < TAKEN_AT_ONCE:
                 self._enter_epoch()
                 if not self._database_trouble.is_on:
                     self._say(DRAINING)
-                self._began = time.time_ns()
-                told += self._applied(self._applier.apply(self._batch))
+                began = time.time_ns()
+                self._applied(self._applier.apply(self._batch), began)
         finally:
-            if told:
-                self._tell(told)
+            if self._done and self._database.is_open:
+                self._tell()
 
     def _next_batch(self) -> bool:
         """Whether there is one: that which did not succeed, or what may go on of the next."""
@@ -273,23 +274,25 @@ class Drainer:
             self._batch = self._lines.admit(some)
         return bool(self._batch)
 
-    def _applied(self, applied: Applied) -> list[Told]:
+    def _applied(self, applied: Applied, began: int) -> None:
         self._batch = []
+        self._done += applied.done
+        spans.applied([work.entry for work in applied.done], self._site.name, began)
         self._buried.clear()
         self._losses = self._clashes = 0
         self.counts.commits += 1
         self._failed(applied)
         if self._database_trouble.over():
             self._intake.note({"database": ""}, 0)
-        mark = applied.mark
-        spans.applied([work.entry for work in applied.done], self._site.name, self._began)
-        return [Told(work.entry, mark.lsn, mark.system, mark.timeline, work.raw) for work in applied.done]
 
-    def _tell(self, told: Sequence[Told]) -> None:
+    def _tell(self) -> None:
+        mark = self._applier.mark()
+        told = [Told(work.entry, *mark, work.raw) for work in self._done]
         tracked = self._settings.lsn_tracking and bool(self._site.replica)
         self._ledger.applied(told, drainer=self._intake.name, track=tracked)
         if tracked:
             self._follow(told)
+        self._done.clear()
         if REMOVED:
             REMOVED(count=len(told))
         self._worked = time.monotonic()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import psycopg
+import pytest
 import redis
 from windlass_buffer.draining import Counts, Drainer
 from windlass_buffer.settings import BufferSettings
@@ -22,6 +23,8 @@ from windlass_buffer_client.envelope import Entry, Statement, encode, new_id
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.ledger import Ledger
 from windlass_buffer_client.scripts import Scripts
+
+from tests.plugins.buffer.replicas import Pair
 
 EFFECT = "create table effect (n bigserial, key text not null, seq bigint not null, at timestamptz default now())"
 """The ledger outside: nothing in it keeps a row from being there twice, and `n` tells the order."""
@@ -133,16 +136,31 @@ class Field:
         if raised:
             raise raised[0]
 
+    def wait(self, condition: Callable[[], object], within: float = 15.0) -> None:
+        deadline = time.monotonic() + within
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {within} s; it said {self.heard.steps[-5:]}"
+            time.sleep(0.005)
+
+    def drain(self, within: float = 15.0) -> Counts:
+        """All of it, to its end."""
+        with self.draining() as drainer:
+            self.wait(self.is_empty, within)
+        return drainer.counts
+
     def is_empty(self) -> bool:
         """Nothing waits, and nobody has anything in hand."""
         left = self.redis.llen(self.keys.queue)
-        taken = sum(self.redis.llen(key) for key in self.redis.scan_iter(f"{glob(self.keys.root)}taken:*"))
+        taken = sum(self.redis.llen(key) for key in self.redis.scan_iter(f"{self.keys.root}taken:*"))
         return not left and not taken
 
 
-def glob(text: str) -> str:
-    """Braces and dots mean nothing in a pattern of Redis; brackets, stars and question marks are in no site's name."""
-    return text
+@pytest.fixture
+def field(pair: Pair, valkey_url: str, site: str) -> Field:
+    """A site of the test's own, whose main database is empty but for `effect`."""
+    made = Field(valkey_url, pair.primary, site)
+    made.create()
+    return made
 
 
 def keys_in_order(effects: Iterable[tuple[str, int]]) -> bool:
