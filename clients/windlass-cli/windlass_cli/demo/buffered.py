@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -73,7 +73,7 @@ class Writes:
             if not is_over:
                 await asyncio.wait((self._playing,), timeout=LOOK_EVERY_S)
         error = self._playing.exception()
-        return f"The buffered writes: {error}" if error else ""
+        return f"The buffered writes: {str(error) or type(error).__name__}" if error else ""
 
     async def end(self) -> None:
         """They go no further, wherever they are."""
@@ -85,6 +85,7 @@ class Writes:
         from windlass_buffer_client import BufferClient
 
         await self._ask(TABLE)
+        await self._stands(client, "idle")
         async with BufferClient(self._url, SITE) as buffer:
             took = await self._write(buffer, range(FIRST))
             self.told.append(f"{FIRST} writes, buffered and then in the main database: {words.duration(took)}.")
@@ -94,7 +95,9 @@ class Writes:
             found = await buffer.read("orders", str(FIRST + MORE - 1))
             seen = "and readers see them" if found and found.origin == "buffer" else "but readers do not see them"
             self.told.append(f"{MORE} more writes are accepted all the same, in {words.duration(took)}, {seen}.")
-            self.told.append(f"windlass buffer status: {await self._noticed(client)}.")
+            status = await self._stands(client, "database away")
+            counts = f"{status['buffer_size']} buffered, {status['failed_transactions']} failed"
+            self.told.append(f"windlass buffer status: {status['status']}, {counts}.")
             began = time.monotonic()
             await self._database.start()
             self.told.append("The main database is started again.")
@@ -125,15 +128,14 @@ class Writes:
             ).id
         return last, time.monotonic() - began
 
-    async def _noticed(self, client: Client) -> str:
-        """What the server says once it has seen that the database is away."""
+    async def _stands(self, client: Client, wanted: str) -> dict[str, Any]:
+        """What the server says of the site, once it says this."""
         status: dict[str, Any] = {}
-        with suppress(TimeoutError):
-            async with asyncio.timeout(NOTICED_WITHIN_S):
-                while status.get("status") != "database away":
-                    [status] = await client.operations.call("buffer.status", {"site": SITE})
-                    await asyncio.sleep(0.1)
-        return f"{status['status']}, {status['buffer_size']} buffered, {status['failed_transactions']} failed"
+        async with asyncio.timeout(NOTICED_WITHIN_S):
+            while status.get("status") != wanted:
+                [status] = await client.operations.call("buffer.status", {"site": SITE})
+                await asyncio.sleep(LOOK_EVERY_S)
+        return status
 
     async def _ask(self, query: str, *values: str) -> list[tuple[Any, ...]]:
         import psycopg
