@@ -11,7 +11,7 @@ import msgspec
 from windlass_buffer_client.envelope import Entry, decode, encode, packed_records
 from windlass_buffer_client.errors import BadEntry
 from windlass_buffer_client.keys import Keys
-from windlass_buffer_client.ledger import STATUS_TTL
+from windlass_buffer_client.ledger import WAITING_TTL
 from windlass_buffer_client.reports import DeadLetter
 
 from windlass_buffer.asking import Redis
@@ -95,7 +95,7 @@ def requeue(redis_: Redis, keys: Keys, fits: Callable[[Letter], bool]) -> Moved:
     """Those that fit go back to the queue in their order, before all that waits, with no attempt used."""
     chosen, remaining = _some(redis_, keys, fits)
     readable = [letter for letter in chosen if letter.entry is not None]
-    arguments: list[Any] = [STATUS_TTL]
+    arguments: list[Any] = [WAITING_TTL]
     for letter in readable:
         entry = letter.entry
         assert entry is not None
