@@ -23,8 +23,8 @@ class Statement(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """
 
     name: str = ""
-    sql: str = ""
     parameters: dict[str, Any] = {}
+    sql: str = ""
     id: str = ""
     after: list[str] = []
 
@@ -105,13 +105,14 @@ def new_id(now: float | None = None) -> UUID:
 
 
 def encode(entry: Entry, limit: int = SIZE_LIMIT) -> bytes:
-    """The entry as JSON; EntryTooLarge above `limit` bytes, BadEntry when a parameter has no form in JSON."""
+    """The entry as JSON; EntryTooLarge above `limit` bytes, BadEntry when a drainer could not read it."""
     try:
         body = _encoder.encode(entry)
     except (TypeError, ValueError) as error:  # a parameter of the caller's own class, a surrogate, an endless float
         raise BadEntry(f"the entry cannot be written as JSON: {error}") from error
     if len(body) > limit:
         raise EntryTooLarge(len(body), limit)
+    decode(body, limit)  # a wrong type is told to whoever wrote it, not found among the dead letters
     return body
 
 

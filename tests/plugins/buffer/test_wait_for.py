@@ -2,17 +2,20 @@
 
 import asyncio
 import inspect
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 import redis
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from windlass_buffer_client import BufferClient, Receipt, Statement, SyncBufferClient, WaitTimeout, WrongReplica
 from windlass_buffer_client.envelope import decode
 from windlass_buffer_client.ledger import Applied, Ledger
 
 from tests.plugins.buffer.replicas import Pair
+from tests.plugins.checks.servers import forwarding
 
 ADD = [Statement("add_note")]
 MARK = """select pg_current_wal_insert_lsn()::text, (select system_identifier::text from pg_control_system()),
@@ -123,6 +126,21 @@ async def test_a_replica_that_is_away_ends_the_wait_with_what_it_said_and_no_pas
     with pytest.raises(WaitTimeout, match=r"replica .*it says: connection.*refused") as late:
         await waiting.wait(receipt, 0.1, "host=127.0.0.1 port=1 user=x password=hunter2")
     assert "hunter2" not in str(late.value)
+
+
+async def test_a_replica_that_falls_silent_does_not_hold_the_wait_beyond_its_end(waiting: Waiting, pair: Pair):
+    named = conninfo_to_dict(pair.replica)
+    async with forwarding(f"{named['host']}/.s.PGSQL.{named['port']}") as served:
+        dsn = make_conninfo(pair.replica, host="127.0.0.1", port=served.port)
+        receipt = await waiting.submit_and_apply()
+        await waiting.wait(receipt, 20, dsn)
+        served.is_frozen = True
+        began = time.monotonic()
+        with pytest.raises(WaitTimeout, match="it says: "):
+            await waiting.wait(receipt, 0.3, dsn)
+        assert 0.3 <= time.monotonic() - began < 10
+        served.is_frozen = False
+        await waiting.wait(receipt, 20, dsn)
 
 
 async def test_a_role_that_may_not_see_the_timeline_is_told_what_to_grant(waiting: Waiting, pair: Pair):
