@@ -11,7 +11,7 @@ ids tell.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, NamedTuple
 
 import psycopg
@@ -77,6 +77,7 @@ class Applier:
         self._database = database
         self._timeout = f"{int(statement_timeout * 1_000)}ms"
         self._reached = reached
+        self._rollbacks = count(1)
 
     def apply(self, batch: Sequence[Work]) -> Applied:
         """Returns once it is committed.  Raises `Away`, `Again` or `Superseded`; then nothing of it may be assumed."""
@@ -188,9 +189,9 @@ class Applier:
         return ""
 
     def _execute(self, work: Work) -> None:
-        with self._connection.pipeline():
-            if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
-                self._send(work.steps)
+        if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
+            for step in work.steps:
+                self._connection.execute(step.sql, step.parameters, prepare=False)
 
     def _ids(self, batch: Sequence[Work]) -> dict[str, Any]:
         entries = [work.entry for work in batch]
@@ -220,7 +221,9 @@ class Applier:
         verdict = judge(error, is_broken=connection is None or connection.broken)
         if verdict is not Verdict.AWAY:
             try:
-                self._connection.execute("rollback")
+                # What a failed pipeline was to prepare is not prepared, and psycopg 3.3 believes it is until it sees a
+                # ROLLBACK that is new to it: each later use would fail.
+                self._connection.execute(f"rollback -- {next(self._rollbacks)}".encode())
             except psycopg.Error as worse:
                 error, verdict = worse, Verdict.AWAY
         if verdict is Verdict.AWAY:

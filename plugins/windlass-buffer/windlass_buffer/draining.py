@@ -170,10 +170,10 @@ class Drainer:
         """The database is looked at when there is work, and then it stays connected."""
         if self._database.is_open:
             return
+        # Before: who is woken late must not fence out who took over.  After: from now on who takes over fences us out.
+        self._intake.insist()
         position = self._database.open()
-        # Whoever claims the site from now on takes a higher fence than ours.
-        if not self._intake.beat():
-            raise Lost
+        self._intake.insist()
         self._settle(position)
 
     def _settle(self, position: Position) -> None:

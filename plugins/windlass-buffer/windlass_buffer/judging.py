@@ -18,8 +18,9 @@ class Verdict(Enum):
 
 AWAY_CLASSES = ("08", "53", "57P", "58")
 """Connection exceptions, insufficient resources (a full disk too), operator intervention, errors of the system."""
-AWAY_STATES = ("25006", "40003")
-"""A read-only server: after a failover this address may lead to a standby.  An outcome that nobody knows."""
+AWAY_STATES = ("25006", "26000", "40003")
+"""A read-only server: after a failover this address may lead to a standby.  A connection that has lost its prepared
+statements (some poolers do that).  An outcome that nobody knows."""
 AGAIN_STATES = ("40001", "40P01", "55P03")
 """A serialization failure, a deadlock, a lock that was not to be had."""
 

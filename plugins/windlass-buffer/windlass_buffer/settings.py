@@ -5,7 +5,6 @@ What connects (a DSN, a URL) may hold a password, so it is never part of a text 
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -181,10 +180,8 @@ def _take(settings: BufferSettings, environ: Mapping[str, str]) -> None:
         if not name.isupper():
             continue
         text = environ.get(name, "")
-        value = _read(name, text.strip(), field.type) if text.strip() else getattr(settings, field.name)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name}: must be a number, not {value}")
-        msgspec.structs.force_setattr(settings, field.name, value)
+        if text.strip():
+            msgspec.structs.force_setattr(settings, field.name, _read(name, text.strip(), field.type))
 
 
 def _read(name: str, text: str, type_: Any) -> Any:

@@ -91,6 +91,11 @@ class Intake:
         """Whether the site is still this drainer's.  Raises RedisError."""
         return self._take([self.keys.root], (self.name, 0)) is not None
 
+    def insist(self) -> None:
+        """Raises `Lost` when the site is not this drainer's any more, or RedisError."""
+        if not self.beat():
+            raise Lost
+
     def wait(self, seconds: float) -> bool:
         """Whether there is something to take; returns as soon as there is.  Raises RedisError."""
         # The oldest entry moves from the right end to the right end: waiting changes nothing.

@@ -107,13 +107,13 @@ class Field:
         """(key, number) in the order in which they were written."""
         return [(key, seq) for key, seq in self.ask("select key, seq from effect order by n")]
 
-    def drainer(self, stopped: threading.Event, attempt: int = 1, task: int = 7) -> Drainer:
+    def drainer(self, stopped: threading.Event, attempt: int = 1, task: int = 7, **more: Any) -> Drainer:
         settings = self.settings
         intake = Intake(self.url, self.site, task=task, attempt=attempt, wait=settings.wait)
-        return Drainer(settings, settings.site[0], self.dsn, intake, self.heard, stopped)
+        return Drainer(settings, settings.site[0], self.dsn, intake, self.heard, stopped, **more)
 
     @contextmanager
-    def draining(self, **who: int) -> Iterator[Drainer]:
+    def draining(self, **who: Any) -> Iterator[Drainer]:
         """Beside the test, until the block ends."""
         stopped = threading.Event()
         drainer = self.drainer(stopped, **who)
@@ -142,9 +142,9 @@ class Field:
             assert time.monotonic() < deadline, f"not within {within} s; it said {self.heard.steps[-5:]}"
             time.sleep(0.005)
 
-    def drain(self, within: float = 15.0) -> Counts:
+    def drain(self, within: float = 15.0, **who: int) -> Counts:
         """All of it, to its end."""
-        with self.draining() as drainer:
+        with self.draining(**who) as drainer:
             self.wait(self.is_empty, within)
         return drainer.counts
 

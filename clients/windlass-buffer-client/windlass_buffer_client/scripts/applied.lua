@@ -9,19 +9,20 @@ local root = KEYS[1]
 local last = 0
 for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
   local id, epoch, seq, attempts, lsn, system, timeline, records, pending, raw = unpack(each)
-  redis.call('HSET', root .. 'tx:' .. id, 'state', 'applied', 'attempts', attempts, 'lsn', lsn, 'system', system,
-    'timeline', timeline)
-  number(root, id, epoch, seq)
-  for _, record in ipairs(records) do
-    redis.call('SET', root .. 'cache:' .. record[1] .. ':' .. record[2], record[3], 'EX', ARGV[4])
-    redis.call('SADD', root .. 'cached:' .. record[1], record[2])
-    forget(root, id, record)
+  if remove(ARGV[2], raw) then
+    redis.call('HSET', root .. 'tx:' .. id, 'state', 'applied', 'attempts', attempts, 'lsn', lsn, 'system', system,
+      'timeline', timeline)
+    number(root, id, epoch, seq)
+    for _, record in ipairs(records) do
+      redis.call('SET', root .. 'cache:' .. record[1] .. ':' .. record[2], record[3], 'EX', ARGV[4])
+      redis.call('SADD', root .. 'cached:' .. record[1], record[2])
+      forget(root, id, record)
+    end
+    if pending ~= '' then
+      redis.call('HSET', root .. 'pending', id, pending)
+    end
+    tell(root, id, 'applied', ARGV[3])
+    last = math.max(last, seq)
   end
-  if pending ~= '' then
-    redis.call('HSET', root .. 'pending', id, pending)
-  end
-  remove(ARGV[2], raw)
-  tell(root, id, 'applied', ARGV[3])
-  last = math.max(last, seq)
 end
 drained(root .. 'meta', last)

@@ -4,9 +4,11 @@
 -- ARGV    1 id or ""  2 epoch  3 seq  4 dead letter, JSON  5 error  6 attempts  7 msgpack: records  8 the drainer's list or ""
 --         9 raw  10 seconds the status is kept
 local root, id = KEYS[1], ARGV[1]
+if not remove(ARGV[8], ARGV[9]) then
+  return
+end
 redis.call('LPUSH', root .. 'dead', ARGV[4])
 redis.call('HINCRBY', root .. 'meta', 'dead', 1)
-remove(ARGV[8], ARGV[9])
 if id == '' then
   return
 end

@@ -10,10 +10,10 @@ local function forget(root, id, record)
 end
 
 -- Its entry leaves the drainer's list; the oldest is at the right end, so it is the first that is looked at.
+--
+-- False when it is not there: another drainer has taken over, and what this one says, late, must not undo what that did.
 local function remove(taken, raw)
-  if taken ~= '' and raw ~= '' then
-    redis.call('LREM', taken, -1, raw)
-  end
+  return taken == '' or raw == '' or redis.call('LREM', taken, -1, raw) == 1
 end
 
 local function drained(meta, seq)
