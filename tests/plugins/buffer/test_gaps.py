@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,8 +18,8 @@ from windlass_buffer_client import SyncBufferClient
 from windlass_buffer_client.envelope import Statement
 from windlass_buffer_client.reports import Gap, Totals
 
-from tests.chaos.proxy import Proxy
 from tests.plugins.buffer.drains import Field
+from tests.plugins.buffer.links import Link
 from tests.plugins.buffer.replicas import Pair
 from tests.valkeys import Valkey
 
@@ -277,39 +275,6 @@ def test_a_danger_is_told_when_a_drainer_starts_and_again_when_redis_comes_back_
 # --- silent: a link that stays up and carries nothing
 
 
-class Link:
-    """A way to a socket that can fall silent: what is sent then arrives later, and so do the answers."""
-
-    def __init__(self, socket: str) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._proxy = Proxy(socket)
-        self._run(self._proxy.start())
-        self.port = self._proxy.port
-
-    def fall_silent(self) -> None:
-        self._loop.call_soon_threadsafe(self._proxy.freeze)
-
-    def speak(self) -> None:
-        self._loop.call_soon_threadsafe(self._proxy.thaw)
-
-    def close(self) -> None:
-        self.speak()
-        self._run(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _end(self) -> None:
-        await self._proxy.stop()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*rest, return_exceptions=True)
-
-    def _run(self, what: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
-
-
 @pytest.fixture
 def link(own_valkey) -> Iterator[Link]:
     made = Link(f"{own_valkey.folder}/valkey.sock")
@@ -322,7 +287,7 @@ def test_a_late_answer_is_never_taken_for_that_of_the_next_command(link, monkeyp
     with connect(f"redis://127.0.0.1:{link.port}") as connection:
 
         def echo(word: str) -> bytes:
-            return connection.execute_command("ECHO", word)
+            return bytes(connection.execute_command("ECHO", word))
 
         for turn in range(20):
             assert echo(f"before {turn}") == f"before {turn}".encode()
