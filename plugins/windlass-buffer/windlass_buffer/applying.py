@@ -26,11 +26,12 @@ from windlass_buffer.statements import Step
 APPLIED = failpoint("buffer.apply", "a batch's statements were sent to the main database, and not yet committed")
 COMMITTED = failpoint("buffer.commit", "a batch was committed, and Redis does not know yet")
 
+# What has no number (a stranger's, or requeued) leaves it where it is.
 # One row or an error: a pipeline has no "if".  The row's lock is what keeps every other drainer out until COMMIT.
 MOVE = """
     update windlass_buffer.position set
-        seq = case when epoch = %(epoch)s then greatest(seq, %(seq)s) else %(seq)s end,
-        epoch = %(epoch)s, at = now()
+        seq = case when %(epoch)s in ('', epoch) then greatest(seq, %(seq)s) else %(seq)s end,
+        epoch = coalesce(nullif(%(epoch)s, ''), epoch), at = now()
     where site = %(site)s and fence = %(fence)s returning 1
 """
 RECORD = """
