@@ -390,3 +390,30 @@ def test_a_failover_while_nobody_looked_is_reported_afterwards(cluster: Cluster,
     assert [found.ids for found in failovers(connection, site)] == [[str(behind[1].entry.id)]]
     states = [buffer.state(each.entry) for each in (*before, *behind)]
     assert states == ["replicated"] * 4 + ["applied"]
+
+
+def test_a_role_needs_no_more_rights_than_the_page_says(cluster: Cluster, connection, site):
+    primary, replica = cluster.primary, cluster.replica
+    primary.ask("create role reader login")
+    replica.catch_up(primary)
+    reader = make_conninfo(replica.dsn(), user="reader")
+    buffer = Buffer(connection, site, primary.dsn(), r1=reader)
+    watched = WatchedReplica("r1", lambda: reader)
+    with running(buffer.tracker()) as tracker:
+        (told,) = buffer.commit(tracker=tracker)
+        until(lambda: buffer.state(told.entry) == "replicated")
+    replica.promote()
+    assert watched.look().history is None
+    replica.ask("grant execute on function pg_read_file(text, boolean) to reader")
+    history = watched.look().history
+    assert history is not None
+    assert list(history) == [1]
+    applied = str(told.entry.id)
+    replica.ask("create schema windlass_buffer")
+    replica.ask("create table windlass_buffer.applied (site text, id uuid)")
+    replica.ask("insert into windlass_buffer.applied values (%s, %s)", site, applied)
+    assert watched.find(site, [applied]) == frozenset()
+    replica.ask("grant usage on schema windlass_buffer to reader")
+    replica.ask("grant select on windlass_buffer.applied to reader")
+    assert watched.find(site, [applied, str(uuid4())]) == {applied}
+    watched.close()
