@@ -6,7 +6,7 @@ from typing import Any
 import redis
 from windlass_buffer_client.envelope import Entry, Record, Statement, encode, new_id, packed_records
 from windlass_buffer_client.keys import Keys
-from windlass_buffer_client.ledger import run
+from windlass_buffer_client.ledger import WAITING_TTL, run
 from windlass_buffer_client.scripts import Scripts
 
 
@@ -26,7 +26,7 @@ def submit(connection: redis.Redis, site: str, told: Entry, epoch: str = "", seq
         str(told.id),
         encode(told),
         packed_records(told),
-        3600,
+        WAITING_TTL,
         told.created,
     )
     what, epoch_now, given, depth = run(connection, scripts, scripts.submit, *known).decode().split()

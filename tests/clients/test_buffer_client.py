@@ -47,9 +47,8 @@ async def connect(request, valkey_url, site) -> AsyncIterator[Any]:
 
     def connect(**options):
         kind = BufferClient if request.param == "async" else SyncBufferClient
-        client = kind(valkey_url, site, **options)
-        made.append(client)
-        return client if request.param == "async" else InThread(client)
+        made.append(kind(valkey_url, site, **options))
+        return made[-1] if request.param == "async" else InThread(made[-1])
 
     yield connect
     for client in made:

@@ -54,7 +54,6 @@ def test_a_submitted_entry_waits_with_its_number_and_readers_see_its_records(con
     assert found == {"tx": str(first.id), "data": {"name": "Ada"}}
     status = ledger.status(first.id)
     assert (status.state, status.seq, status.created) == ("buffered", 1, 5.0)
-    assert 3590 < connection.ttl(keys.transaction(first.id)) <= 3600
 
 
 def test_the_same_id_is_taken_once_and_answered_alike(connection, site, keys):
@@ -129,6 +128,20 @@ def test_time_to_live_is_only_ever_extended(connection, site, keys, ledger):
     assert connection.ttl(keys.transaction(told.id)) > 3000
 
 
+def test_a_status_outlives_a_long_outage_and_is_kept_for_an_hour_once_the_transaction_has_ended(
+    connection, site, keys, ledger
+):
+    told, key = entry(), keys.transaction
+    submit(connection, site, told)
+    ledger.applying([told.id])
+    assert connection.ttl(key(told.id)) > 6 * 86_400
+    ledger.applied([applied(told)])
+    assert 3590 < connection.ttl(key(told.id)) <= 3600
+    stranger = entry()
+    ledger.applying([stranger.id])
+    assert connection.ttl(key(stranger.id)) > 6 * 86_400
+
+
 def test_a_dead_letter_keeps_body_error_and_attempts_and_readers_see_its_records_no_longer(
     connection, site, keys, ledger
 ):
@@ -149,25 +162,10 @@ def test_garbage_becomes_a_dead_letter_as_it_is(connection, keys, ledger, raw):
     connection.lpush(keys.taken("d1"), raw)
     ledger.dead(raw, "no valid entry", 0, drainer="d1")
     assert connection.llen(keys.taken("d1")) == (1 if raw == b"" else 0)
-    ((text, letter),) = ledger.letters()
+    ((_, letter),) = ledger.letters()
     assert letter.raw == raw
     with pytest.raises(BadEntry):
-        ledger.requeue(text)
-    assert ledger.drop(text)
-    assert not ledger.drop(text)
-
-
-def test_a_requeued_letter_is_the_same_transaction_again(connection, site, keys, ledger):
-    told = entry(ADA)
-    submit(connection, site, told)
-    raw = connection.rpop(keys.queue)
-    ledger.dead(raw, "deadlock", 3, entry=decode(raw))
-    ((text, _),) = ledger.letters()
-    assert ledger.requeue(text)
-    assert not ledger.requeue(text)
-    assert connection.lrange(keys.queue, 0, -1) == [raw]
-    assert (ledger.status(told.id).state, ledger.status(told.id).error) == ("buffered", "")
-    assert connection.hexists(keys.read("people"), "1")
+        letter.entry()
 
 
 def test_nothing_is_known_of_what_was_never_submitted(ledger):

@@ -182,6 +182,23 @@ async def test_what_a_server_refuses_is_told_in_its_words(own_valkey, site):
             await buffer.submit("tests", ADD)
 
 
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_server_that_became_a_replica_is_left_for_the_one_behind_its_name(own_valkey, site, kind):
+    async with BufferClient(own_valkey.url, site) as buffer:
+        with SyncBufferClient(own_valkey.url, site) as sync, own_valkey.connect() as connection:
+
+            def submit():
+                return buffer.submit("tests", ADD) if kind == "async" else asyncio.to_thread(sync.submit, "tests", ADD)
+
+            await submit()
+            clients = connection.info("stats")["total_connections_received"]
+            connection.replicaof("127.0.0.1", 1)
+            under_way = asyncio.create_task(submit())
+            await eventually(lambda: connection.info("stats")["total_connections_received"] > clients)
+            connection.replicaof("NO", "ONE")
+            assert (await under_way).seq == 2
+
+
 async def test_a_closed_client_leaves_nobody_waiting(valkey_url, site):
     async with forwarding(valkey_url.removeprefix("unix://")) as served:
         buffer = BufferClient(f"redis://127.0.0.1:{served.port}", site, timeout=60)

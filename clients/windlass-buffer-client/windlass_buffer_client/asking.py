@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections import defaultdict
+import os
+import socket
+import threading
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -24,6 +30,7 @@ class Replicas:
             connection = idle.pop() if idle else await psycopg.AsyncConnection.connect(dsn, **_options(seconds))
         except psycopg.Error as error:
             return _first_line(error)
+        timer = asyncio.get_running_loop().call_later(seconds, _cut, connection)
         try:
             row = await (await connection.execute(QUESTION)).fetchone()
         except psycopg.Error as error:
@@ -32,6 +39,8 @@ class Replicas:
         except BaseException:
             await connection.close()
             raise
+        finally:
+            timer.cancel()
         idle.append(connection)
         return _facts(row)
 
@@ -45,30 +54,53 @@ class SyncReplicas:
     """For threads."""
 
     def __init__(self) -> None:
-        self._idle: defaultdict[str, list[psycopg.Connection[Any]]] = defaultdict(list)
+        self._idle: defaultdict[str, deque[psycopg.Connection[Any]]] = defaultdict(deque)
 
     def ask(self, dsn: str, seconds: float) -> Facts | str:
         """What the server says of itself, or why it says nothing."""
-        idle = self._idle[dsn]
         try:
-            connection = idle.pop() if idle else psycopg.connect(dsn, **_options(seconds))
+            connection = self._take(dsn, seconds)
         except psycopg.Error as error:
             return _first_line(error)
         try:
-            row = connection.execute(QUESTION).fetchone()
+            with _limited(connection, seconds):
+                row = connection.execute(QUESTION).fetchone()
         except psycopg.Error as error:
             connection.close()
             return _first_line(error)
         except BaseException:
             connection.close()
             raise
-        idle.append(connection)
+        self._idle[dsn].append(connection)
         return _facts(row)
+
+    def _take(self, dsn: str, seconds: float) -> psycopg.Connection[Any]:
+        try:
+            return self._idle[dsn].pop()
+        except IndexError:
+            return psycopg.connect(dsn, **_options(seconds))
 
     def close(self) -> None:
         for connection in (each for idle in self._idle.values() for each in idle):
             connection.close()
         self._idle.clear()
+
+
+@contextmanager
+def _limited(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    timer = threading.Timer(seconds, _cut, [connection])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # whoever closes the connection now must not meet it: the descriptor may be another file's then
+
+
+def _cut(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> None:
+    """Ends a question that hangs.  To cancel it would be to wait for the same server once more."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+        ours.shutdown(socket.SHUT_RDWR)
 
 
 def _options(seconds: float) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class BufferClient:
 
     `url` is one of redis-py (redis://, rediss://, unix://).  `replicas` names DSNs for `wait_for`.  `limit` is how many
     transactions may wait (TRANSACTION_BUFFER_SIZE of the environment, or 1000), `size_limit` how many bytes each may
-    have, `timeout` how many seconds Redis has for an answer, `status_ttl` for how many a status is kept.
+    have, `timeout` how many seconds Redis has for an answer.
 
     One client serves one event loop, and any number of tasks in it.  Every call may raise BufferUnavailable.
     """
@@ -50,9 +50,8 @@ class BufferClient:
         limit: int | None = None,
         size_limit: int = SIZE_LIMIT,
         timeout: float = 5.0,
-        status_ttl: int = 3600,
     ) -> None:
-        self._talk = Conversation(site, limit=limit, size_limit=size_limit, status_ttl=status_ttl, replicas=replicas)
+        self._talk = Conversation(site, limit=limit, size_limit=size_limit, replicas=replicas)
         self._timeout = timeout
         retry = Retry(backoff(), RETRIES, supported_errors=RETRIED)
         self._redis = Redis.from_url(url, retry=retry, **options(timeout) | {"socket_timeout": None})  # see Line

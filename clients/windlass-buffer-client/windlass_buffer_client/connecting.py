@@ -7,7 +7,7 @@ from uuid import UUID
 
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from windlass_buffer_client.errors import BufferUnavailable
@@ -33,7 +33,8 @@ def options(timeout: float) -> dict[str, Any]:
     }
 
 
-RETRIED = (NotConnected,)
+RETRIED = (NotConnected, ReadOnlyError)
+"""A server that has become a replica refuses to write: behind the same name there may be another by now."""
 
 
 def unavailable(error: Exception, timeout: float, id: UUID | None) -> BufferUnavailable:

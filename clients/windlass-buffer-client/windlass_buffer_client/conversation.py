@@ -24,7 +24,8 @@ from windlass_buffer_client.errors import (
     UnknownTransaction,
     WaitTimeout,
 )
-from windlass_buffer_client.keys import Keys
+from windlass_buffer_client.keys import Keys, checked
+from windlass_buffer_client.ledger import WAITING_TTL
 from windlass_buffer_client.merging import Found, merged, one
 from windlass_buffer_client.replicas import Facts, has_replayed
 from windlass_buffer_client.reports import Status, status_of
@@ -67,7 +68,6 @@ class Conversation:
         *,
         limit: int | None = None,
         size_limit: int = SIZE_LIMIT,
-        status_ttl: int = 3600,
         replicas: Mapping[str, str] | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -75,7 +75,6 @@ class Conversation:
         self.scripts = Scripts(self.keys.root)
         self.limit = int(os.environ.get("TRANSACTION_BUFFER_SIZE", "1000")) if limit is None else limit
         self._size_limit = size_limit
-        self._status_ttl = status_ttl
         self._replicas = dict(replicas or {})
         self._clock = clock
         self._known = ("", 0)
@@ -83,7 +82,7 @@ class Conversation:
 
     def submit(self, entry: Entry, wait: float) -> Talk[Receipt]:
         body = encode(entry, self._size_limit)
-        told = (str(entry.id), body, packed_records(entry), self._status_ttl, entry.created)
+        told = (str(entry.id), body, packed_records(entry), WAITING_TTL, entry.created)
         pauses, deadline = doubling(), self._clock() + wait
         while True:
             answer = yield Run(self.scripts.submit, (self.limit, *self._known, secrets.token_hex(4), *told))
@@ -126,7 +125,7 @@ class Conversation:
             yield Pause(min(next(pauses), left))
 
     def read(self, collection: str, id: str, database: Callable[[], Any] | None) -> Talk[Found | None]:
-        buffered, cached = yield Run(self.scripts.look, (collection, id))
+        buffered, cached = yield Run(self.scripts.look, (checked("collection", collection), id))
         found = one(id, buffered, cached)
         if found is not None or database is None:
             return found
@@ -140,7 +139,7 @@ class Conversation:
         database: Callable[[], Any] | Iterable[Any],
         id_of: Callable[[Any], Any],
     ) -> Talk[list[Found]]:
-        buffered, cached = yield Run(self.scripts.list, (collection,))
+        buffered, cached = yield Run(self.scripts.list, (checked("collection", collection),))
         rows = (yield AskDatabase(database)) if callable(database) else database
         return merged(_pairs(buffered), _pairs(cached), rows, id_of)
 

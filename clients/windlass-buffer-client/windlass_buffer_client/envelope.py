@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from windlass_buffer_client.errors import BadEntry, EntryTooLarge
+from windlass_buffer_client.keys import checked
 
 SIZE_LIMIT = 256 * 1024
 """Bytes of JSON that one entry may have."""
@@ -22,8 +23,8 @@ class Statement(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """
 
     name: str = ""
-    sql: str = ""
     parameters: dict[str, Any] = {}
+    sql: str = ""
     id: str = ""
     after: list[str] = []
 
@@ -41,8 +42,9 @@ class Record(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     deleted: bool = False
 
     def __post_init__(self) -> None:
-        if not self.collection or not self.id:
-            raise ValueError("a record has a `collection` and an `id`")
+        checked("collection", self.collection)
+        if not self.id:
+            raise ValueError(f"a record of {self.collection} has no `id`")
         if self.deleted and self.data is not None:
             raise ValueError("a deleted record has no `data`")
 
@@ -103,13 +105,14 @@ def new_id(now: float | None = None) -> UUID:
 
 
 def encode(entry: Entry, limit: int = SIZE_LIMIT) -> bytes:
-    """The entry as JSON; EntryTooLarge above `limit` bytes, BadEntry when a parameter has no form in JSON."""
+    """The entry as JSON; EntryTooLarge above `limit` bytes, BadEntry when a drainer could not read it."""
     try:
         body = _encoder.encode(entry)
     except (TypeError, ValueError) as error:  # a parameter of the caller's own class, a surrogate, an endless float
         raise BadEntry(f"the entry cannot be written as JSON: {error}") from error
     if len(body) > limit:
         raise EntryTooLarge(len(body), limit)
+    decode(body, limit)  # a wrong type is told to whoever wrote it, not found among the dead letters
     return body
 
 

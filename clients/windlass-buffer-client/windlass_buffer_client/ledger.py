@@ -12,13 +12,16 @@ import msgspec
 import redis
 from redis.exceptions import NoScriptError
 
-from windlass_buffer_client.envelope import Entry, packed_records, triples
+from windlass_buffer_client.envelope import Entry, triples
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.reports import DeadLetter, Gap, Pending, Status, Totals, letter_of, status_of, totals_of
 from windlass_buffer_client.scripts import Script, Scripts
 
 STATUS_TTL = 3600
-"""Seconds for which the status of a transaction is kept after it last changed."""
+"""Seconds for which the status of a transaction is kept once it has ended."""
+
+WAITING_TTL = 7 * 86_400
+"""Seconds for which it is kept before: a database may be away for longer than an hour, and ids must be known again."""
 
 CACHE_TTL = 60
 """Seconds for which an applied record stays in the cache, unless a replica that lags has it extended."""
@@ -54,7 +57,7 @@ class Ledger:
 
     def applying(self, ids: Iterable[UUID | str]) -> None:
         """These are in a drainer's hands."""
-        self._run(self._scripts.applying, _ids(ids), self._status_ttl)
+        self._run(self._scripts.applying, _ids(ids), WAITING_TTL)
 
     def applied(self, done: Sequence[Applied], *, drainer: str = "", track: bool = True) -> None:
         """The main database has these, in this order: their records move from the read buffer to the cache.
@@ -96,20 +99,6 @@ class Ledger:
         """
         self._run(self._scripts.notice, epoch, seq, secrets.token_hex(4))
         return self.totals()
-
-    def requeue(self, letter: bytes) -> bool:
-        """The dead letter, as it stands in the list, goes to the end of the queue.  False when it is gone.
-
-        BadEntry when it never was an entry: that one can only be dropped.
-        """
-        found = msgspec.json.decode(letter, type=DeadLetter)
-        entry = found.entry()
-        told = (letter, str(entry.id), found.raw, packed_records(entry), self._status_ttl)
-        return bool(self._run(self._scripts.requeue, *told))
-
-    def drop(self, letter: bytes) -> bool:
-        """Removes the dead letter, as it stands in the list.  False when it is not there any more."""
-        return bool(self._redis.lrem(self.keys.dead, 1, letter))  # type: ignore[arg-type]  # bytes are welcome
 
     def status(self, id: UUID | str) -> Status | None:
         return status_of(self._hash(self.keys.transaction(id)))

@@ -15,7 +15,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 
 MOST = 256
 """Questions that are sent together."""
@@ -92,6 +92,8 @@ async def _exchange(connection: AbstractConnection, batch: list[Question]) -> No
     for _, answer in left:
         try:
             said = await connection.read_response()
+        except ReadOnlyError:
+            raise
         except ResponseError as error:
             said = error
         if answer.done():

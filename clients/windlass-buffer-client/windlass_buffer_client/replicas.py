@@ -6,20 +6,27 @@ the timeline: after a failover the new history may have other changes at the sam
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 
 from windlass_buffer_client.errors import WrongReplica
 from windlass_buffer_client.reports import Status
 
-# The control file names the timeline of the last restart point, which a standby that follows a promotion leaves behind;
-# the receiver knows the newest.
-QUESTION = """
-select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text,
+PAGE, SEGMENT = 8192, 1 << 20  # bytes of a page of the log, and of its smallest segment
+HEADER, LONG_HEADER = 24, 40  # bytes that a page begins with, and the first of a segment
+
+# A standby's control file names the timeline of its last restart point, which may be long ago; its receiver knows the
+# newest.
+QUESTION: LiteralString = """
+select case when standby then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end::text,
        (select system_identifier::text from pg_control_system()),
-       greatest((select timeline_id from pg_control_checkpoint()),
-                (select min_recovery_end_timeline from pg_control_recovery()),
-                (select received_tli from pg_stat_wal_receiver)),
-       (select received_tli is null from pg_stat_wal_receiver)
+       case when standby
+         then greatest((select timeline_id from pg_control_checkpoint()),
+                       (select min_recovery_end_timeline from pg_control_recovery()),
+                       (select received_tli from pg_stat_wal_receiver))
+         else ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
+       end,
+       standby and (select received_tli is null from pg_stat_wal_receiver)
+from (select pg_is_in_recovery() as standby offset 0) as now
 """
 
 
@@ -29,13 +36,24 @@ class Facts(NamedTuple):
     lsn: str | None
     system: str
     timeline: int
-    is_hidden: bool | None  # it receives, but its role may not see what; None when it does not receive
+    is_hidden: bool | None  # it receives, but its role may not see from which timeline; None when it does not receive
 
 
 def lsn_number(lsn: str) -> int:
     """The position as the number of bytes it is: text compares wrongly, "0/9" is before "0/10"."""
     high, _, low = lsn.partition("/")
     return int(high, 16) << 32 | int(low, 16)
+
+
+def end_of_record(position: int) -> int:
+    """What a replica reports that has replayed everything up to this insert position.
+
+    Behind a record that fills its page the main database names the place after the next page's header, the replica the
+    end of the page: it would be waited for until something else is written.  No other record ends there.
+    """
+    if position % PAGE == HEADER:
+        return position - HEADER
+    return position - LONG_HEADER if position % SEGMENT == LONG_HEADER else position
 
 
 def has_replayed(status: Status, facts: Facts) -> bool:

@@ -44,9 +44,8 @@ class SyncBufferClient:
         limit: int | None = None,
         size_limit: int = SIZE_LIMIT,
         timeout: float = 5.0,
-        status_ttl: int = 3600,
     ) -> None:
-        self._talk = Conversation(site, limit=limit, size_limit=size_limit, status_ttl=status_ttl, replicas=replicas)
+        self._talk = Conversation(site, limit=limit, size_limit=size_limit, replicas=replicas)
         self._timeout = timeout
         retry = Retry(backoff(), RETRIES, supported_errors=RETRIED)
         self._redis = Redis.from_url(url, retry=retry, **options(timeout))

@@ -33,7 +33,6 @@ class Scripts:
         self.applying = Script(root, "applying")
         self.applied = Script(root, "finish", "applied")
         self.dead = Script(root, "finish", "dead")
-        self.requeue = Script(root, "requeue")
         self.replicated = Script(root, "replicated")
         self.look = Script(root, "look")
         self.list = Script(root, "list")

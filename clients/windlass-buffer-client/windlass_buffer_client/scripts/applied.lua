@@ -10,8 +10,9 @@ local last = 0
 for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
   local id, epoch, seq, attempts, lsn, system, timeline, records, pending, raw = unpack(each)
   if remove(ARGV[2], raw) then
-    redis.call('HSET', root .. 'tx:' .. id, 'state', 'applied', 'epoch', epoch, 'seq', string.format('%.0f', seq),
-      'attempts', attempts, 'lsn', lsn, 'system', system, 'timeline', timeline)
+    redis.call('HSET', root .. 'tx:' .. id, 'state', 'applied', 'attempts', attempts, 'lsn', lsn, 'system', system,
+      'timeline', timeline)
+    number(root, id, epoch, seq)
     for _, record in ipairs(records) do
       redis.call('SET', root .. 'cache:' .. record[1] .. ':' .. record[2], record[3], 'EX', ARGV[4])
       redis.call('SADD', root .. 'cached:' .. record[1], record[2])

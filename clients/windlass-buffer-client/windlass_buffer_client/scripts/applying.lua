@@ -2,12 +2,12 @@
 -- it when another has finished them.
 --
 -- KEYS[1] root of the site's keys
--- ARGV    1 msgpack: ids  2 seconds the status is kept
+-- ARGV    1 msgpack: ids  2 seconds a status is kept that has no end yet
 local root = KEYS[1]
 for _, id in ipairs(cmsgpack.unpack(ARGV[1])) do
   local state = redis.call('HGET', root .. 'tx:' .. id, 'state')
   if not state or state == 'buffered' then
     redis.call('HSET', root .. 'tx:' .. id, 'state', 'applying')
-    redis.call('EXPIRE', root .. 'tx:' .. id, ARGV[2])
+    redis.call('EXPIRE', root .. 'tx:' .. id, ARGV[2], 'NX')
   end
 end

@@ -12,7 +12,8 @@ redis.call('HINCRBY', root .. 'meta', 'dead', 1)
 if id == '' then
   return
 end
-redis.call('HSET', root .. 'tx:' .. id, 'state', 'dead', 'epoch', ARGV[2], 'seq', ARGV[3], 'error', ARGV[5], 'attempts', ARGV[6])
+redis.call('HSET', root .. 'tx:' .. id, 'state', 'dead', 'error', ARGV[5], 'attempts', ARGV[6])
+number(root, id, ARGV[2], tonumber(ARGV[3]))
 for _, record in ipairs(cmsgpack.unpack(ARGV[7])) do
   forget(root, id, record)
 end

@@ -22,7 +22,13 @@ local function drained(meta, seq)
   end
 end
 
--- A stranger's transaction has no status before.
+-- One that was put back into the queue has no number any more, and keeps the one it had.
+local function number(root, id, epoch, seq)
+  if seq > 0 then
+    redis.call('HSET', root .. 'tx:' .. id, 'epoch', epoch, 'seq', string.format('%.0f', seq))
+  end
+end
+
 local function tell(root, id, state, ttl)
   redis.call('EXPIRE', root .. 'tx:' .. id, ttl)
   redis.call('PUBLISH', root .. 'said:' .. id, state)

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] root of the site's keys
 -- ARGV    1 limit  2 epoch  3 seq (both: the newest the producer knows of; "" and 0 when none)  4 random, for a new epoch
---         5 id  6 entry, JSON  7 records, msgpack of {collection, id, JSON} or ""  8 seconds its status is kept  9 created
+--         5 id  6 entry, JSON  7 records, msgpack of {collection, id, JSON} or ""  8 seconds its status is kept while it waits  9 created
 -- Answers "what epoch seq depth", one line, which clients read in one go.  what: 1 taken, 2 it was taken before, 0 full.
 local root = KEYS[1]
 local tx, queue = root .. 'tx:' .. ARGV[5], root .. 'queue'
