@@ -12,7 +12,7 @@ from windlass.core.interrupts import Graces, Rung
 from windlass.core.residents import Resident
 from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
-from windlass.core.sections import HealthLine, HealthSection
+from windlass.core.sections import HealthGauge, HealthLine, HealthSection
 from windlass.documents import BlockingDocuments, Document, Documents
 from windlass.door import Door
 from windlass.errors import AttemptSuperseded, DocumentChanged, PayloadInvalid, TaskInterrupted
@@ -58,6 +58,7 @@ __all__ = [
     "Failed",
     "Graces",
     "Handler",
+    "HealthGauge",
     "HealthLine",
     "HealthSection",
     "Interrupted",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,14 +48,32 @@ async def test_without_a_terminal_it_ends_by_itself_twice_in_a_row(windlass: Com
         assert "[long]      told to stop at " in ended.text
         assert "MB the server left out" in ended.text
         assert "Attempt 3  Success" in ended.text
+        assert "windlass buffer status: database away, 40 buffered, 0 failed." in ended.text
+        assert re.search(r"All 60 are there .* s later: in their order, each of them once\.", ended.text)
+        assert not (tmp_path / "home" / "windlass.toml").exists()
         await nothing_is_left_of(tmp_path / "home")
+
+
+async def test_a_configuration_of_somebodys_own_is_kept_and_nothing_is_buffered(windlass: CommandLine, tmp_path: Path):
+    config = tmp_path / "home" / "windlass.toml"
+    config.parent.mkdir()
+    config.write_text("# mine\n")
+    process = await windlass.start("demo")
+    assert process.stdout is not None
+    while b"counted to 1 " not in await process.stdout.readline():
+        assert not process.stdout.at_eof()
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert config.read_text() == "# mine\n"
+    assert not (tmp_path / "home" / "shop").exists(), "no main database either"
 
 
 async def test_on_a_terminal_it_stays_up_until_ctrl_c(windlass: CommandLine, tmp_path: Path):
     terminal = await windlass.on_a_terminal("demo")
     await terminal.until(lambda shown: b"stays up until Ctrl-C" in shown)
     cards = json.loads((await windlass.run("history", "-o", "json")).out)
-    assert sorted(card["state"] for card in cards) == ["CANCELED", *["COMPLETED"] * 4]
+    scripts = [card["state"] for card in cards if card["task"]["kind"] == "ExecuteScript"]
+    assert sorted(scripts) == ["CANCELED", *["COMPLETED"] * 4]
     terminal.press_ctrl_c()
     assert await terminal.ended() == 0
     assert "Far more output than anybody reads" in terminal.plain

@@ -11,6 +11,7 @@ from windlass.core.lifecycle import State, Verdict
 from windlass.host import worker
 
 from tests.contract.facts import new_task
+from tests.host.handlers import Player
 from tests.host.rig import ForgetfulQueue, Rig, SlowClaims, stop
 from tests.waiting import eventually
 
@@ -36,6 +37,28 @@ async def test_what_runs_may_finish_within_the_grace(rig: Rig) -> None:
     await draining
     assert (await rig.task(task)).state is State.COMPLETED
     assert time.monotonic() - began < 5, "the drain waited although nothing ran"
+
+
+async def test_what_never_ends_by_itself_is_asked_at_once_and_handed_back_uncounted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Player, "endless", True)
+
+    async def listens(ctx: Context) -> Outcome:
+        await ctx.cancelled.wait()
+        await ctx.step("the last words")
+        return Success()
+
+    kernel = await rig.start(drain_grace=20.0)
+    tasks = [await rig.enqueue(listens, attempt_limit=1) for _ in range(2)]
+    for task in tasks:
+        await rig.began(task)
+    began = time.monotonic()
+    await stop(kernel)
+    assert time.monotonic() - began < 5, "nobody waits for the end of what has none"
+    for task in tasks:
+        facts = await rig.task(task)
+        assert (facts.state, facts.attempt, facts.uncounted) == (State.PENDING, 1, 1)
 
 
 async def test_a_draining_node_claims_nothing(rig: Rig) -> None:

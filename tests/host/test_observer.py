@@ -9,10 +9,11 @@ from contextvars import ContextVar
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from windlass import Context, Outcome, Success, telemetry
+from windlass import Context, HealthGauge, HealthSection, Outcome, Success, hookimpl, telemetry
 from windlass.host.observer import STORE_SECONDS, Observer
 from windlass.store.port import Store
 from windlass.store.postgres import open_store
+from windlass.telemetry import prometheus
 from windlass.telemetry.measuring import Distribution, Family, Meters
 
 from tests.chaos.proxy import Proxy
@@ -126,6 +127,25 @@ async def test_what_happens_to_tasks_is_counted_once_and_timed(rig: Rig, meters:
     assert values(families, "windlass.streams.open") == {(): 3}
     assert values(families, "db.client.connection.max") == {("windlass",): 6}
     assert (values(families, "windlass.drain.waiting"), values(families, "windlass.drain.lag")) == ({(): 0}, {(): 0.0})
+
+
+class Told:
+    @hookimpl
+    async def windlass_health(self) -> HealthSection:
+        gauges = [HealthGauge("depth", float(depth), {"site": site}) for site, depth in (("east", 3), ("west", 5))]
+        return HealthSection("T", probe={"status": "mine", "depth": 8}, gauges=[*gauges, HealthGauge("age", 1.5, {}, "s")])
+
+
+async def test_what_plugins_measure_stands_in_the_metrics_and_beside_the_status(rig: Rig) -> None:
+    kernel = await rig.start(plugins={"on-air": Told()})
+    observer = Observer(kernel, rig.store, lambda: 0)
+    families = await observer.families()
+    assert values(families, "windlass.plugin.on_air.depth") == {("east",): 3, ("west",): 5}
+    assert values(families, "windlass.plugin.on_air.age") == {(): 1.5}
+    page = prometheus.text(families).decode()
+    assert 'windlass_plugin_on_air_depth{site="west"} 5.0' in page
+    assert "windlass_plugin_on_air_age_seconds 1.5" in page
+    assert await observer.beside() == {"status": "mine", "depth": 8}
 
 
 async def test_a_lost_lease_is_counted(rig: Rig) -> None:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from windlass.core.sections import HealthLine, HealthSection
+from windlass.core.sections import HealthGauge, HealthLine, HealthSection
 from windlass.core.vitals import PoolVitals
 from windlass.errors import StoreUnavailable
 from windlass.host.overview import Overview
@@ -353,6 +353,26 @@ async def test_a_plugin_that_will_not_end_is_asked_no_second_time() -> None:
         task.cancel()
 
 
+@virtual
+async def test_who_comes_as_often_as_he_likes_has_answers_of_the_last_second() -> None:
+    calls: list[float] = []
+
+    async def health() -> HealthSection:
+        calls.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.1)
+        return section(str(len(calls)))
+
+    sections = Sections({"buffer": lambda _: health()}, lambda _: None)  # type: ignore[arg-type,return-value,dict-item]
+    both = await asyncio.gather(sections.recent(), sections.ask())
+    assert [shown.summary for [shown] in both] == ["1", "1"], "two at once share one question"
+    for _ in range(21):
+        await asyncio.sleep(0.1)
+        await sections.recent()
+    assert calls == pytest.approx([0.0, 1.0, 2.0], abs=0.15)
+    await sections.ask()
+    assert len(calls) == 4, "the overview keeps its own time"
+
+
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
@@ -360,6 +380,13 @@ async def test_a_plugin_that_will_not_end_is_asked_no_second_time() -> None:
         (HealthSection("T", data=object()), "TypeError"),
         (HealthSection("T", data="x" * 70_000), "ValueError: its data has 70002 bytes as JSON, and at most 65536"),
         (HealthSection("T", lines=[3]), "AttributeError"),  # type: ignore[list-item]
+        (HealthSection("T", probe={"x": "x" * 20_000}), "ValueError: its probe has 20008 bytes as JSON, and at most"),
+        (HealthSection("T", gauges=[HealthGauge("a-b", 1)]), "ValueError: a gauge is called 'a-b': a-z, 0-9 and _"),
+        (HealthSection("T", gauges=[HealthGauge("a", 1, {"A": ""})]), "ValueError: gauge a: labels are called as"),
+        (
+            HealthSection("T", gauges=[HealthGauge("a", 1), HealthGauge("a", 1, {"site": "x"})]),
+            "ValueError: gauge a: once it has the labels [], once others",
+        ),
         (ZeroDivisionError("oops"), "ZeroDivisionError: oops"),
     ],
 )

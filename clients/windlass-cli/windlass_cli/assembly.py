@@ -27,6 +27,7 @@ SECTIONS = {
     "Nouns": (
         "tasks",
         "scripts",
+        "buffer",
         "schedules",
         "pools",
         "kinds",

@@ -67,7 +67,7 @@ class Probes:
 
     async def _health(self, _: Request) -> Response:
         """Whether the process is alive: it has just answered.  What plugins say of theirs goes beside the status."""
-        return JSONResponse({"status": "ok"})
+        return JSONResponse({**await self._observer.beside(), "status": "ok"})
 
     async def _ready(self, _: Request) -> Response:
         if reason := await self._observer.hindrance():

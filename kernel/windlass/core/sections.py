@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,20 @@ class HealthLine(msgspec.Struct, frozen=True):
     is_alarming: bool = False
 
 
+class HealthGauge(msgspec.Struct, frozen=True):
+    """A number for `/metrics`: `depth` of the plugin `buffer` is `windlass_plugin_buffer_depth` there.
+
+    `name`: a-z, 0-9 and `_`.  `unit` is `s`, `By`, or a noun in braces.  Those of one name have the same labels.
+    """
+
+    name: str
+    value: float
+    labels: Mapping[str, str] = {}
+    unit: str = ""
+    words: str = ""
+    """What it says, for whoever reads the page of metrics."""
+
+
 class HealthSection(msgspec.Struct, frozen=True):
     """A part of the overview, which stands under the plugin's name.
 
@@ -27,3 +41,7 @@ class HealthSection(msgspec.Struct, frozen=True):
     summary: str = ""
     lines: Sequence[HealthLine] = ()
     data: Any = None
+    probe: Mapping[str, Any] = {}
+    """What stands beside the status on `/health`, under its own names, at most 16 KiB.  Nobody needs a token there."""
+    gauges: Sequence[HealthGauge] = ()
+    """The first 1,000 are taken.  Whoever reads the metrics sees them, without a token too."""

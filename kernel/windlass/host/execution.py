@@ -179,6 +179,14 @@ class Execution:
         elif (seconds := next_look(deadlines, ran, silent)) is not None:
             self._alarm = asyncio.get_running_loop().call_later(seconds, self._mind_deadlines)
 
+    def ask_to_end(self) -> None:
+        """Politely, of what would never end by itself: whatever it returns then, its attempt is handed back."""
+        if self.ctx.ended or self._why is not None or not self._begun:
+            return
+        self._why = Why.SHUTDOWN
+        self.ctx.cancelled.set()
+        self._kind.executor.climb(self, Rung.ASKED)
+
     def shut_down(self) -> None:
         """Raise in the handler; its attempt is handed back uncounted."""
         self._raise(Why.SHUTDOWN)
@@ -272,7 +280,7 @@ class Execution:
             outcome = outcome_of(error)
         except BaseException as error:  # noqa: BLE001 - a handler that exits must not take the node with it
             outcome = outcome_of(error)
-        if self._why is Why.OVERDUE:
+        if self._why is Why.OVERDUE or (self._why is Why.SHUTDOWN and self.handler.endless):
             # Whatever it returned: who waits for it was told that it failed when its time was over.
             return self._made_to_end()
         return decide(outcome, self.claimed, self.handler.retry)

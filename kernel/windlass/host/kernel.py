@@ -107,8 +107,8 @@ class Kernel:
         self.node.on_work = self.agents.look
         self.enqueuer = Enqueuer(store.queue, self.node.stored)
         self._archive = Archive(store.documents)
-        sections = Sections(plugins.health, self._doors("health"))
-        self.overview = Overview(store.survey, store.statistics, sections, plugins.kinds)
+        self.sections = Sections(plugins.health, self._doors("health"))
+        self.overview = Overview(store.survey, store.statistics, self.sections, plugins.kinds)
         self.overview.thresholds = health or Thresholds()
         self.bulk = Bulk(store.library, self.admission, self.enqueuer)
         for kind in plugins.kinds.values():

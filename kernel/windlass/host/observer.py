@@ -6,13 +6,17 @@ Nothing here waits for a store that is away for longer than `STORE_SECONDS`: wha
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
 
 from windlass import telemetry
 from windlass.errors import StoreUnavailable
 from windlass.host.kernel import Kernel
+from windlass.host.sections import SectionFacts
 from windlass.host.service import Service
 from windlass.store.port import Store
 from windlass.store.statistics import Backlog
@@ -55,13 +59,21 @@ class Observer(Service):
             return f"the store does not answer: {error.message}"
         return ""
 
+    async def beside(self) -> dict[str, Any]:
+        """What plugins put beside the status of `/health`; of one name twice the first stays."""
+        said: dict[str, Any] = {}
+        for section in await self._kernel.sections.recent():
+            said = {**section.probe, **said}
+        return said
+
     async def families(self) -> list[Family]:
         """Every metric there is, now."""
         try:
             backlog = await self._backlog.answer()
         except StoreUnavailable:
             backlog = None
-        every = [*self._counted(), *self._present(), *_durations()]
+        sections = await self._kernel.sections.recent()
+        every = [*self._counted(), *self._present(), *_durations(), *_of_plugins(sections)]
         return every if backlog is None else [*every, *_queued(backlog)]
 
     def _counted(self) -> Iterator[Family]:
@@ -166,6 +178,16 @@ def _durations() -> Iterator[Family]:
         fixed = MESSAGING if name.startswith("messaging") else {}
         points = (Point(fixed | dict(zip(labels, key, strict=True)), spread) for key, spread in durations.items())
         yield Family(name, Sort.HISTOGRAM, "s", words, tuple(points))
+
+
+def _of_plugins(sections: Sequence[SectionFacts]) -> Iterator[Family]:
+    """The gauges of their sections."""
+    for section in sections:
+        plugin = re.sub(r"[^a-z0-9_]", "_", section.name.lower())
+        for name, gauges in groupby(sorted(section.gauges, key=attrgetter("name")), attrgetter("name")):
+            same = list(gauges)
+            points = tuple(Point(gauge.labels, gauge.value) for gauge in same)
+            yield Family(f"windlass.plugin.{plugin}.{name}", Sort.GAUGE, same[0].unit, same[0].words, points)
 
 
 def _queued(backlog: Backlog) -> Iterator[Family]:

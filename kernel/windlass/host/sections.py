@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
 
-from windlass.core.sections import HealthLine, HealthSection
+from windlass.core.sections import HealthGauge, HealthLine, HealthSection
 from windlass.door import Door, Doors
 from windlass.host.context import clean
 from windlass.host.plugins import HealthHook
@@ -21,6 +23,11 @@ PAUSE_AFTER_MISS = 10.0
 MOST_LINES = 50
 LONGEST_TEXT = 200
 LARGEST_DATA = 64 * 1024
+LARGEST_PROBE = 16 * 1024
+MOST_GAUGES = 1_000
+GAUGE = re.compile(r"[a-z][a-z0-9_]{0,59}")
+FRESH_SECONDS = 0.9
+"""A little less than a second: whoever looks once a second is to find it stale."""
 
 
 class SectionFacts(msgspec.Struct, frozen=True):
@@ -31,6 +38,8 @@ class SectionFacts(msgspec.Struct, frozen=True):
     summary: str = ""
     lines: tuple[HealthLine, ...] = ()
     data: bytes | None = None
+    probe: Mapping[str, Any] = {}
+    gauges: tuple[HealthGauge, ...] = ()
 
 
 class Sections:
@@ -38,12 +47,29 @@ class Sections:
 
     def __init__(self, hooks: Mapping[str, HealthHook], doors: Doors) -> None:
         self._asked = [_Asked(name, hook, doors(name)) for name, hook in hooks.items()]
+        self._asking: asyncio.Task[tuple[SectionFacts, ...]] | None = None
+        self._answered = float("-inf")
+
+    async def recent(self) -> tuple[SectionFacts, ...]:
+        """As `ask`, at most a second old: for those who come as often as they like."""
+        if self._asking is not None and not self._asking.cancelled():
+            fresh = asyncio.get_running_loop().time() < self._answered + FRESH_SECONDS
+            if not self._asking.done() or (fresh and self._asking.exception() is None):
+                return await asyncio.shield(self._asking)
+        return await self.ask()
 
     async def ask(self) -> tuple[SectionFacts, ...]:
         """The sections of all plugins that have one now; one that fails or is late says so in its own."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(), name="health of the plugins")
+        # Two that ask at once share an answer, and whoever gives up leaves it to the other.
+        return await asyncio.shield(self._asking)
+
+    async def _ask(self) -> tuple[SectionFacts, ...]:
         begun = [task for one in self._asked if (task := one.begin())]
         if begun:
             await asyncio.wait(begun, timeout=ANSWER_SECONDS)
+        self._answered = asyncio.get_running_loop().time()
         return tuple(section for one in self._asked if (section := one.answer()))
 
 
@@ -103,4 +129,25 @@ def _shown(name: str, section: object) -> SectionFacts:
     if data is not None and len(data) > LARGEST_DATA:
         raise ValueError(f"its data has {len(data)} bytes as JSON, and at most {LARGEST_DATA} are taken")
     title, summary = clean(section.title, LONGEST_TEXT), clean(section.summary, LONGEST_TEXT)
-    return SectionFacts(name, title or name, summary, tuple(lines), data)
+    probe = _probe(section.probe)
+    return SectionFacts(name, title or name, summary, tuple(lines), data, probe, _gauges(section.gauges))
+
+
+def _probe(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    encoded = msgspec.json.encode(dict(said))
+    if len(encoded) > LARGEST_PROBE:
+        raise ValueError(f"its probe has {len(encoded)} bytes as JSON, and at most {LARGEST_PROBE} are taken")
+    return msgspec.json.decode(encoded, type=dict[str, Any])
+
+
+def _gauges(said: Sequence[HealthGauge]) -> tuple[HealthGauge, ...]:
+    labels: dict[str, frozenset[str]] = {}
+    for gauge in said:
+        if not GAUGE.fullmatch(gauge.name):
+            raise ValueError(f"a gauge is called {gauge.name!r}: a-z, 0-9 and _ are allowed, and a letter begins it")
+        mine = frozenset(gauge.labels)
+        if not all(map(GAUGE.fullmatch, mine)):
+            raise ValueError(f"gauge {gauge.name}: labels are called as gauges are, not {sorted(mine)}")
+        if labels.setdefault(gauge.name, mine) != mine:
+            raise ValueError(f"gauge {gauge.name}: once it has the labels {sorted(labels[gauge.name])}, once others")
+    return tuple(said[:MOST_GAUGES])

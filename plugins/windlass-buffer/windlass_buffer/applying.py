@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import psycopg
 from windlass import failpoint
 
+from windlass_buffer import lsn
 from windlass_buffer.database import MARK, Away, Database, Mark, Position
 from windlass_buffer.judging import Verdict, in_words, judge
 from windlass_buffer.lines import Work
@@ -26,11 +27,12 @@ from windlass_buffer.statements import Step
 APPLIED = failpoint("buffer.apply", "a batch's statements were sent to the main database, and not yet committed")
 COMMITTED = failpoint("buffer.commit", "a batch was committed, and Redis does not know yet")
 
+# What has no number (a stranger's, or requeued) leaves it where it is.
 # One row or an error: a pipeline has no "if".  The row's lock is what keeps every other drainer out until COMMIT.
 MOVE = """
     update windlass_buffer.position set
-        seq = case when epoch = %(epoch)s then greatest(seq, %(seq)s) else %(seq)s end,
-        epoch = %(epoch)s, at = now()
+        seq = case when %(epoch)s in ('', epoch) then greatest(seq, %(seq)s) else %(seq)s end,
+        epoch = coalesce(nullif(%(epoch)s, ''), epoch), at = now()
     where site = %(site)s and fence = %(fence)s returning 1
 """
 RECORD = """
@@ -107,7 +109,7 @@ class Applier:
             self._database.close()
             raise Away(in_words(error)) from error
         assert row is not None
-        return Mark(row[0], self._database.system, row[1])
+        return Mark(lsn.text(lsn.end(lsn.number(row[0]))), self._database.system, row[1])
 
     def _together(self, batch: Sequence[Work]) -> Applied:
         """In one round trip.  An id that is recorded already is an error here: that is rare, and no error below."""

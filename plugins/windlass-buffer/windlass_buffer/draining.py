@@ -23,6 +23,7 @@ from windlass_buffer_client.errors import BadEntry
 from windlass_buffer_client.ledger import Applied as Told
 from windlass_buffer_client.ledger import Ledger
 
+from windlass_buffer import spans
 from windlass_buffer.applying import Again, Applied, Applier, Superseded
 from windlass_buffer.database import Away, Database, Position
 from windlass_buffer.judging import in_words
@@ -264,7 +265,8 @@ class Drainer:
                 self._enter_epoch()
                 if not self._database_trouble.is_on:
                     self._say(DRAINING)
-                self._applied(self._applier.apply(self._batch))
+                began = time.time_ns()
+                self._applied(self._applier.apply(self._batch), began)
         finally:
             if self._done and self._database.is_open:
                 self._tell()
@@ -276,9 +278,10 @@ class Drainer:
             self._batch = self._lines.admit(some)
         return bool(self._batch)
 
-    def _applied(self, applied: Applied) -> None:
+    def _applied(self, applied: Applied, began: int) -> None:
         self._batch = []
         self._done += applied.done
+        spans.applied([work.entry for work in applied.done], self._site.name, began)
         self._buried.clear()
         self._losses = self._clashes = 0
         self.counts.commits += 1

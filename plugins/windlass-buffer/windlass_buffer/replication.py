@@ -31,6 +31,7 @@ class Check(NamedTuple):
     system: str
     timeline: int
     since: float
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import redis
 from windlass_buffer_client.ledger import CACHE_TTL, Applied, Ledger
 from windlass_buffer_client.reports import Pending
 
-from windlass_buffer import failovers, lsn
+from windlass_buffer import failovers, lsn, spans
 from windlass_buffer.lookout import Lookout
 from windlass_buffer.remarks import Remarks
 from windlass_buffer.replica import Replica
@@ -64,7 +64,7 @@ class Tracker:
     def follow(self, applied: Iterable[Applied]) -> None:
         """Just committed, and noted in the ledger.  From any thread."""
         now = self._clock()
-        self._handed.extend(_check(str(each.entry.id), each.lsn, each.system, each.timeline, now) for each in applied)
+        self._handed.extend(_handed(each, now) for each in applied)
 
     def run(self, stop: Event) -> None:
         """Until `stop`.  A Redis that is away is waited for; nothing is lost by that."""
@@ -136,6 +136,7 @@ class Tracker:
         for ids in _portions([check.id for check in ruling.replicated]):
             self._ledger.replicated(ids)
             self._forget(ids)
+        spans.replicated(ruling.replicated, self._site.name)
         if ruling.lost:
             failovers.record(self._redis, self._site.name, ruling.lost, self._clock())
             self._remarks.lost(ruling.lost)
@@ -149,12 +150,14 @@ class Tracker:
         return self._clock() - self._settings.lsn_timeout
 
 
-def _check(id: str, position: str, system: str, timeline: int, since: float) -> Check:
-    return Check(id, lsn.end(lsn.number(position)), system, timeline, since)
+def _handed(each: Applied, now: float) -> Check:
+    position = lsn.end(lsn.number(each.lsn))
+    return Check(str(each.entry.id), position, each.system, each.timeline, now, each.entry.traceparent)
 
 
 def _persisted(id: str, pending: Pending) -> Check:
-    return _check(id, pending.lsn, pending.system, pending.timeline, pending.since)
+    position = lsn.end(lsn.number(pending.lsn))
+    return Check(id, position, pending.system, pending.timeline, pending.since, pending.traceparent)
 
 
 def _portions(ids: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -71,12 +71,12 @@ class Server:
         folder.mkdir(mode=0o700)
         self.data = folder / "data"
         self.log = folder / "postgres.log"
-        self._folder = folder
+        self.folder = folder
         self._programs = programs
         self._process: subprocess.Popen[bytes] | None = None
 
     def dsn(self, database: str = "postgres") -> str:
-        return make_conninfo(host=str(self._folder), port=5432, user=USER, dbname=database)
+        return make_conninfo(host=str(self.folder), port=5432, user=USER, dbname=database)
 
     @property
     def runs(self) -> bool:
@@ -86,8 +86,8 @@ class Server:
         """Returns when it answers; nothing happens to one that runs."""
         if self.runs:
             return
-        self._programs.identity.own(self._folder)
-        where = {"unix_socket_directories": str(self._folder)}
+        self._programs.identity.own(self.folder)
+        where = {"unix_socket_directories": str(self.folder)}
         options = [word for name, value in (SETTINGS | where).items() for word in ("-c", f"{name}={value}")]
         command = self._programs.command(self._programs.server, "-D", self.data, *options, death_signal=Signals.SIGQUIT)
         with self.log.open("ab") as log:
@@ -118,7 +118,7 @@ class Primary(Server):
     def create(self) -> None:
         """initdb, without a wait for the disk."""
         options = [f"--username={USER}", "--encoding=UTF8", "--locale=C", "--auth=trust", "--no-sync"]
-        self._programs.identity.own(self._folder)
+        self._programs.identity.own(self.folder)
         _run(self._programs.command(self._programs.initdb, "-D", self.data, *options))
 
     def position(self) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,8 +18,8 @@ from windlass_buffer_client import SyncBufferClient
 from windlass_buffer_client.envelope import Statement
 from windlass_buffer_client.reports import Gap, Totals
 
-from tests.chaos.proxy import Proxy
 from tests.plugins.buffer.drains import Field
+from tests.plugins.buffer.links import Link
 from tests.plugins.buffer.replicas import Pair
 from tests.valkeys import Valkey
 
@@ -227,32 +225,65 @@ def test_a_loss_while_the_main_database_is_away_is_counted_when_it_is_back(drain
     assert drained.lost() == 20
 
 
+class ByHand:
+    """A watch that looks when it is told to, by a clock and a main database of the test's."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.said: list[str] = []
+        self.position: Position | None = Position("", 0)
+        self.now = 0.0
+        self._watch = Watch(
+            arena.field.site,
+            arena.redis,
+            lambda: self.position,
+            lambda text, **_: self.said.append(text),
+            check_safety=False,
+            clock=lambda: self.now,
+        )
+        self.look = self._watch.look
+
+
 def test_what_a_drainer_still_brings_home_is_taken_back(arena):
     """It had them in hand when Redis was emptied, and commits them afterwards."""
+    watch = ByHand(arena)
     arena.submit(10)
-    said: list[str] = []
-    at = Position("", 0)
-    now = [0.0]
-    watch = Watch(
-        arena.field.site,
-        arena.redis,
-        lambda: at,
-        lambda text, **_: said.append(text),
-        check_safety=False,
-        clock=lambda: now[0],
-    )
     watch.look()
     epoch = arena.field.ledger.totals().epoch
     arena.redis.flushall()
     watch.look()
     assert arena.lost() == 10
-    at = Position(epoch, 7)
+    watch.position = Position(epoch, 7)
     watch.look()
     assert arena.lost() == 10  # not at each look
-    now[0] = 3
+    watch.now = 3
     watch.look()
     assert arena.lost() == 3
-    assert said[-1] == "7 transactions that were reported as lost with Redis are in the main database"
+    assert watch.said[-1] == "7 transactions that were reported as lost with Redis are in the main database"
+
+
+def test_what_was_drained_since_the_last_look_is_not_called_lost(arena):
+    watch = ByHand(arena)
+    arena.submit(10)
+    watch.look()
+    watch.position = Position(arena.field.ledger.totals().epoch, 7)
+    arena.redis.flushall()
+    watch.look()
+    assert arena.lost() == 3
+    assert len(watch.said) == 1
+
+
+def test_a_gap_that_went_with_a_redis_emptied_again_is_not_called_found(arena):
+    watch = ByHand(arena)
+    for count in (10, 5):
+        arena.submit(count)
+        watch.look()
+        watch.position = None
+        arena.redis.flushall()
+        watch.look()
+    assert [text.split(" (")[0] for text in watch.said] == [
+        "Redis lost 10 acknowledged transactions",
+        "Redis lost 15 acknowledged transactions",  # the record of the first loss went too: this one has both
+    ]
 
 
 def test_dead_letters_that_went_with_redis_are_told(arena):
@@ -277,39 +308,6 @@ def test_a_danger_is_told_when_a_drainer_starts_and_again_when_redis_comes_back_
 # --- silent: a link that stays up and carries nothing
 
 
-class Link:
-    """A way to a socket that can fall silent: what is sent then arrives later, and so do the answers."""
-
-    def __init__(self, socket: str) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._proxy = Proxy(socket)
-        self._run(self._proxy.start())
-        self.port = self._proxy.port
-
-    def fall_silent(self) -> None:
-        self._loop.call_soon_threadsafe(self._proxy.freeze)
-
-    def speak(self) -> None:
-        self._loop.call_soon_threadsafe(self._proxy.thaw)
-
-    def close(self) -> None:
-        self.speak()
-        self._run(self._end())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    async def _end(self) -> None:
-        await self._proxy.stop()
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*rest, return_exceptions=True)
-
-    def _run(self, what: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(20)
-
-
 @pytest.fixture
 def link(own_valkey) -> Iterator[Link]:
     made = Link(f"{own_valkey.folder}/valkey.sock")
@@ -322,7 +320,7 @@ def test_a_late_answer_is_never_taken_for_that_of_the_next_command(link, monkeyp
     with connect(f"redis://127.0.0.1:{link.port}") as connection:
 
         def echo(word: str) -> bytes:
-            return connection.execute_command("ECHO", word)
+            return bytes(connection.execute_command("ECHO", word))
 
         for turn in range(20):
             assert echo(f"before {turn}") == f"before {turn}".encode()

@@ -25,7 +25,9 @@ def server() -> Iterator[Callable[..., redis.Redis]]:
             folder = open_ones.enter_context(tempfile.TemporaryDirectory(prefix="windlass-valkey-"))
             valkey = Valkey(Path(folder), *options)
             open_ones.callback(valkey.kill)
-            return open_ones.enter_context(valkey.connect())
+            connection = valkey.connect()
+            open_ones.callback(connection.close)
+            return connection
 
         yield start
 

@@ -1,12 +1,14 @@
 """`windlass` as a child that does not outlive its parent: python -m windlass_cli.demo.child PARENT arguments…
 
-The demo ends its server itself; this is for the day when the demo is killed and cannot.
+`-m MODULE` as the first arguments runs another module so.  The demo ends its servers itself; this is for the day when
+the demo is killed and cannot.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import runpy
 import signal
 import sys
 
@@ -19,6 +21,10 @@ def main() -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:  # it died before it could be heard
+        return
+    if arguments[:1] == ["-m"]:
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
         return
     from windlass_cli.main import run
 

@@ -18,6 +18,7 @@ from windlass_client.discovery import find_server
 
 from windlass_cli.commands.show import print_card
 from windlass_cli.demo.acts import ACTS, Part
+from windlass_cli.demo.buffered import Writes, going_on, prepared
 from windlass_cli.demo.serving import home_of_the_demo, serving
 from windlass_cli.demo.stages import PanelStage, PlainStage, Stage
 from windlass_cli.exits import CANCELED, SUCCESS, TASK_FAILED, failure_of
@@ -43,10 +44,10 @@ async def play(*, terminal: bool) -> int:
     home = home_of_the_demo()
     print(f"Starting a Windlass server of its own, with its data in {home} …", flush=True)
     try:
-        async with serving(home) as server:
+        async with prepared(home) as writes, serving(home) as server:
             token = find_server(server.address, None, {"WINDLASS_HOME": str(home)}).token
-            async with Client.connect(server.address, token) as client:
-                return await _play_with(client, home, stop, terminal=terminal)
+            async with Client.connect(server.address, token) as client, going_on(writes):
+                return await _play_with(client, home, stop, writes, terminal=terminal)
     except WindlassError as error:
         raise failure_of(error) from error
     except Stopped:
@@ -55,12 +56,16 @@ async def play(*, terminal: bool) -> int:
         print("The server has ended.", flush=True)
 
 
-async def _play_with(client: Client, home: Path, stop: asyncio.Event, *, terminal: bool) -> int:
+async def _play_with(client: Client, home: Path, stop: asyncio.Event, writes: Writes | None, *, terminal: bool) -> int:
     await _unless(stop, client.ready(READY_WITHIN_S))
     print(f"It is ready on {client.address}. Five real scripts run on it now:\n", flush=True)
+    if writes:
+        writes.begin(client)
     parts = await _unless(stop, perform(client, PanelStage if terminal else PlainStage))
     await _unless(stop, _look_back(client, parts))
     problems = [f"{part.act.title} (task {part.id}) {part.problem()}" for part in parts if part.problem()]
+    if writes and (problem := await _unless(stop, writes.tell())):
+        problems.append(problem)
     print("\n" + ("\n".join(problems) if problems else "All five ended as they should."), flush=True)
     if terminal:
         _say_what_next(home)

@@ -23,7 +23,7 @@ LAST_LINES = 5
 @contextlib.asynccontextmanager
 async def serving(home: Path) -> AsyncGenerator[Announced, None]:
     """A server on a free port, its data in `home`.  Failure, with its last words, when it does not start."""
-    _make(home)
+    make(home)
     log = home / "demo-serve.log"
     with log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
@@ -37,7 +37,7 @@ async def serving(home: Path) -> AsyncGenerator[Announced, None]:
     try:
         yield await _announced(home, child, log)
     finally:
-        await _end(child)
+        await end(child, "the server")
 
 
 async def _announced(home: Path, child: asyncio.subprocess.Process, log: Path) -> Announced:
@@ -52,7 +52,7 @@ async def _announced(home: Path, child: asyncio.subprocess.Process, log: Path) -
     raise Failure(NOT_REACHABLE, f"the server {how}: {_last_words(log)}")
 
 
-async def _end(child: asyncio.subprocess.Process) -> None:
+async def end(child: asyncio.subprocess.Process, what: str) -> None:
     """SIGTERM, then patience, then SIGKILL."""
     if child.returncode is not None:
         return
@@ -62,7 +62,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(ENDED_WITHIN_S):
             await child.wait()
     except TimeoutError:
-        print("warning: the server does not end by itself, killing it", file=sys.stderr)
+        print(f"warning: {what} does not end by itself, killing it", file=sys.stderr)
     finally:
         if child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -70,7 +70,8 @@ async def _end(child: asyncio.subprocess.Process) -> None:
             await child.wait()
 
 
-def _make(home: Path) -> None:
+def make(home: Path) -> None:
+    """The folder, when it is not there yet.  Failure when it can't be made."""
     try:
         if not home.exists():
             home.mkdir(mode=0o700, parents=True)
