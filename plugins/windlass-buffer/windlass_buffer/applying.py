@@ -10,7 +10,8 @@ ids tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count, groupby
 from typing import Any, NamedTuple
 
@@ -191,7 +192,8 @@ class Applier:
     def _execute(self, work: Work) -> None:
         if self._connection.execute(RECORD_NEW, self._ids([work])).fetchone():
             for step in work.steps:
-                self._connection.execute(step.sql, step.parameters, prepare=False)
+                with _as_data_errors():
+                    self._connection.execute(step.sql, step.parameters, prepare=False)
 
     def _ids(self, batch: Sequence[Work]) -> dict[str, Any]:
         entries = [work.entry for work in batch]
@@ -204,7 +206,8 @@ class Applier:
     def _send(self, steps: Iterable[Step]) -> None:
         for sql, same in groupby(steps, key=lambda step: step.sql):
             # Many of one kind in a row are converted once.
-            self._connection.cursor().executemany(sql, [step.parameters for step in same])
+            with _as_data_errors():
+                self._connection.cursor().executemany(sql, [step.parameters for step in same])
 
     def _move(self, position: Position) -> None:
         if self._connection.execute(MOVE, self._hold(position)).fetchone() is None:
@@ -243,3 +246,12 @@ class Applier:
         if connection is None:
             raise Away("it is not connected")
         return connection
+
+
+@contextmanager
+def _as_data_errors() -> Iterator[None]:
+    """What can't be sent (half a surrogate pair, a date beyond the calendar) is an entry's fault like any other."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise psycopg.DataError(f"a parameter can't be sent to PostgreSQL: {error}") from error

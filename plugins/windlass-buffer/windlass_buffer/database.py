@@ -116,10 +116,10 @@ class Database:
             self.connection.close()
             self.connection = None
 
-    def prune(self, days: float) -> int:
-        """Forget a few transactions that were applied longer ago; how many.  Raises psycopg.Error."""
+    def prune(self, days: float) -> bool:
+        """Forget some transactions that were applied longer ago; whether there may be more.  Raises psycopg.Error."""
         assert self.connection is not None
-        return self.connection.execute(PRUNE, (self.site, days * 86_400, PRUNED_AT_ONCE)).rowcount
+        return self.connection.execute(PRUNE, (self.site, days * 86_400, PRUNED_AT_ONCE)).rowcount == PRUNED_AT_ONCE
 
     def position(self) -> Position:
         """How far it is now.  Raises psycopg.Error."""

@@ -102,6 +102,7 @@ class Drainer:
         self._done: list[Work] = []
         """Committed, and Redis was not told yet."""
         self._buried: list[Entry] = []
+        self._has_old = True
         self._not_before = 0.0
         self._losses = self._clashes = 0
         self._stage = ""
@@ -240,6 +241,9 @@ class Drainer:
             # The last of what was taken died, so no transaction wrote down that it is done with.
             self._applier.move(self._reached((), ()))
             self._buried.clear()
+        if self._has_old:
+            # A few thousand at a time, while nobody waits.
+            self._has_old = self._database.prune(self._site.keep_ids)
 
     def _understood(self, taken: Sequence[bytes]) -> list[Work]:
         """What can be applied; the rest goes to the dead letters, and the drain goes on."""

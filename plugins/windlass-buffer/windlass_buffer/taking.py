@@ -32,6 +32,8 @@ LOOK_SECONDS = 0.1
 """Within which a drainer that waits notices that it is to stop."""
 ANSWER_SECONDS = 5.0
 """For which Redis may not answer."""
+MOST_BYTES = 8 * 1024 * 1024
+"""Of one take, but for its last entry."""
 TRIES_SECONDS = 3_600
 
 
@@ -89,7 +91,7 @@ class Intake:
 
     def beat(self) -> bool:
         """Whether the site is still this drainer's.  Raises RedisError."""
-        return self._take([self.keys.root], (self.name, 0)) is not None
+        return self._take([self.keys.root], (self.name, 0, 0)) is not None
 
     def insist(self) -> None:
         """Raises `Lost` when the site is not this drainer's any more, or RedisError."""
@@ -104,7 +106,7 @@ class Intake:
 
     def take(self, most: int) -> list[bytes]:
         """The oldest entries, now in this drainer's list.  Raises `Lost` or RedisError."""
-        taken: list[bytes] | None = self._take([self.keys.root], (self.name, most))
+        taken: list[bytes] | None = self._take([self.keys.root], (self.name, most, MOST_BYTES))
         if taken is None:
             raise Lost
         if TAKEN and taken:

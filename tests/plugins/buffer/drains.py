@@ -22,6 +22,7 @@ from windlass_buffer.taking import Intake
 from windlass_buffer_client.envelope import Entry, Statement, encode, new_id
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.ledger import Ledger
+from windlass_buffer_client.reports import Status
 from windlass_buffer_client.scripts import Scripts
 
 from tests.plugins.buffer.replicas import Pair
@@ -147,6 +148,11 @@ class Field:
         with self.draining(**who) as drainer:
             self.wait(self.is_empty, within)
         return drainer.counts
+
+    def status(self, id: object) -> Status:
+        found = self.ledger.status(str(id))
+        assert found is not None
+        return found
 
     def is_empty(self) -> bool:
         """Nothing waits, and nobody has anything in hand."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
 import psycopg
 import pytest
-from windlass_buffer.draining import Rivalled
-from windlass_buffer_client.envelope import encode
+from windlass_buffer.draining import Drainer, Rivalled
+from windlass_buffer_client.envelope import Statement, encode
 
 from tests.plugins.buffer.drains import Field, keys_in_order
+from tests.plugins.buffer.replicas import Cluster
 
 
 def test_what_is_buffered_is_applied_in_order_with_one_commit_a_batch(field: Field) -> None:
@@ -19,7 +21,7 @@ def test_what_is_buffered_is_applied_in_order_with_one_commit_a_batch(field: Fie
     counts = field.drain()
     assert field.effects() == [(entry.key, number) for number, entry in enumerate(entries, 1)]
     assert (counts.applied, counts.commits) == (450, 3)
-    assert {field.ledger.status(entry.id).state for entry in entries} == {"applied"}
+    assert {field.status(entry.id).state for entry in entries} == {"applied"}
     assert field.ask("select epoch, seq from windlass_buffer.position") == [(field.ledger.totals().epoch, 450)]
 
 
@@ -27,7 +29,7 @@ def test_the_status_has_where_the_log_stood_on_which_cluster_and_timeline(field:
     entry = field.entry()
     field.push(entry)
     field.drain()
-    status = field.ledger.status(entry.id)
+    status = field.status(entry.id)
     behind, system, timeline = field.ask(
         "select pg_current_wal_flush_lsn() - %s::pg_lsn, system_identifier::text, timeline_id"
         " from pg_control_system(), pg_control_checkpoint()",
@@ -75,7 +77,7 @@ def test_an_entry_that_works_at_its_third_attempt_is_applied_before_those_behind
         {"name": "gate", "sql": "select 1 / open from gate", "parameters": {}},
     ]
     held = field.entry("a")
-    held.statements.insert(0, type(held.statements[0])(name="gate"))
+    held.statements.insert(0, Statement(name="gate"))
     field.push(held, field.entry("a"), field.entry("b"), field.entry("a"))
     with field.draining():
         field.wait(lambda: any("attempt 1 of 3" in step for step in field.heard.steps))
@@ -91,7 +93,7 @@ def test_an_entry_that_works_at_its_third_attempt_is_applied_before_those_behind
 
 def test_all_of_an_entry_or_nothing_of_it(field: Field) -> None:
     broken = field.entry("a")
-    broken.statements.append(type(broken.statements[0])(name="fail", parameters={"by": 0}))
+    broken.statements.append(Statement(name="fail", parameters={"by": 0}))
     field.push(broken, field.entry("b"))
     field.drain()
     assert field.effects() == [("b", 2)]
@@ -145,7 +147,8 @@ def test_garbage_goes_to_the_dead_letters_and_the_drain_goes_on(field: Field) ->
 
 def test_raw_sql_runs_where_the_operator_allows_it_and_stays_one_statement_of_the_transaction(field: Field) -> None:
     field.place["allow_raw_sql"] = True
-    raw = '{"id": "00000000-0000-0000-0000-%012d", "endpoint": "/x", "statements": [{"sql": "%s", "parameters": {"a": 1}}]}'
+    start = '{"id": "00000000-0000-0000-0000-%012d", "endpoint": "/x", "statements": '
+    raw = start + '[{"sql": "%s", "parameters": {"a": 1}}]}'
     insert = "insert into effect (key, seq) values ('100%%', %(a)s)"
     statements = [insert, "commit", insert + "; commit", "set role other", "/* x */ rollback"]
     field.push(*[(raw % (number, sql)).encode() for number, sql in enumerate(statements)])
@@ -166,9 +169,11 @@ def test_a_wait_ends_within_a_second_when_the_drainer_is_to_stop(field: Field) -
 def test_an_idle_drainer_reacts_at_once_and_asks_the_database_nothing(field: Field) -> None:
     with field.draining():
         field.wait(lambda: field.heard.stages)
-        assert field.ask("select count(*) from pg_stat_activity where application_name like 'windlass-buffer%%'") == [(0,)]
+        assert field.ask("select count(*) from pg_stat_activity where application_name like 'windlass-buffer%%'") == [
+            (0,)
+        ]
         field.push(field.entry())
-        field.wait(lambda: field.effects(), within=0.9)
+        field.wait(field.effects, within=0.9)
 
 
 def test_what_is_in_hand_when_it_stops_goes_back_in_order(field: Field) -> None:
@@ -195,14 +200,14 @@ def test_an_outage_loses_nothing_and_uses_no_attempt(field: Field) -> None:
     field.numbers["TRANSACTION_RETRY_ATTEMPTS"] = 1
     name = field.ask("select current_database()")[0][0]
     with field.draining() as drainer, psycopg.connect(field.dsn, dbname="postgres", autocommit=True) as admin:
-        drainer._settings = shortened(drainer._settings)
+        shorten(drainer)
         field.push(*[field.entry("ab"[number % 2]) for number in range(10)])
         field.wait(lambda: len(field.effects()) == 10)
         admin.execute(f"alter database {name} with allow_connections false".encode())
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
         field.push(*[field.entry("ab"[number % 2]) for number in range(10)])
         field.wait(lambda: any("is away" in stage for stage in field.heard.stages))
-        assert b"not currently accepting" in field.redis.hget(field.keys.meta, "database")
+        assert b"not currently accepting" in (field.redis.hget(field.keys.meta, "database") or b"")
         admin.execute(f"alter database {name} with allow_connections true".encode())
         field.wait(field.is_empty)
     assert [number for _, number in field.effects()] == list(range(1, 21))
@@ -212,16 +217,46 @@ def test_an_outage_loses_nothing_and_uses_no_attempt(field: Field) -> None:
     assert field.redis.hget(field.keys.meta, "database") == b""
 
 
-def shortened(settings: object) -> object:
-    """The pause of an outage is 10 s at least."""
+def test_a_server_that_is_stopped_for_a_while_loses_nothing(cluster: Cluster, valkey_url: str, site: str) -> None:
+    """BUFFER_OUTAGE=30 for the long one.  A crash, with work in hand and more coming in; then it is started again."""
+    seconds = float(os.environ.get("BUFFER_OUTAGE", "1.5"))
+    field = Field(valkey_url, cluster.primary.dsn(), site)
+    field.create()
+    field.numbers["TRANSACTION_RETRY_ATTEMPTS"] = 1
+    with field.draining() as drainer:
+        if seconds < 10:
+            shorten(drainer)
+        field.push(*[field.entry("ab"[number % 2]) for number in range(300)])
+        field.wait(field.effects)
+        cluster.primary.stop(immediate=True)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            field.push(field.entry("a"))
+            threading.Event().wait(0.01)
+        assert field.redis.llen(field.keys.queue) > 0
+        cluster.primary.start()
+        field.wait(field.is_empty, 30)
+    effects = field.effects()
+    assert sorted(number for _, number in effects) == list(range(1, field.seq + 1))
+    assert keys_in_order(effects)
+    assert (field.ledger.letters(), drainer.counts.failed_attempts) == ([], 0)
+    assert sum("is back after" in step for step in field.heard.steps) == 1
 
-    class Quick:
-        outage_pause = 0.2
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(settings, name)
+class Quick:
+    """Settings whose pause of an outage is not 10 s."""
 
-    return Quick()
+    outage_pause = 0.2
+
+    def __init__(self, settings: object) -> None:
+        self._settings = settings
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._settings, name)
+
+
+def shorten(drainer: Drainer) -> None:
+    drainer._settings = Quick(drainer._settings)  # type: ignore[assignment]
 
 
 def test_a_deadlock_is_tried_again_and_is_no_attempt(field: Field) -> None:
@@ -263,3 +298,52 @@ def test_batches_that_fail_leave_nothing_behind_that_spoils_the_next(field: Fiel
     field.drain()
     assert [number for _, number in field.effects()] == list(range(1, 61))
     assert field.ask("select fence from windlass_buffer.position") == [(2,)], "it had to connect again"
+
+
+def test_a_statement_that_takes_too_long_and_what_can_not_be_sent_are_failed_attempts(field: Field) -> None:
+    field.place |= {"statement_timeout": 0.3, "allow_raw_sql": True}
+    field.numbers["TRANSACTION_RETRY_ATTEMPTS"] = 1
+    slow, odd = field.entry("a"), field.entry("b")
+    slow.statements.append(Statement(sql="select pg_sleep(60)"))
+    odd.statements.append(Statement(sql="select %(a)s::text", parameters={"a": "a\0b"}))
+    half = encode(field.entry("c")).replace(b'"key":"c"', b'"key":"\\ud800"')
+    field.push(slow, odd, half, field.entry("d"))
+    field.drain()
+    assert [key for key, _ in field.effects()] == ["d"]
+    errors = sorted(letter.error for _, letter in field.ledger.letters())
+    assert len(errors) == 3
+    assert any("statement timeout" in error for error in errors), errors
+    assert any("NUL" in error for error in errors), errors
+
+
+def test_a_take_is_bounded_in_bytes(field: Field) -> None:
+    field.place["allow_raw_sql"] = True
+    for _ in range(60):
+        large = field.entry()
+        large.statements.append(Statement(sql="select %(a)s::text", parameters={"a": "x" * 250_000}))
+        field.push(large)
+    intake = field.drainer(threading.Event())._intake
+    intake.claim()
+    assert len(intake.take(200)) == 34
+    intake.release()
+    intake.close()
+    field.drain()
+    assert [number for _, number in field.effects()] == list(range(1, 61))
+
+
+def test_ids_are_forgotten_after_their_days_and_not_before(field: Field) -> None:
+    field.place["keep_ids"] = 7.0
+    field.push(field.entry())
+    field.drain()
+    for days, site in ((6, field.site), (8, field.site), (8, "other")):
+        field.ask(
+            "insert into windlass_buffer.applied select %s, gen_random_uuid(), 1, now() - make_interval(days => %s)"
+            " from generate_series(1, 6000)",
+            site,
+            days,
+        )
+    count = "select count(*) from windlass_buffer.applied where site = %s"
+    with field.draining():
+        field.push(field.entry())
+        field.wait(lambda: field.ask(count, field.site) == [(6_002,)])
+    assert field.ask(count, "other") == [(6_000,)]
