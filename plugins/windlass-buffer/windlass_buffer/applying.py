@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import psycopg
 from windlass import failpoint
 
+from windlass_buffer import lsn
 from windlass_buffer.database import MARK, Away, Database, Mark, Position
 from windlass_buffer.judging import Verdict, in_words, judge
 from windlass_buffer.lines import Work
@@ -108,7 +109,7 @@ class Applier:
             self._database.close()
             raise Away(in_words(error)) from error
         assert row is not None
-        return Mark(row[0], self._database.system, row[1])
+        return Mark(lsn.text(lsn.end(lsn.number(row[0]))), self._database.system, row[1])
 
     def _together(self, batch: Sequence[Work]) -> Applied:
         """In one round trip.  An id that is recorded already is an error here: that is rare, and no error below."""
