@@ -183,7 +183,7 @@ async def test_a_waiter_that_heard_nothing_looks_all_the_same(buffer, ledger, mo
     under_way = asyncio.create_task(buffer.wait_for(receipt.id, timeout=30))
     await eventually(lambda: listeners(ledger, receipt.id))
     ledger._redis.hset(ledger.keys.transaction(receipt.id), "state", "applied")
-    assert (await under_way).is_applied
+    assert (await asyncio.wait_for(under_way, 10)).is_applied
 
 
 async def test_waiting_for_replicas_goes_on_after_the_main_database_has_it(buffer, ledger):
@@ -269,14 +269,12 @@ async def test_a_list_has_each_record_once_and_the_newest_of_it(buffer, ledger):
 
 async def test_the_database_is_asked_after_redis_so_that_nothing_falls_between(buffer, ledger):
     await buffer.submit("tests", ADD, records=[Record("people", "1", {"name": "Ada"})])
-    rows: list[dict[str, str]] = []
 
     def database():
-        # Between the two looks everything happens that can: applied, replicated, and out of the cache.
+        # It was read a moment too early, and then everything happens that can: applied, replicated, out of the cache.
         apply(ledger)
         ledger.replicated(ledger.pending())
-        rows.append({"id": "1", "name": "Ada"})
-        return rows
+        return []
 
     assert [each.data["name"] for each in await buffer.list("people", database)] == ["Ada"]
 

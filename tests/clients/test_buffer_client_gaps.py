@@ -181,6 +181,8 @@ def test_what_the_database_has_of_a_later_epoch_says_nothing_of_an_earlier_gap(m
     grace.submits()
     assert lost(ledger) == [(51, 60, 10)]
     assert grace.seq == 61
+    ledger.settle(ada.epoch, 53)
+    assert lost(ledger) == [(51, 60, 10)]
 
 
 def test_a_server_set_back_over_several_epochs_is_counted_once(make, ledger, connection, own_valkey):

@@ -54,3 +54,5 @@ def test_a_server_that_can_never_tell_is_refused(found, words):
 )
 def test_a_position_behind_a_header_is_the_end_of_the_page_before(position, end):
     assert end_of_record(lsn_number(position)) == lsn_number(end)
+    applied = Status("applied", lsn=position, system="7", timeline=2)
+    assert has_replayed(applied, facts(end))

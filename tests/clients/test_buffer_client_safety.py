@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 import redis
+from redis.connection import AbstractConnection
 from windlass_buffer_client import BufferClient, BufferUnavailable, Record, Statement, SyncBufferClient
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.ledger import Ledger
@@ -101,6 +102,47 @@ def test_a_signal_in_the_middle_of_a_call_leaves_no_answer_behind(valkey_url, si
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert answered > interrupted / 4
+
+
+def test_a_signal_between_a_command_and_its_answer_closes_the_connection(own_valkey, site, monkeypatch):
+    class Interrupted(BaseException):
+        pass
+
+    read_response = AbstractConnection.read_response
+
+    def interrupted(*_, **__):
+        monkeypatch.setattr(AbstractConnection, "read_response", read_response)
+        raise Interrupted  # as a signal does that comes before the reading has begun
+
+    with SyncBufferClient(own_valkey.url, site) as buffer, own_valkey.connect() as connection:
+        for number in range(2):
+            buffer.submit("tests", ADD, records=[Record("people", str(number), number)])
+            assert buffer.read("people", str(number)) is not None
+        connection.client_pause(300, all=True)  # so that the answer is not there yet when the next call begins
+        monkeypatch.setattr(AbstractConnection, "read_response", interrupted)
+        with pytest.raises(Interrupted):
+            buffer.read("people", "0")
+        found = buffer.read("people", "1")
+        assert found is not None
+        assert found.data == 1
+
+
+@pytest.mark.alone
+async def test_a_call_that_waits_behind_one_without_an_answer_ends_in_its_own_time(valkey_url, site):
+    async with (
+        forwarding(valkey_url.removeprefix("unix://")) as served,
+        BufferClient(f"redis://127.0.0.1:{served.port}", site, timeout=1.0) as buffer,
+    ):
+        await buffer.submit("tests", ADD)
+        served.is_frozen = True
+        sent = len(served.sent)
+        first = asyncio.create_task(buffer.submit("tests", ADD))
+        await eventually(lambda: len(served.sent) > sent)
+        began = time.monotonic()
+        with pytest.raises(BufferUnavailable):
+            await buffer.submit("tests", ADD)
+        assert time.monotonic() - began < 1.5
+        await asyncio.gather(first, return_exceptions=True)
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])

@@ -70,6 +70,7 @@ def has_replayed(status: Status, facts: Facts) -> bool:
             f"the replica is on timeline {facts.timeline}, the transaction was applied on {status.timeline}: there was "
             "a failover since, and positions say nothing over it; look the transaction up in the database"
         )
-    return (
-        facts.timeline == status.timeline and facts.lsn is not None and lsn_number(facts.lsn) >= lsn_number(status.lsn)
-    )
+    # One on an earlier timeline has not followed yet.
+    if facts.timeline < status.timeline or facts.lsn is None:
+        return False
+    return lsn_number(facts.lsn) >= end_of_record(lsn_number(status.lsn))

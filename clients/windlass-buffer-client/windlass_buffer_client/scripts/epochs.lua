@@ -1,13 +1,15 @@
 -- What submit and settle share: which numbers there are, and which are missing.
 --
--- Numbers are dense within an epoch and only ever rise.  An epoch is "<ordinal>-<random>"; a new one begins when the server
--- has started anew, and when somebody knows of a number that is not here.  meta holds life:<epoch>, the last number of an
--- epoch that is over which is accounted for.  Whoever knows of a higher one proves how many are missing, and nothing is
--- counted twice, in whichever order those who know come back.
+-- Numbers are dense within an epoch and only ever rise.  An epoch is "<when it began, ms>-<random>", so that an emptied
+-- server begins no earlier one; a new one begins when the server has started anew, and when somebody knows of a number
+-- that is not here.  meta holds life:<epoch>, the last number of an epoch that is over which is accounted for.  Whoever
+-- knows of a higher one proves how many are missing, and nothing is counted twice, in whichever order those who know
+-- come back.
 local function text(number)
   return string.format('%.0f', number)
 end
 
+-- Later epochs have higher ones.
 local function ordinal(epoch)
   return tonumber(string.match(epoch, '^(%d+)%-') or 0)
 end
@@ -17,7 +19,9 @@ local function run_id()
 end
 
 local function begin(meta, over, known, last, random)
-  local epoch = text(math.max(ordinal(over), ordinal(known)) + 1) .. '-' .. random
+  local now = redis.call('TIME')
+  local milliseconds = now[1] * 1000 + math.floor(now[2] / 1000)
+  local epoch = text(math.max(milliseconds, ordinal(over) + 1, ordinal(known) + 1)) .. '-' .. random
   redis.call('HSET', meta, 'epoch', epoch, 'submitted', text(last), 'run', run_id())
   return epoch
 end
