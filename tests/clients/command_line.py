@@ -63,12 +63,12 @@ class CommandLine:
         self._started.append(process)
         return process
 
-    async def run(self, *arguments: str, stdin: bytes | None = None) -> Ended:
+    async def run(self, *arguments: str, stdin: bytes | None = None, within: float = WITHIN_S) -> Ended:
         """With pipes; it has to end by itself."""
         source = asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE
         process = await self.start(*arguments, stdin=source)
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(within):
                 out, err = await process.communicate(stdin)
         except TimeoutError:
             process.kill()

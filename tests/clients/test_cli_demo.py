@@ -12,6 +12,9 @@ import pytest
 
 from tests.clients.command_line import CommandLine
 
+PLAYED_WITHIN_S = 120
+"""It takes 20 s by itself: a database that was away is looked at again after 10 s."""
+
 
 @pytest.fixture
 def windlass(tmp_path: Path) -> Iterator[CommandLine]:
@@ -42,7 +45,7 @@ def processes_of(home: Path) -> list[str]:
 
 async def test_without_a_terminal_it_ends_by_itself_twice_in_a_row(windlass: CommandLine, tmp_path: Path):
     for _ in range(2):
-        ended = await windlass.run("demo")
+        ended = await windlass.run("demo", within=PLAYED_WITHIN_S)
         assert (ended.code, ended.errors) == (0, "")
         assert "All five ended as they should." in ended.text
         assert "[long]      told to stop at " in ended.text
@@ -70,7 +73,7 @@ async def test_a_configuration_of_somebodys_own_is_kept_and_nothing_is_buffered(
 
 async def test_on_a_terminal_it_stays_up_until_ctrl_c(windlass: CommandLine, tmp_path: Path):
     terminal = await windlass.on_a_terminal("demo")
-    await terminal.until(lambda shown: b"stays up until Ctrl-C" in shown)
+    await terminal.until(lambda shown: b"stays up until Ctrl-C" in shown, PLAYED_WITHIN_S)
     cards = json.loads((await windlass.run("history", "-o", "json")).out)
     scripts = [card["state"] for card in cards if card["task"]["kind"] == "ExecuteScript"]
     assert sorted(scripts) == ["CANCELED", *["COMPLETED"] * 4]

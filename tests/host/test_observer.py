@@ -133,7 +133,9 @@ class Told:
     @hookimpl
     async def windlass_health(self) -> HealthSection:
         gauges = [HealthGauge("depth", float(depth), {"site": site}) for site, depth in (("east", 3), ("west", 5))]
-        return HealthSection("T", probe={"status": "mine", "depth": 8}, gauges=[*gauges, HealthGauge("age", 1.5, {}, "s")])
+        return HealthSection(
+            "T", probe={"status": "mine", "depth": 8}, gauges=[*gauges, HealthGauge("age", 1.5, {}, "s")]
+        )
 
 
 async def test_what_plugins_measure_stands_in_the_metrics_and_beside_the_status(rig: Rig) -> None:

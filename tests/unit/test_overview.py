@@ -362,7 +362,7 @@ async def test_who_comes_as_often_as_he_likes_has_answers_of_the_last_second() -
         await asyncio.sleep(0.1)
         return section(str(len(calls)))
 
-    sections = Sections({"buffer": lambda _: health()}, lambda _: None)  # type: ignore[arg-type,return-value,dict-item]
+    sections = Sections({"buffer": lambda _: health()}, lambda _: None)  # type: ignore[arg-type,return-value]
     both = await asyncio.gather(sections.recent(), sections.ask())
     assert [shown.summary for [shown] in both] == ["1", "1"], "two at once share one question"
     for _ in range(21):

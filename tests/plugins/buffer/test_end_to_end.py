@@ -115,7 +115,7 @@ async def test_what_is_submitted_is_drained_by_the_resident_replicated_and_seen_
 
 
 async def test_what_fails_is_dead_is_repaired_requeued_and_applied(shop: Shop) -> None:
-    [first, twin, last] = [await shop.write(number) for number in (1, 1, 2)]
+    [_, twin, last] = [await shop.write(number) for number in (1, 1, 2)]
     await shop.is_there("dead", twin[0])
     await shop.is_there("replicated", last[0])
     [letter] = await shop.call("dead", endpoint="POST /notes", error="duplicate key")
