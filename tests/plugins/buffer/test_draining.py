@@ -207,7 +207,7 @@ def test_an_outage_loses_nothing_and_uses_no_attempt(field: Field) -> None:
         admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,))
         field.push(*[field.entry("ab"[number % 2]) for number in range(10)])
         field.wait(lambda: any("is away" in stage for stage in field.heard.stages))
-        assert b"not currently accepting" in (field.redis.hget(field.keys.meta, "database") or b"")
+        field.wait(lambda: b"not currently accepting" in (field.redis.hget(field.keys.meta, "database") or b""))
         admin.execute(f"alter database {name} with allow_connections true".encode())
         field.wait(field.is_empty)
     assert [number for _, number in field.effects()] == list(range(1, 21))
