@@ -114,7 +114,7 @@ class Block:
             digit = self.text.take(end - 1 - place, mode="clip") - np.uint8(ord("0"))
             inside = length > place
             ok &= ~inside | (digit <= 9)
-            value += np.where(inside, digit, 0) * 10**place
+            value += np.where(inside, digit, 0).astype(np.int64) * 10**place
         return value, ok
 
     def addresses(self, before: Positions, marks: Positions) -> tuple[Positions, Flags]:
