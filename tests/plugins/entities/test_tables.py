@@ -7,6 +7,7 @@ import io
 import random
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import maxminddb
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from windlass_entities.inputs.lines import BLOCK
+from windlass_entities.inputs.mmdb_tree import Tree
 from windlass_entities.inputs.overlaps import overlapping
 from windlass_entities.inputs.rows import Rows, TableName, country_number
 from windlass_entities.inputs.tables import Table, read_table
@@ -196,6 +198,7 @@ GEO: dict[str, dict] = {
     "1.0.4.0/24": {"continent": {"code": "EU"}},
     "1.0.5.0/24": {"country": "Germany"},
     "2001:db8::/32": {"country": {"iso_code": "FR"}},
+    "2001:db9::/32": {"country": {"iso_code": "F"}},
 }
 
 
@@ -208,7 +211,10 @@ def test_countries_are_read_from_mmdb() -> None:
         ("1.0.4.0", "1.0.4.255", 0),
         ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", country_number("FR")),
     ]
-    assert [str(bad) for bad in found.bad] == ["line 5: a country is two letters: 1.0.5.0 – 1.0.5.255"]
+    assert [str(bad) for bad in found.bad] == [
+        "line 5: a country is two letters: 1.0.5.0 – 1.0.5.255",
+        "line 7: a country is two letters: 2001:db9:: – 2001:db9:ffff:ffff:ffff:ffff:ffff:ffff",
+    ]
 
 
 @pytest.mark.parametrize("ip_version", [4, 6])
@@ -228,19 +234,24 @@ def test_asns_are_read_from_mmdb(ip_version: int) -> None:
     assert found.names == {13335: "Cloudflare, Inc.", 64500: "Five", 64501: "Six"}
 
 
-V4_NETWORKS = st.builds(
-    lambda at, length: ip_network((at, length), strict=False), st.integers(0, 2**32 - 1), st.integers(1, 32)
-)
-V6_NETWORKS = st.builds(
-    lambda at, length: ip_network((at, length), strict=False), st.integers(2**125, 2**128 - 1), st.integers(4, 128)
-)
+def test_an_asn_of_an_mmdb_has_the_name_of_its_first_network() -> None:
+    named = {"2.0.0.0/8": {"asn": 7, "name": "second"}, "1.0.0.0/8": {"asn": 7, "name": "first"}}
+    assert read_table(mmdb(named), "asns").names == {7: "first"}
+
+
+def network(at: int, length: int) -> Any:
+    return ip_network((at, length), strict=False)
+
+
+V4_NETWORKS = st.builds(network, st.integers(0, 2**32 - 1), st.integers(1, 32))
+V6_NETWORKS = st.builds(network, st.integers(2**125, 2**128 - 1), st.integers(4, 128))
 
 
 @given(st.lists(V4_NETWORKS | V6_NETWORKS, max_size=12), st.sampled_from([24, 28, 32]), st.data())
 def test_the_tree_is_walked_as_the_library_walks_it(networks, record_size: int, data) -> None:
     apart = [each for at, each in enumerate(networks) if not any(overlap(each, other) for other in networks[:at])]
     ip_version = 6 if any(each.version == 6 for each in apart) else data.draw(st.sampled_from([4, 6]))
-    said = {str(network): {"asn": number} for number, network in enumerate(apart, 1)}
+    said = {str(each): {"asn": number} for number, each in enumerate(apart, 1)}
     written = mmdb({"9.9.9.9/32": {"asn": 99}} if not apart else said, ip_version, record_size)
     with maxminddb.open_database(io.BytesIO(written), maxminddb.MODE_FD) as reader:
         expected = [(str(each[0]), str(each[-1]), record["asn"]) for each, record in reader]
@@ -250,7 +261,16 @@ def test_the_tree_is_walked_as_the_library_walks_it(networks, record_size: int, 
 
 
 def overlap(one, other) -> bool:
-    return one.version == other.version and one.overlaps(other)
+    return bool(one.version == other.version and one.overlaps(other))
+
+
+@pytest.mark.parametrize(
+    ("record_size", "written"), [(24, "12345689abcd"), (28, "23456719abcdef"), (32, "1234567889abcdef")]
+)
+def test_records_of_every_size_are_read_with_all_their_bits(record_size: int, written: str) -> None:
+    found = Tree(bytes.fromhex(written), 1, record_size).v4(4)
+    expected = {24: [0x123456, 0x89ABCD], 28: [0x1234567, 0x9ABCDEF], 32: [0x12345678, 0x89ABCDEF]}
+    assert found.pointer.tolist() == expected[record_size]
 
 
 def test_an_mmdb_that_runs_in_circles_is_refused() -> None:
@@ -277,7 +297,7 @@ def test_a_damaged_mmdb_is_refused_or_read_and_never_ends_the_process() -> None:
 def test_the_same_facts_give_the_same_rows_from_csv_and_mmdb() -> None:
     networks = {"1.0.0.0/24": "AU", "1.0.1.0/24": "CN", "2001:db8::/32": "DE"}
     lines = "1.0.0.0,1.0.0.255,AU\n1.0.1.0,1.0.1.255,CN\n2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE\n"
-    written = mmdb({network: {"country_code": code} for network, code in networks.items()})
+    written = mmdb({each: {"country_code": code} for each, code in networks.items()})
     assert rows(read_table(written, "countries")) == rows(read_table(lines.encode(), "countries"))
 
 
