@@ -23,11 +23,17 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from windlass import embedded
 
-from bench import agents, buffer, lasting, measures, scripts, watching
+from bench import agents, attribution, buffer, lasting, measures, scripts, watching
 from bench.measures import Row
 
 MEASURES = (
-    measures.MEASURES | watching.MEASURES | lasting.MEASURES | scripts.MEASURES | agents.MEASURES | buffer.MEASURES
+    measures.MEASURES
+    | watching.MEASURES
+    | lasting.MEASURES
+    | scripts.MEASURES
+    | agents.MEASURES
+    | attribution.MEASURES
+    | buffer.MEASURES
 )
 USUAL = [*measures.MEASURES, *watching.MEASURES, "store", "pickup-store", "idle", "two"]
 
