@@ -70,7 +70,7 @@ class AsnsIndex(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """`files`: the sha256 of each private file, by its path in the tree, in the order of the paths."""
+    """`files`: the sha256 of each private file but this one, by its path in `private/`, in the order of the paths."""
 
     schema_version: int
     atlas: str
@@ -87,10 +87,8 @@ class Version(msgspec.Struct, frozen=True):
     feeds: int
     countries: int
     asns: int
-    countries_sha256: str
-    """Of countries/index.json."""
-    asns_sha256: str
-    """Of asns/index.json."""
+    indexes: dict[str, str]
+    """The sha256 of both indexes, by their path in `public/`."""
     manifest_sha256: str
     """Of the private manifest."""
 
@@ -104,7 +102,9 @@ def asns_index(entries: Mapping[int, AsnEntry]) -> bytes:
 
 
 def manifest(atlas: str, files: Iterable[tuple[str, str]]) -> bytes:
-    return encoded(Manifest(SCHEMA_VERSION, atlas, dict(sorted(files))))
+    """`files`: paths in the tree, with their hashes."""
+    inside = {path.removeprefix("private/"): sha256 for path, sha256 in sorted(files)}
+    return encoded(Manifest(SCHEMA_VERSION, atlas, inside))
 
 
 def encoded(document: msgspec.Struct) -> bytes:
