@@ -56,6 +56,10 @@ def country_numbers(codes: NDArray[np.bytes_]) -> NDArray[np.int64]:
     return letters[:, 0] * 256 + letters[:, 1]
 
 
+def country_number(code: str) -> int:
+    return ord(code[0]) * 256 + ord(code[1])
+
+
 def country_code(number: int) -> str:
     return chr(number >> 8) + chr(number & 255)
 

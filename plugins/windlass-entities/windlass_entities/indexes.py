@@ -14,31 +14,34 @@ import msgspec
 
 SCHEMA_VERSION = 1
 
-COUNTRIES_INDEX = "public/countries/index.json"
-ASNS_INDEX = "public/asns/index.json"
+COUNTRIES = "public/countries"
+ASNS = "public/asns"
+COUNTRIES_INDEX = f"{COUNTRIES}/index.json"
+ASNS_INDEX = f"{ASNS}/index.json"
 VERSION = "public/version.json"
+FEEDS = "private/feeds"
 MANIFEST = "private/manifest.json"
 TRANSITIONS = "private/transitions.json"
 
 
 def country_path(code: str) -> str:
-    return f"public/countries/{code}.json"
+    return f"{COUNTRIES}/{code}.json"
 
 
 def asn_path(number: int) -> str:
-    return f"public/asns/{number}.json"
+    return f"{ASNS}/{number}.json"
 
 
 def facts_path(feed: str) -> str:
-    return f"private/feeds/{feed}.json"
+    return f"{FEEDS}/{feed}.json"
 
 
 def coverage_path(feed: str) -> str:
-    return f"private/feeds/{feed}.coverage"
+    return f"{FEEDS}/{feed}.coverage"
 
 
 def members_path(feed: str) -> str:
-    return f"private/feeds/{feed}.members"
+    return f"{FEEDS}/{feed}.members"
 
 
 class CountryEntry(msgspec.Struct, frozen=True, gc=False):
@@ -49,6 +52,10 @@ class CountryEntry(msgspec.Struct, frozen=True, gc=False):
     attributed_ips: int
     sha256: str
 
+    @property
+    def key(self) -> str:
+        return self.code
+
 
 class AsnEntry(msgspec.Struct, frozen=True, gc=False):
     asn: int
@@ -57,6 +64,10 @@ class AsnEntry(msgspec.Struct, frozen=True, gc=False):
     countries: int
     attributed_ips: int
     sha256: str
+
+    @property
+    def key(self) -> int:
+        return self.asn
 
 
 class CountriesIndex(msgspec.Struct, frozen=True):
@@ -77,6 +88,10 @@ class Manifest(msgspec.Struct, frozen=True):
     """The digest of the tables that the contributions were computed with."""
     files: dict[str, str]
 
+    @classmethod
+    def unknown(cls) -> Manifest:
+        return cls(SCHEMA_VERSION, "", {})
+
 
 class Version(msgspec.Struct, frozen=True):
     """`as_of`: the newest change of a feed that went in."""
@@ -91,6 +106,10 @@ class Version(msgspec.Struct, frozen=True):
     """The sha256 of both indexes, by their path in `public/`."""
     manifest_sha256: str
     """Of the private manifest."""
+
+    @classmethod
+    def unknown(cls) -> Version:
+        return cls(SCHEMA_VERSION, 0, None, 0, 0, 0, {}, "")
 
 
 def countries_index(entries: Mapping[str, CountryEntry]) -> bytes:

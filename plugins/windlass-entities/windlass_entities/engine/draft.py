@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from windlass_entities.health import Transition
+from windlass_entities.tree import draft as tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,7 @@ def _many(number: int, one: str, more: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """To be put on top of generation `base` (0: there is none, `files` is all there is).
+class Draft(tree.Draft):
+    """What is to be published, and the report of the computation that it came from."""
 
-    `files`: by its path in the tree, where the staged file lies, or its bytes.  `gone`: paths to be removed.
-    `is_whole`: `files` is all that the tree holds.  `summary`: counts for people.
-    """
-
-    base: int
-    files: Mapping[str, Path | bytes]
-    gone: Collection[str] = ()
-    summary: Mapping[str, int] = field(default_factory=dict)
-    is_whole: bool = False
     report: Report = field(default_factory=Report)

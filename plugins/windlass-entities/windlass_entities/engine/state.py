@@ -17,6 +17,7 @@ from windlass_entities.health import Transition
 from windlass_entities.indexes import (
     ASNS_INDEX,
     COUNTRIES_INDEX,
+    FEEDS,
     MANIFEST,
     SCHEMA_VERSION,
     TRANSITIONS,
@@ -47,22 +48,28 @@ class Tree(Protocol):
     def generation(self) -> int: ...
     def read(self, path: str) -> bytes:
         """Raises OSError when it is not there."""
+
     def names(self, folder: str) -> Collection[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Never changed: the next state is a copy.  `files`: hashes of the private files, by path in the tree."""
+    """Never changed: the next state is a copy.
+
+    `files`: hashes of the private files, by path in the tree; `indexes`: those of both indexes, likewise.
+    """
 
     facts: dict[str, FeedFacts] = field(default_factory=dict)
     members: dict[str, Members] = field(default_factory=dict)
     countries: dict[str, CountryEntry] = field(default_factory=dict)
     asns: dict[int, AsnEntry] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    indexes: dict[str, str] = field(default_factory=dict)
     transitions: tuple[Transition, ...] = ()
     atlas: str = ""
     damage: tuple[str, ...] = ()
-    """What could not be read.  The rest is what could; nothing says then which pages there are."""
+    """What is not as it was published.  The rest is what could be read; nothing says then which pages there are."""
+    damaged_feeds: frozenset[str] = frozenset()
 
 
 def load(root: Path, tree: Tree) -> State:
@@ -70,12 +77,13 @@ def load(root: Path, tree: Tree) -> State:
     try:
         version = tree.read(VERSION)
     except OSError:
-        return _Loading(tree).state(None)
-    key = (root, digest(version))
-    if key not in _warm:
-        keep(root, version, _Loading(tree).state(version))
-    _warm.move_to_end(key)
-    return _warm[key]
+        version = b""
+    known = _warm.get((root, digest(version)))
+    if known is None:
+        known = _Loading(tree).state(version)
+        if not known.damage:
+            keep(root, version, known)
+    return known
 
 
 def keep(root: Path, version: bytes, state: State) -> None:
@@ -92,43 +100,53 @@ class _Loading:
         self._tree = tree
         self._damage: list[str] = []
 
-    def state(self, version: bytes | None) -> State:
-        marker = self._decoded(VERSION, version, Version)
-        if marker is not None and marker.schema_version != SCHEMA_VERSION:
-            return State(damage=(f"{VERSION} has schema version {marker.schema_version}, not {SCHEMA_VERSION}",))
-        hashes = {"indexes": {}} if marker is None else msgspec.structs.asdict(marker)
-        manifest = self._document(MANIFEST, hashes.get("manifest_sha256"), Manifest)
-        countries = self._document(COUNTRIES_INDEX, hashes["indexes"].get("countries/index.json"), CountriesIndex)
-        asns = self._document(ASNS_INDEX, hashes["indexes"].get("asns/index.json"), AsnsIndex)
-        files = {} if manifest is None else {f"private/{path}": sha256 for path, sha256 in manifest.files.items()}
-        known, members = self._feeds(files)
+    def state(self, version: bytes) -> State:
+        marker = self._decoded(VERSION, version, Version) or Version.unknown()
+        if marker.schema_version != SCHEMA_VERSION:
+            self._damage.append(f"{VERSION} says schema version {marker.schema_version}, this is {SCHEMA_VERSION}")
+        manifest = self._document(MANIFEST, marker.manifest_sha256, Manifest) or Manifest.unknown()
+        hashes = {f"public/{path}": sha256 for path, sha256 in marker.indexes.items()}
+        countries = self._document(COUNTRIES_INDEX, hashes.get(COUNTRIES_INDEX), CountriesIndex)
+        asns = self._document(ASNS_INDEX, hashes.get(ASNS_INDEX), AsnsIndex)
+        files = {f"private/{path}": sha256 for path, sha256 in manifest.files.items()}
+        facts, members, damaged = self._feeds(files)
         transitions = self._transitions(files)
         return State(
-            facts=known,
+            facts=facts,
             members=members,
             countries={} if countries is None else {entry.code: entry for entry in countries.countries},
             asns={} if asns is None else {entry.asn: entry for entry in asns.asns},
             files=files,
+            indexes=hashes,
             transitions=transitions,
-            atlas="" if manifest is None else manifest.atlas,
+            atlas=manifest.atlas,
             damage=tuple(self._damage),
+            damaged_feeds=frozenset(damaged),
         )
 
-    def _feeds(self, files: dict[str, str]) -> tuple[dict[str, FeedFacts], dict[str, Members]]:
-        known: dict[str, FeedFacts] = {}
+    def _feeds(self, files: dict[str, str]) -> tuple[dict[str, FeedFacts], dict[str, Members], set[str]]:
+        facts: dict[str, FeedFacts] = {}
         members: dict[str, Members] = {}
-        names = {name.removesuffix(".json") for name in self._tree.names("private/feeds") if name.endswith(".json")}
-        named = {path[len("private/feeds/") : -len(".json")] for path in files if path.endswith(".json")}
-        named.discard("")
-        for feed in sorted(names | {name for name in named if facts_path(name) in files}):
-            data = self._read(facts_path(feed), files.get(facts_path(feed)))
-            contributions = self._read(members_path(feed), files.get(members_path(feed)))
+        damaged: set[str] = set()
+        for feed in self._names(files):
+            known = len(self._damage)
             try:
-                known[feed] = facts_file.decode(data)
-                members[feed] = Members.from_bytes(contributions)
+                facts[feed] = facts_file.decode(self._read(facts_path(feed), files.get(facts_path(feed))))
+                members[feed] = Members.from_bytes(self._read(members_path(feed), files.get(members_path(feed))))
             except ValueError as error:
                 self._damage.append(f"{feed}: {error}")
-        return known, members
+            if len(self._damage) > known:
+                damaged.add(feed)
+        return facts, members, damaged
+
+    def _names(self, files: dict[str, str]) -> list[str]:
+        """Of the feeds: those the manifest knows, and those whose files lie there."""
+        paths = {f"{FEEDS}/{name}" for name in self._tree.names(FEEDS)} | files.keys()
+        return sorted(
+            path[len(FEEDS) + 1 : -len(".json")]
+            for path in paths
+            if path.startswith(f"{FEEDS}/") and path.endswith(".json")
+        )
 
     def _transitions(self, files: dict[str, str]) -> tuple[Transition, ...]:
         try:
@@ -140,9 +158,9 @@ class _Loading:
     def _document(self, path: str, sha256: str | None, kind: type[Document]) -> Document | None:
         return self._decoded(path, self._read(path, sha256), kind)
 
-    def _decoded(self, path: str, data: bytes | None, kind: type[Document]) -> Document | None:
+    def _decoded(self, path: str, data: bytes, kind: type[Document]) -> Document | None:
         try:
-            return msgspec.json.decode(data or b"", type=kind)
+            return msgspec.json.decode(data, type=kind)
         except ValueError as error:
             self._damage.append(f"{path}: {error}")
             return None
