@@ -59,14 +59,17 @@ def printable(line: bytes) -> str:
 
 
 def blocks(source: BinaryIO) -> Iterator[bytes]:
-    """The source in blocks of whole lines that end with a newline; a last line without one gets it."""
+    """The source in blocks of whole lines that end with a newline; a last line without one gets it.
+
+    Of a line that is longer than two blocks only the beginning is kept: it is a bad line, or a comment.
+    """
     rest = b""
     while data := source.read(BLOCK):
         head, newline, tail = data.rpartition(b"\n")
         if newline:
             yield (rest + head + newline).replace(b"\r\n", b"\n")
             rest = tail
-        else:
+        elif len(rest) < BLOCK:
             rest += data
     if rest:
         yield rest.removesuffix(b"\r") + b"\n"
