@@ -80,15 +80,12 @@ def counts_of(findings: Iterable[Finding]) -> dict[str, int]:
 
 
 def _concerns_everything(finding: Finding) -> bool:
-    if finding.kind.startswith("version_"):
-        return True
-    is_of_a_feed = finding.target and "/" not in finding.target
-    return (
-        not is_of_a_feed and not finding.kind.startswith(("detail_", "index_")) and not finding.kind.endswith("_extra")
-    )
+    """The version marker, the manifest, a private file of no feed, or a configuration that concerns all."""
+    is_of_one = finding.kind.startswith(("detail_", "index_")) or finding.kind.endswith("_extra")
+    return not is_of_one and not _concerns_a_feed(finding)
 
 
 def _concerns_a_feed(finding: Finding) -> bool:
-    return finding.kind in ("config_newer", "health_stale") or (
-        finding.kind.startswith(("sidecar_", "coverage_")) and not finding.kind.endswith("_extra")
-    )
+    is_of_feeds = finding.kind in ("config_newer", "health_stale") or finding.kind.startswith(("sidecar_", "coverage_"))
+    is_named = bool(finding.target) and "/" not in finding.target
+    return is_of_feeds and is_named

@@ -14,13 +14,11 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from windlass_entities.findings import Finding as Finding
-from windlass_entities.findings import Kind
-from windlass_entities.findings import Targets as Targets
-from windlass_entities.findings import counts_of as counts_of
-from windlass_entities.findings import targets_of as targets_of
+from windlass_entities.findings import Finding, Kind, Targets, counts_of, targets_of
 from windlass_entities.indexes import (
+    ASNS,
     ASNS_INDEX,
+    COUNTRIES,
     COUNTRIES_INDEX,
     FEEDS,
     MANIFEST,
@@ -35,6 +33,8 @@ from windlass_entities.indexes import (
 )
 from windlass_entities.tree import NoTree, Tree, open_tree
 from windlass_entities.tree.hashing import hashes_of
+
+__all__ = ["Finding", "Targets", "counts_of", "look", "targets_of"]
 
 Document = TypeVar("Document", Manifest, CountriesIndex, AsnsIndex)
 
@@ -79,7 +79,7 @@ class _Look:
         hashes = {f"public/{path}": sha256 for path, sha256 in version.indexes.items()}
         yield from self._pages(COUNTRIES_INDEX, hashes, CountriesIndex, _country_pages)
         yield from self._pages(ASNS_INDEX, hashes, AsnsIndex, _asn_pages)
-        yield from self._extra("public", {VERSION, COUNTRIES_INDEX, ASNS_INDEX})
+        yield from self._extra("public", {VERSION, COUNTRIES, ASNS})
         yield from self._private(version.manifest_sha256)
 
     def _version(self) -> tuple[Version | None, str]:
@@ -118,7 +118,8 @@ class _Look:
         if manifest is not None:
             named = {f"private/{path}": sha256 for path, sha256 in manifest.files.items()}
             there = self._hashes("private") | self._hashes(FEEDS)
-            there.pop(MANIFEST, None)
+            for path in (MANIFEST, FEEDS):
+                there.pop(path, None)
             yield from self._compared("sidecar", named, there)
 
     def _named(self, path: str, expected: str | None, document: type[Document]) -> tuple[Document | None, _Flaw | None]:

@@ -20,7 +20,7 @@ _BLOCK = 1 << 14
 
 
 def hashes_of(tree: Tree, folder: str) -> dict[str, str]:
-    """The sha256 of each file in a folder, by its name; of folders in it nothing is said.  Raises OSError."""
+    """The sha256 of each file in a folder, by its name; STRANGE for what is none.  Raises OSError."""
     descriptor = tree.folder_of(folder)
     hashes = {}
     for name in os.listdir(descriptor):
@@ -31,8 +31,6 @@ def hashes_of(tree: Tree, folder: str) -> dict[str, str]:
             continue
         try:
             hashes[name] = _hash_of(file)
-        except IsADirectoryError:
-            continue
         except OSError:
             hashes[name] = STRANGE
         finally:
