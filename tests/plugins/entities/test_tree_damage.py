@@ -266,7 +266,7 @@ def test_a_root_that_belongs_to_somebody_else_is_named() -> None:
         root.chmod(0o555)
         with (
             as_somebody(),
-            pytest.raises(TreeTrouble, match="can't be written .* give it to the user that runs workers"),
+            pytest.raises(TreeTrouble, match=r"can't be written .* give it to the user that runs workers"),
         ):
             publish(root, ORCHARD.draft(0))
     finally:
