@@ -9,10 +9,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from windlass_entities.engine.loading import Tree
 from windlass_entities.engine.planning import Order
 from windlass_entities.engine.say import Say, go_on
 from windlass_entities.engine.sources import Sources
-from windlass_entities.engine.state import State, Tree
+from windlass_entities.engine.state import State
 from windlass_entities.facts import NOTHING, FeedFacts, accepted, described, forgotten, missing, settled
 from windlass_entities.health import Thresholds
 from windlass_entities.indexes import coverage_path
@@ -45,6 +46,7 @@ class Taking:
         inputs = Inputs()
         look = _known(order.look, catalogue, state)
         recount = _known(order.recount, catalogue, state)
+        settle = _known(order.settle, catalogue, state)
         for feed in sorted(catalogue.keys() | (state.facts.keys() & _unclear(catalogue))):
             go_on(self._say)
             before = state.facts.get(feed)
@@ -55,7 +57,7 @@ class Taking:
             if feed in recount or before is None:
                 known = self._kept(known, tree, inputs)
             after = self._looked(known, inputs, feed in recount) if feed in look else known
-            is_due = order.settle or after != before
+            is_due = feed in settle or after != before
             inputs.facts[feed] = settled(after, self._thresholds, self._now) if is_due else after
         inputs.withdrawn = sorted(state.facts.keys() - inputs.facts.keys())
         self._tell(order.look, catalogue, state, inputs)
