@@ -23,7 +23,7 @@ _DOT, _SLASH, _NEWLINE = b"./\n"
 
 @dataclass(frozen=True, slots=True)
 class ReadList:
-    """What a list says.  `entries` counts good lines, repeats too; `bad` holds the first 100 of `bad_count` bad lines."""
+    """What a list says.  `entries` counts good lines, repeats too; `bad` holds the first 100 of `bad_count`."""
 
     coverage: Coverage
     entries: int
