@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from typing import Any
 from uuid import UUID
 
 import jsonschema
@@ -120,7 +121,7 @@ async def test_the_trace_is_the_one_given_or_the_active_span_of_opentelemetry(va
             await buffer.submit("tests", [Statement("note")])
             await buffer.submit("tests", [Statement("note")], traceparent=given_one)
         await buffer.submit("tests", [Statement("note")])
-        bodies = await buffer._redis.lrange(buffer._talk.keys.queue, 0, -1)  # type: ignore[misc]
+        bodies: Any = await buffer._redis.lrange(buffer._talk.keys.queue, 0, -1)
     assert [decode(each).traceparent for each in reversed(bodies)] == [span, given_one, ""]
 
 

@@ -5,6 +5,7 @@ BUFFER_HISTORIES=2000 plays more of them; a failing one names its seed.
 
 import os
 import random
+from typing import cast
 
 import pytest
 import redis
@@ -68,8 +69,12 @@ class History:
         self.connection.script_flush()
 
     def lost(self) -> int:
-        waiting = {str(decode(raw).id) for raw in self.connection.lrange(self.keys.queue, 0, -1)}
+        waiting = {str(decode(raw).id) for raw in queue(self.connection, self.keys)}
         return len(self.acknowledged - self.applied - waiting)
+
+
+def queue(connection: redis.Redis, keys: Keys) -> list[bytes]:
+    return cast("list[bytes]", connection.lrange(keys.queue, 0, -1))
 
 
 def age(epoch: str) -> int:

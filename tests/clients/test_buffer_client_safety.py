@@ -157,6 +157,10 @@ async def test_a_server_that_falls_silent_ends_calls_in_time_and_the_same_id_set
                     return await buffer.submit("tests", ADD, **named)
                 return await asyncio.to_thread(sync.submit, "tests", ADD, **named)
 
+            served.is_frozen = True  # before there is a connection
+            with pytest.raises(BufferUnavailable):
+                await submit()
+            served.is_frozen = False
             first = await submit()
             served.is_frozen = True
             began = time.monotonic()
@@ -252,3 +256,14 @@ async def test_a_closed_client_leaves_nobody_waiting(valkey_url, site):
         await buffer.close()
         for ended in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(ended, BufferUnavailable)
+        with pytest.raises(BufferUnavailable, match="the client was closed"):
+            await buffer.submit("tests", ADD)
+
+
+async def test_a_client_that_is_closed_before_a_call_has_begun_leaves_nobody_waiting(valkey_url, site):
+    buffer = BufferClient(valkey_url, site, timeout=60)
+    call = asyncio.create_task(buffer.submit("tests", ADD))
+    await asyncio.sleep(0)
+    await buffer.close()
+    with pytest.raises(BufferUnavailable, match="the client was closed"):
+        await asyncio.wait_for(call, 10)

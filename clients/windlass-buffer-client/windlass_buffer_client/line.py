@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,8 @@ from redis.exceptions import ReadOnlyError, ResponseError
 
 MOST = 256
 """Questions that are sent together."""
+
+CLOSED = "the client was closed"
 
 Question = tuple[tuple[Any, ...], "asyncio.Future[Any]"]
 
@@ -32,9 +35,12 @@ class Line:
         self._waiting: deque[Question] = deque()
         self._carrying: asyncio.Task[None] | None = None
         self._connection: AbstractConnection | None = None
+        self._is_closed = False
 
     async def ask(self, *words: Any) -> Any:
         """The answer to this command.  TimeoutError when there is none in time: it may be carried out all the same."""
+        if self._is_closed:
+            raise NotConnected(CLOSED)
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
         self._waiting.append((words, answer))
@@ -48,9 +54,11 @@ class Line:
 
     async def close(self) -> None:
         """Ends what is under way; those who wait for it get an error."""
+        self._is_closed = True
         if self._carrying is not None:
             self._carrying.cancel()
             await asyncio.gather(self._carrying, return_exceptions=True)
+        _fail(self._waiting, NotConnected(CLOSED))
         if self._connection is not None:
             await self._connection.disconnect()
             await self._redis.connection_pool.release(self._connection)
@@ -66,17 +74,17 @@ class Line:
                 except Exception as error:  # noqa: BLE001 - whatever it is, it is told to those who wait
                     _fail(batch, error)
                 except asyncio.CancelledError:
-                    _fail([*batch, *self._waiting], NotConnected("the client was closed"))
+                    _fail(batch, NotConnected(CLOSED))
                     raise
         finally:
             self._carrying = None
 
     async def _send(self, batch: list[Question]) -> None:
-        if self._connection is None:
-            self._connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
-        connection = self._connection
         # One limit for all of it: redis-py has one for each write and each read, which costs a task and a timer apiece.
         async with asyncio.timeout(self._timeout):
+            if self._connection is None:
+                self._connection = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+            connection = self._connection
             # A retry sends again what was sent before: every command of ours may be carried out twice.
             await connection.retry.call_with_retry(
                 partial(_exchange, connection, batch), lambda _: connection.disconnect()
@@ -113,7 +121,7 @@ def packed(words: tuple[Any, ...]) -> bytes:
     return b"".join(parts)
 
 
-def _fail(batch: list[Question], error: Exception) -> None:
+def _fail(batch: Iterable[Question], error: Exception) -> None:
     for _, answer in batch:
         if not answer.done():
             answer.set_exception(error)
