@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import uuid4
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 from windlass_buffer.failovers import failovers
 from windlass_buffer.replica import Replica as WatchedReplica
@@ -87,7 +89,7 @@ def test_a_failover_is_reported_with_what_it_may_have_lost(cluster: Cluster, con
     assert not buffer.cached()  # of the one that came last, which is there
 
 
-def test_a_failover_while_nobody_looked_is_reported_afterwards(cluster: Cluster, connection, site):
+def test_a_failover_while_nobody_looked_is_reported_afterwards(cluster: Cluster, connection, site, monkeypatch):
     primary, replica = cluster.primary, cluster.replica
     buffer = Buffer(connection, site, primary.dsn(), r1=replica.dsn())
     before = buffer.commit(3)
@@ -100,6 +102,18 @@ def test_a_failover_while_nobody_looked_is_reported_afterwards(cluster: Cluster,
     replica.ask("create schema windlass_buffer")
     replica.ask("create table windlass_buffer.applied (site text, id uuid)")
     replica.ask("insert into windlass_buffer.applied values (%s, %s)", site, behind[0].entry.id)
+    asked: list[int] = []
+
+    def fails(self: WatchedReplica, site: str, ids: Sequence[str]) -> frozenset[str]:
+        asked.append(len(list(ids)))
+        raise psycopg.OperationalError("the link broke at this very moment")
+
+    with monkeypatch.context() as broken, running(buffer.tracker()):
+        broken.setattr(WatchedReplica, "find", fails)
+        until(lambda: len(asked) > 3)
+    # Nothing is called lost by one that could not be asked.
+    assert failovers(connection, site) == []
+    assert len(buffer.ledger.pending()) == 5
     with running(buffer.tracker()):
         until(lambda: not buffer.ledger.pending())
     assert buffer.heard("replica r1 was promoted", "timeline 1 → 2")

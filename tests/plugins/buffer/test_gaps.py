@@ -225,32 +225,65 @@ def test_a_loss_while_the_main_database_is_away_is_counted_when_it_is_back(drain
     assert drained.lost() == 20
 
 
+class ByHand:
+    """A watch that looks when it is told to, by a clock and a main database of the test's."""
+
+    def __init__(self, arena: Arena) -> None:
+        self.said: list[str] = []
+        self.position: Position | None = Position("", 0)
+        self.now = 0.0
+        self._watch = Watch(
+            arena.field.site,
+            arena.redis,
+            lambda: self.position,
+            lambda text, **_: self.said.append(text),
+            check_safety=False,
+            clock=lambda: self.now,
+        )
+        self.look = self._watch.look
+
+
 def test_what_a_drainer_still_brings_home_is_taken_back(arena):
     """It had them in hand when Redis was emptied, and commits them afterwards."""
+    watch = ByHand(arena)
     arena.submit(10)
-    said: list[str] = []
-    at = Position("", 0)
-    now = [0.0]
-    watch = Watch(
-        arena.field.site,
-        arena.redis,
-        lambda: at,
-        lambda text, **_: said.append(text),
-        check_safety=False,
-        clock=lambda: now[0],
-    )
     watch.look()
     epoch = arena.field.ledger.totals().epoch
     arena.redis.flushall()
     watch.look()
     assert arena.lost() == 10
-    at = Position(epoch, 7)
+    watch.position = Position(epoch, 7)
     watch.look()
     assert arena.lost() == 10  # not at each look
-    now[0] = 3
+    watch.now = 3
     watch.look()
     assert arena.lost() == 3
-    assert said[-1] == "7 transactions that were reported as lost with Redis are in the main database"
+    assert watch.said[-1] == "7 transactions that were reported as lost with Redis are in the main database"
+
+
+def test_what_was_drained_since_the_last_look_is_not_called_lost(arena):
+    watch = ByHand(arena)
+    arena.submit(10)
+    watch.look()
+    watch.position = Position(arena.field.ledger.totals().epoch, 7)
+    arena.redis.flushall()
+    watch.look()
+    assert arena.lost() == 3
+    assert len(watch.said) == 1
+
+
+def test_a_gap_that_went_with_a_redis_emptied_again_is_not_called_found(arena):
+    watch = ByHand(arena)
+    for count in (10, 5):
+        arena.submit(count)
+        watch.look()
+        watch.position = None
+        arena.redis.flushall()
+        watch.look()
+    assert [text.split(" (")[0] for text in watch.said] == [
+        "Redis lost 10 acknowledged transactions",
+        "Redis lost 15 acknowledged transactions",  # the record of the first loss went too: this one has both
+    ]
 
 
 def test_dead_letters_that_went_with_redis_are_told(arena):

@@ -19,6 +19,7 @@ import msgspec
 import psycopg
 import pytest
 from windlass_buffer.draining import Rivalled
+from windlass_buffer_client.envelope import Statement
 
 from tests.plugins.buffer.drains import Field, keys_in_order
 
@@ -95,6 +96,7 @@ def test_a_drainer_that_was_only_stopped_changes_nothing_when_it_wakes(
     log = tmp_path / "hits"
     field.place["batch"] = 10
     field.push(*[field.entry(KEYS[number % 3]) for number in range(40)])
+    field.place["replica"] = [{"name": "one", "dsn": field.dsn}]  # so that replication is followed
     process = start(field, 1, f"{place}=pause:2.5@#1", log)
     field.wait(log.exists, 30)
     field.wait(lambda: is_stopped(process))
@@ -103,6 +105,8 @@ def test_a_drainer_that_was_only_stopped_changes_nothing_when_it_wakes(
         field.push(*[field.entry(KEYS[number % 3]) for number in range(40)])
         field.wait(field.is_empty)
         done = field.effects()
+        known = [key.rpartition(b":")[2].decode() for key in all_statuses(field)]
+        field.ledger.replicated(known)
         assert is_stopped(process), "void: it woke too early to be late"
         field.wait(lambda: process.poll() is not None, 30)
         assert field.effects() == done
@@ -111,8 +115,30 @@ def test_a_drainer_that_was_only_stopped_changes_nothing_when_it_wakes(
     _, errors = process.communicate(timeout=10)
     assert "Rivalled: drainer 7-2-" in errors
     judge(field)
-    states = {field.status(key.rpartition(b":")[2].decode()).state for key in all_statuses(field)}
-    assert states == {"applied"}
+    assert {field.status(id).state for id in known} == {"replicated"}, "what it said late was heard"
+
+
+def test_a_drainer_that_wakes_late_does_not_apply_what_died_meanwhile(field: Field, tmp_path: Path) -> None:
+    """It has the entry in hand and its connection open; nothing but the fence is in its way."""
+    log = tmp_path / "hits"
+    field.ask("create table gate (open int)")
+    field.ask("insert into gate values (0)")
+    field.place["allow_raw_sql"] = True
+    field.numbers["TRANSACTION_RETRY_ATTEMPTS"] = 1
+    dies = field.entry("a")
+    dies.statements.insert(0, Statement(sql="select 1 / open from gate"))
+    field.push(dies, field.entry("a"))
+    process = start(field, 1, "buffer.take=pause:2.0@#1", log)
+    field.wait(log.exists, 30)
+    field.wait(lambda: is_stopped(process))
+    with field.draining(attempt=2):
+        field.wait(field.is_empty)
+        assert field.status(dies.id).state == "dead"
+        field.ask("update gate set open = 1")
+        assert is_stopped(process), "void: it woke too early to be late"
+        field.wait(lambda: process.poll() is not None, 30)
+    process.communicate(timeout=10)
+    assert field.effects() == [("a", 2)]
 
 
 def all_statuses(field: Field) -> list[bytes]:
