@@ -93,3 +93,11 @@ async def test_what_goes_wrong_is_one_line_and_an_exit_code(
     assert ended.code == code, ended
     assert says in ended.errors
     assert ended.errors.count("\n") == 1
+
+
+async def test_a_server_without_a_site_says_what_to_add(dsn: str, store: Store):
+    async with calling(dsn, store) as kernel:
+        command_line = CommandLine(WINDLASS_ADDRESS=kernel.address, WINDLASS_TOKEN=TOKEN)
+        ended = await command_line.run("buffer", "status")
+    assert ended.code == 5
+    assert "this server drains no site: add a [[plugins.buffer.site]]" in ended.errors

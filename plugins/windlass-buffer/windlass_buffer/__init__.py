@@ -7,36 +7,36 @@ that does it.
 
 For people: `operations`, and the section of the overview (`watch` looks, `site_facts` reads, `panel` draws).  They ask
 each site's Redis through lines of the node's own (`asking`).  The settings are `[plugins.buffer]`.
+
+Where no site is configured none of this is imported: redis-py brings all of OpenTelemetry's metrics along.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from windlass import Door, Handler, HealthSection, Operation, Resident, Section, Settings, hookimpl
 
-from windlass_buffer.asking import Lines
-from windlass_buffer.handler import DrainBuffer, DrainPayload
-from windlass_buffer.operations import BufferOperations
-from windlass_buffer.panel import section_of
 from windlass_buffer.settings import BufferSettings
-from windlass_buffer.statements import register_statement
-from windlass_buffer.watch import Watch
+
+if TYPE_CHECKING:
+    from windlass_buffer.handler import DrainBuffer, DrainPayload
+    from windlass_buffer.operations import BufferOperations
+    from windlass_buffer.statements import register_statement
 
 __all__ = ["BufferSettings", "DrainBuffer", "DrainPayload", "register_statement"]
 
-
-class _Here(Lines):
-    """What the kernel of this process asks the sites through."""
-
-    def __init__(self, settings: BufferSettings) -> None:
-        super().__init__(settings)
-        self.watch = Watch()
+_homes = {"DrainBuffer": "handler", "DrainPayload": "handler", "register_statement": "statements"}
+_here: list[BufferOperations] = []
+"""Of the kernel in this process, for hooks that are handed no settings; the last one when there were several."""
 
 
-_here: list[_Here] = []
-"""For hooks that are handed no settings; the last one when there were several kernels."""
+def __getattr__(name: str) -> Any:
+    if name not in _homes:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(import_module(f"{__name__}.{_homes[name]}"), name)
 
 
 @hookimpl
@@ -46,25 +46,34 @@ def windlass_register_settings() -> Section:
 
 @hookimpl
 def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
-    return [DrainBuffer(settings.of(BufferSettings))]
+    buffer = settings.of(BufferSettings)
+    if not buffer.site:
+        return []
+    from windlass_buffer.handler import DrainBuffer
+
+    return [DrainBuffer(buffer)]
 
 
 @hookimpl
 def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
     """One drainer for each site."""
-    return [Resident(DrainBuffer.kind, site.name, {"site": site.name}) for site in settings.of(BufferSettings).site]
+    return [Resident("DrainBuffer", site.name, {"site": site.name}) for site in settings.of(BufferSettings).site]
 
 
 @hookimpl
 def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
-    here = _Here(settings.of(BufferSettings))
-    _here[:] = [here]
-    return BufferOperations(here, here.watch).all()
+    buffer = settings.of(BufferSettings)
+    if not buffer.site:
+        return []
+    from windlass_buffer.operations import BufferOperations
+
+    _here[:] = [BufferOperations(buffer)]
+    return _here[-1].all()
 
 
 @hookimpl
 async def windlass_health(kernel: Door) -> HealthSection | None:
-    return section_of(await _here[-1].watch.look(_here[-1].all())) if _here else None
+    return await _here[-1].section() if _here else None
 
 
 @hookimpl

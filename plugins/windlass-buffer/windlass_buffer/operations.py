@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
-from windlass import Operation, OperationCall, Rejected, Role
+from windlass import HealthSection, Operation, OperationCall, Rejected, Role
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.reports import Gap
 
@@ -20,7 +20,8 @@ from windlass_buffer.asking import Line, Lines, Redis
 from windlass_buffer.choosing import Chosen, Matching, Site
 from windlass_buffer.dead_letters import Letter, Moved, newest_first
 from windlass_buffer.failovers import failovers, failovers_key
-from windlass_buffer.panel import SiteReport, report_of
+from windlass_buffer.panel import SiteReport, report_of, section_of
+from windlass_buffer.settings import BufferSettings
 from windlass_buffer.watch import Watch
 from windlass_buffer.whole import Shown, find
 
@@ -96,11 +97,17 @@ class Forgotten(msgspec.Struct, frozen=True):
 
 
 class BufferOperations:
-    """All of them, over the lines to the sites' Redis servers."""
+    """All of them, over lines of their own to the sites' Redis servers; and the section, which asks the same."""
 
-    def __init__(self, lines: Lines, watch: Watch) -> None:
-        self._lines = lines
-        self._watch = watch
+    def __init__(self, settings: BufferSettings) -> None:
+        self._lines = Lines(settings)
+        self._watch = Watch()
+
+    def close(self) -> None:
+        self._lines.close()
+
+    async def section(self) -> HealthSection | None:
+        return section_of(await self._watch.look(self._lines.all()))
 
     def all(self) -> list[Operation]:
         return [

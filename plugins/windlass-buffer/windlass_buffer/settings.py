@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 from psycopg.conninfo import conninfo_to_dict
-from redis.connection import parse_url
 from windlass import check_secret_name, read_secret
 
 from windlass_buffer.parameters import StatementSettings
@@ -152,6 +151,8 @@ def check_dsn(field: str, dsn: str) -> None:
 
 def check_redis(field: str, url: str) -> None:
     """ValueError, without a word of the URL."""
+    from redis.connection import parse_url  # no site, no redis-py
+
     try:
         parse_url(url)  # type: ignore[no-untyped-call]
     except Exception:  # noqa: BLE001 - as above

@@ -10,7 +10,7 @@ import typer
 from windlass_cli import words
 from windlass_cli.consent import ask, check_can_ask
 from windlass_cli.durations import seconds_of
-from windlass_cli.exits import USAGE, Failure
+from windlass_cli.exits import NOT_FOUND, USAGE, Failure
 from windlass_cli.forms import Column, Form
 from windlass_cli.options import Format, Limit, Output, Reason, Yes
 from windlass_cli.printing import print_done, print_list
@@ -92,7 +92,7 @@ def status(site: OldSite = "", output: Output = Format.table) -> None:
     """How the sites are: what waits, what was done, what failed, how far behind the replicas are."""
 
     async def work(client: Client) -> None:
-        print_list(await client.operations.call("buffer.status", {"site": site}), SITES, output)
+        print_list(await _call(client, "buffer.status", {"site": site}), SITES, output)
 
     with_client(work)
 
@@ -115,7 +115,7 @@ def dead(
         letters: list[dict[str, Any]] = []
         while not limit or len(letters) <= limit:
             asked = matching | {"after": _place(letters), "limit": PAGE}
-            page = await client.operations.call("buffer.dead", asked)
+            page = await _call(client, "buffer.dead", asked)
             letters += page
             if len(page) < PAGE:
                 break
@@ -135,7 +135,7 @@ def show(
     """Show a transaction whole: how far it is, its error, its statements."""
 
     async def work(client: Client) -> None:
-        print_result(await client.operations.call("buffer.show", {"id": id, "site": site}), output)
+        print_result(await _call(client, "buffer.show", {"id": id, "site": site}), output)
 
     with_client(work)
 
@@ -189,7 +189,7 @@ def gaps(site: Site = "", output: Output = Format.table) -> None:
     """List what was lost: acknowledged by Redis and gone with it, or committed and left behind by a failover."""
 
     async def work(client: Client) -> None:
-        print_list(await client.operations.call("buffer.gaps", {"site": site}), GAPS, output)
+        print_list(await _call(client, "buffer.gaps", {"site": site}), GAPS, output)
 
     with_client(work)
 
@@ -198,11 +198,11 @@ def gaps(site: Site = "", output: Output = Format.table) -> None:
 def forget_gaps(site: Site = "", reason: Reason = "", yes: Yes = False, output: Output = Format.table) -> None:
     """Have the reported gaps no longer shown, once somebody has dealt with them."""
     check_can_ask("buffer forget-gaps", yes=yes)
-    found = ask_server(lambda client: client.operations.call("buffer.gaps", {"site": site}))
+    found = ask_server(lambda client: _call(client, "buffer.gaps", {"site": site}))
     ask(f"forget {words.counted(len(found), 'reported gap')}?", yes=yes)
 
     async def work(client: Client) -> None:
-        forgotten = await client.operations.call("buffer.forget-gaps", {"site": site}, reason=reason)
+        forgotten = await _call(client, "buffer.forget-gaps", {"site": site}, reason=reason)
         print_done(f"{words.counted(forgotten['forgotten'], 'gap')}: forgotten", forgotten, output)
 
     with_client(work)
@@ -212,12 +212,12 @@ def _do(verb: str, done: str, chosen: dict[str, Any], reason: str, *, yes: bool,
     """Says how many first, and asks."""
     check_can_ask(f"buffer {verb}", yes=yes)
     if not yes:
-        counted = ask_server(lambda client: client.operations.call("buffer.count", chosen))
+        counted = ask_server(lambda client: _call(client, "buffer.count", chosen))
         which = ", ".join(f"{each['count']} of {each['site']}" for each in counted if each["count"]) or "none"
         ask(f"{verb} {words.counted(sum(each['count'] for each in counted), 'dead letter')} ({which})?", yes=yes)
 
     async def work(client: Client) -> None:
-        answer = await client.operations.call(f"buffer.{verb}", chosen, reason=reason)
+        answer = await _call(client, f"buffer.{verb}", chosen, reason=reason)
         print_done(_told(done, answer), answer, output)
 
     with_client(work)
@@ -238,6 +238,19 @@ def _chosen(ids: list[str] | None, everything: bool, matching: dict[str, Any]) -
         how = "ids, --all, or some of --endpoint, --key, --error, --older-than and --younger-than"
         raise Failure(USAGE, f"say which dead letters: {how}; only one of the three")
     return matching | ({"ids": ids} if ids else {}) | ({"all": True} if everything else {})
+
+
+async def _call(client: Client, operation: str, argument: dict[str, Any], reason: str = "") -> Any:
+    """Failure when the server has no site: it has none of the operations then."""
+    from windlass_client import WindlassError
+
+    try:
+        return await client.operations.call(operation, argument, reason=reason)
+    except WindlassError as error:
+        if error.code != "NOT_FOUND":
+            raise
+        how = "add a [[plugins.buffer.site]] to its windlass.toml (docs/buffer.md)"
+        raise Failure(NOT_FOUND, f"this server drains no site: {how}") from None
 
 
 def _matching(site: str, endpoint: str, key: str, error: str, older_than: str, younger_than: str) -> dict[str, Any]:
