@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import tempfile
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +21,7 @@ from windlass_entities.members import Members
 from windlass_entities.ranges import V4_LAST, V6_LAST, coverage_of
 
 from tests.plugins.entities.mmdb import mmdb
+from tests.plugins.entities.one_by_one import Table
 
 Address = Any
 """Of either family."""
@@ -34,27 +32,6 @@ def cells(members: Members) -> Cells:
     """What members say, by country and ASN."""
     codes = [code.decode() for code in members.country.tolist()]
     return dict(zip(zip(codes, members.asn.tolist(), strict=True), map(int, members.count), strict=True))
-
-
-class OneByOne:
-    """A table as a person reads it: from the top, no row that overlaps one before."""
-
-    def __init__(self, path: Path) -> None:
-        self.first: list[Address] = []
-        self.rows: list[tuple[Address, Address, str]] = []
-        with gzip.open(path, "rt", newline="") as source:
-            for row in csv.reader(source):
-                self._add(ip_address(row[0]), ip_address(row[1]), row[2])
-
-    def _add(self, first: Address, last: Address, value: str) -> None:
-        """The real tables are sorted: only the last row kept can reach into this one."""
-        if not self.rows or self.rows[-1][1] < first:
-            self.first.append(first)
-            self.rows.append((first, last, value))
-
-    def value(self, address: Address) -> str:
-        at = bisect_right(self.first, address) - 1
-        return self.rows[at][2] if at >= 0 and self.rows[at][1] >= address else ""
 
 
 def loaded(data: Path, cache: Path) -> Atlas:
@@ -70,17 +47,17 @@ SMALL_FEEDS = ["openai", "tor_exits", "telegram", "ipsum_l5"]
 
 
 @pytest.fixture(scope="session")
-def countries(data: Path) -> OneByOne:
-    return OneByOne(data / "geo/country-ipv4.csv.gz")
+def countries(data: Path) -> Table:
+    return Table(data / "geo/country-ipv4.csv.gz")
 
 
 @pytest.fixture(scope="session")
-def asns(data: Path) -> OneByOne:
-    return OneByOne(data / "geo/asn-ipv4.csv.gz")
+def asns(data: Path) -> Table:
+    return Table(data / "geo/asn-ipv4.csv.gz")
 
 
 def test_every_cell_of_real_feeds_is_what_one_by_one_look_ups_find(
-    data: Path, atlas: Atlas, countries: OneByOne, asns: OneByOne
+    data: Path, atlas: Atlas, countries: Table, asns: Table
 ) -> None:
     compared = 0
     for feed in SMALL_FEEDS:
@@ -105,11 +82,11 @@ def addresses_of(text: str) -> set[Address]:
     return found
 
 
-def looked_up(addresses: set[Address], countries: OneByOne, asns: OneByOne) -> tuple[Counter[tuple[str, int]], int]:
+def looked_up(addresses: set[Address], countries: Table, asns: Table) -> tuple[Counter[tuple[str, int]], int]:
     found: Counter[tuple[str, int]] = Counter()
     for address in addresses:
         if address.version == 4:
-            found[countries.value(address), int(asns.value(address) or 0)] += 1
+            found[countries.of(int(address)) or "", int(asns.of(int(address)) or 0)] += 1
     return found, len(addresses) - found.total() + found.pop(("", 0), 0)
 
 
@@ -126,7 +103,7 @@ def test_a_real_feed_is_counted_whole(data: Path, atlas: Atlas) -> None:
 
 
 def test_the_addresses_of_real_countries_and_asns_are_the_sums_of_their_rows(
-    atlas: Atlas, countries: OneByOne, asns: OneByOne
+    atlas: Atlas, countries: Table, asns: Table
 ) -> None:
     of_countries, of_asns = summed(countries), summed(asns)
     assert {code: atlas.country_addresses(code) for code in of_countries} == of_countries
@@ -138,11 +115,8 @@ def test_the_addresses_of_real_countries_and_asns_are_the_sums_of_their_rows(
     assert atlas.asn_names[13335] == "Cloudflare, Inc."
 
 
-def summed(table: OneByOne) -> dict[str, int]:
-    sums: Counter[str] = Counter()
-    for first, last, value in table.rows:
-        sums[value] += int(last) - int(first) + 1
-    return dict(sums)
+def summed(table: Table) -> dict[str, int]:
+    return {value: sum(last - first + 1 for first, last in spans) for value, spans in table.spans().items()}
 
 
 # Small universes: 48 addresses of each family, in which ranges overlap, touch and repeat.
@@ -165,13 +139,12 @@ def bounds(span: Span) -> tuple[Address, Address]:
 def test_members_are_what_one_by_one_look_ups_find(country_rows, asn_rows, feed: list[Span]) -> None:
     # One row of each that no feed of a few addresses meets: a table without any value is refused.
     tables = [[*country_rows, ((4, 200, 0), "ZA")], [*asn_rows, ((4, 200, 0), "77")]]
-    kept = [list(without_overlaps(rows)) for rows in tables]
     with tempfile.TemporaryDirectory() as folder:
         found = written(Path(folder), *tables).members(listed(feed))
     expected: Counter[tuple[str, int]] = Counter()
     for address in universe():
         if any(first <= address <= last for first, last in map(bounds, feed) if first.version == address.version):
-            country, asn = (said_of(address, rows) for rows in kept)
+            country, asn = (said_of(address, rows) for rows in tables)
             expected[country, int(asn or 0)] += 1
     expected.pop(("", 0), None)
     assert cells(found) == expected
@@ -179,19 +152,14 @@ def test_members_are_what_one_by_one_look_ups_find(country_rows, asn_rows, feed:
     assert found.unattributed == found.unique - expected.total()
 
 
-def without_overlaps(rows: list[tuple[Span, str]]) -> Iterator[tuple[Address, Address, str]]:
-    kept: list[tuple[Address, Address]] = []
-    for span, value in rows:
+def said_of(address: Address, rows: list[tuple[Span, str]]) -> str:
+    """By the innermost row that holds it, of equal ones the last."""
+    holding = []
+    for number, (span, value) in enumerate(rows):
         first, last = bounds(span)
-        if not any(first.version == begin.version and first <= end and begin <= last for begin, end in kept):
-            kept.append((first, last))
-            yield first, last, value
-
-
-def said_of(address: Address, rows: list[tuple[Address, Address, str]]) -> str:
-    return next(
-        (value for first, last, value in rows if first.version == address.version and first <= address <= last), ""
-    )
+        if first.version == address.version and first <= address <= last:
+            holding.append((int(first), -int(last), number, value))
+    return max(holding)[3] if holding else ""
 
 
 def universe() -> Iterator[Address]:
@@ -297,7 +265,7 @@ def test_the_second_load_comes_from_the_cache(mixed: tuple[Path, Path, Path]) ->
     assert same(first, second)
     assert (kept(mixed).stat().st_ino, kept(mixed).stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert [str(problem) for problem in second.problems] == [
-        "countries, row 2: overlaps an earlier row: 1.0.0.5 – 1.0.0.5"
+        "countries, row 2: lies within another row, which keeps the rest: 1.0.0.5 – 1.0.0.5"
     ]
     assert second.bad_rows == {"countries": 1, "asns": 0}
 

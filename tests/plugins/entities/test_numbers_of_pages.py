@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+from tests.plugins.entities.one_by_one import Spans, Table
 from tests.plugins.entities.workshop import Workshop
 
 EACH = 5
 MOST = 5_000
 """Addresses of a place: all of them are looked at one by one."""
-Spans = list[tuple[int, int]]
-
-
-class Table:
-    """Rows as they stand in the file; one that overlaps an earlier one does not count."""
-
-    def __init__(self, path: Path) -> None:
-        self.rows: list[tuple[int, int, str]] = []
-        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-            for first, last, name, *_ in csv.reader(file):
-                row = (int(ip_address(first)), int(ip_address(last)), name)
-                at = bisect(self.rows, row)
-                before, after = self.rows[max(at - 1, 0) : at], self.rows[at : at + 1]
-                if all(each[1] < row[0] for each in before) and all(row[1] < each[0] for each in after):
-                    self.rows.insert(at, row)
-
-    def of(self, address: int) -> str | None:
-        at = bisect(self.rows, (address, 1 << 200, ""))
-        if at and self.rows[at - 1][1] >= address:
-            return self.rows[at - 1][2]
-        return None
-
-    def spans(self) -> dict[str, Spans]:
-        found: dict[str, Spans] = {}
-        for first, last, name in self.rows:
-            found.setdefault(name, []).append((first, last))
-        return found
 
 
 def networks(path: Path) -> Spans:

@@ -1,44 +1,82 @@
-"""Finds the rows of a table that overlap an earlier one.
+"""Takes the rows of a table apart where they overlap: every address has one row.
 
-Hardly any table has such rows, so a look over sorted rows ends it.  Where rows do clash, those that hang together are
-taken one by one in the order of the table, each kept if it is apart from all that were kept before.
+Published tables nest rows, a whole allocation first and what is elsewhere within it after that.  So of rows that
+overlap, the one that begins last has the address, of those that begin together the smallest, and of equal ones the
+later in the table; an outer row keeps what is left of it.  A search for the last row that begins at or before an
+address finds the same.
+
+Hardly any rows overlap, so a look over sorted rows finds those that hang together, and only these are taken one by one.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from windlass_entities.inputs.lines import Flags
+from windlass_entities.inputs.lines import Positions
 from windlass_entities.ranges import Numbers
 
 
-def overlapping(first: Numbers, last: Numbers) -> Flags:
-    """Which rows overlap an earlier row that does not itself."""
-    found = np.zeros(len(first), np.bool_)
-    if len(first) < 2:
-        return found
-    order = np.argsort(first, kind="stable")
-    clashes = first[order][1:] <= np.maximum.accumulate(last[order])[:-1]
-    if not clashes.any():
-        return found
-    begins = np.flatnonzero(np.concatenate(([True], ~clashes)))
-    ends = np.concatenate((begins[1:], [len(first)]))
-    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-        if end - begin > 1:
-            _judge(first, last, np.sort(order[begin:end]).tolist(), found)
-    return found
+class Pieces(NamedTuple):
+    """Sorted and disjoint: of which row each is, and its bounds.  `clashing`: rows that begin within another one."""
+
+    row: Positions
+    first: Numbers
+    last: Numbers
+    clashing: Positions
 
 
-def _judge(first: Numbers, last: Numbers, rows: list[int], found: Flags) -> None:
-    """Marks those of `rows`, in their order, that overlap one kept before."""
-    kept: list[tuple[int, int]] = []
-    for row in rows:
-        span = int(first[row]), int(last[row])
-        at = bisect_left(kept, span)
-        after, before = kept[at : at + 1], kept[max(at - 1, 0) : at]
-        if (after and after[0][0] <= span[1]) or (before and before[0][1] >= span[0]):
-            found[row] = True
-        else:
-            insort(kept, span)
+def apart(first: Numbers, last: Numbers) -> Pieces:
+    order = _sorted(first, last)
+    first, last = first[order], last[order]
+    inside = np.zeros(len(order), np.bool_)
+    if len(order) > 1:
+        inside[1:] = first[1:] <= np.maximum.accumulate(last)[:-1]
+    if not inside.any():
+        return Pieces(order, first, last, order[:0])
+    begins = np.flatnonzero(~inside)
+    ends = np.concatenate((begins[1:], [len(order)]))
+    is_alone = ends - begins == 1
+    alone = begins[is_alone]
+    pieces = [
+        (int(order[at]), begin, end)
+        for start, stop in zip(begins[~is_alone].tolist(), ends[~is_alone].tolist(), strict=True)
+        for at, begin, end in _laid_over(first[start:stop].tolist(), last[start:stop].tolist(), start)
+    ]
+    row = np.concatenate((order[alone], np.array([piece[0] for piece in pieces], np.int64)))
+    lower = np.concatenate((first[alone], np.array([piece[1] for piece in pieces], first.dtype)))
+    upper = np.concatenate((last[alone], np.array([piece[2] for piece in pieces], last.dtype)))
+    by_address = np.argsort(lower, kind="stable")
+    return Pieces(row[by_address], lower[by_address], upper[by_address], np.sort(order[inside]))
+
+
+def _sorted(first: Numbers, last: Numbers) -> Positions:
+    """Outer rows before inner ones; equal ones as they stand."""
+    if bool((first[1:] > first[:-1]).all()):
+        return np.arange(len(first))
+    largest_first = np.argsort(-last, kind="stable")
+    return largest_first[np.argsort(first[largest_first], kind="stable")]
+
+
+def _laid_over(first: list[int], last: list[int], offset: int) -> Iterator[tuple[int, int, int]]:
+    """Sorted rows laid one over the other: the pieces that are seen, each with its row's place."""
+    under: list[int] = []
+    seen = first[0]
+    for at, begin in enumerate(first):
+        while under and seen < begin:
+            top = under[-1]
+            end = min(last[top], begin - 1)
+            if seen <= end:
+                yield top + offset, seen, end
+                seen = end + 1
+            if last[top] < begin:
+                under.pop()
+        seen = begin
+        under.append(at)
+    while under:
+        top = under.pop()
+        if seen <= last[top]:
+            yield top + offset, seen, last[top]
+            seen = last[top] + 1

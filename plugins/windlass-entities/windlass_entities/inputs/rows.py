@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from windlass_entities.inputs.lines import REPORTED, BadLine, BadLines, Flags, Positions
+from windlass_entities.inputs.lines import REPORTED, BadLine, BadLines, Positions
+from windlass_entities.inputs.overlaps import apart
 from windlass_entities.ranges import Numbers
 
 TableName = Literal["countries", "asns"]
@@ -87,14 +88,14 @@ class RowSink:
         joined = Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
         return joined.pick(np.argsort(joined.line, kind="stable")) if len(single) else joined
 
-    def take_apart(self, rows: Rows, is_bad: Flags, family: int) -> Rows:
-        """The rows that overlap no earlier one; the others are bad."""
-        clashes = np.flatnonzero(is_bad)
-        self.bad.count += len(clashes)
-        for at in clashes[:REPORTED].tolist():
+    def take_apart(self, rows: Rows, family: int) -> Rows:
+        """Sorted and disjoint rows; those that begin within another one are told."""
+        pieces = apart(rows.first, rows.last)
+        self.bad.count += len(pieces.clashing)
+        for at in pieces.clashing[:REPORTED].tolist():
             text = span_text(rows.first[at], rows.last[at], family)
-            self.bad.first.append(BadLine(int(rows.line[at]), text, "overlaps an earlier row"))
-        return rows.pick(~is_bad) if len(clashes) else rows
+            self.bad.first.append(BadLine(int(rows.line[at]), text, "lies within another row, which keeps the rest"))
+        return Rows(pieces.first, pieces.last, rows.value[pieces.row], rows.line[pieces.row])
 
 
 def span_text(first: int, last: int, family: int) -> str:
