@@ -1,0 +1,1 @@
+"""The published tree: read, written and kept whole."""
