@@ -93,7 +93,7 @@ async def test_what_was_claimed_ahead_is_returned_as_if_it_had_not_been(rig: Rig
 
     kernel = await rig.start(slots=1)
     await rig.began(await rig.enqueue(works))
-    dispatcher, _ = kernel.node.dispatchers
+    dispatcher, *_ = kernel.node.dispatchers
     task = await rig.enqueue(succeeds)
     epoch = kernel.node._may_claim()
     assert epoch is not None

@@ -170,7 +170,8 @@ class Kernel:
         # A handler that names a pool of its own need not be configured to run.
         kinds = (kind for kind in self._plugins.kinds.values() if not kind.is_reserved)
         named = {kind.handler.pool for kind in kinds if not is_agent_pool(kind.handler.pool)} | OWN_SLOTS.keys()
-        return {name: OWN_SLOTS.get(name, USUAL_SLOTS) for name in sorted(named)} | config.pools
+        others = {name: OWN_SLOTS.get(name, USUAL_SLOTS) for name in sorted(named - config.pools.keys())}
+        return config.pools | others
 
     def _doors(self, trigger: str) -> Doors:
         return lambda plugin: LiveDoor(
