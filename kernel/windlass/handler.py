@@ -258,7 +258,8 @@ class Handler(ABC, Generic[P]):
     payload_type: ClassVar[Any]
     """Taken from the class's type argument; payloads are decoded and validated against it, on enqueue and at start."""
 
-    pool: ClassVar[str] = "default"
+    pool: str = "default"
+    """Where its tasks run.  What a setting names is set on the instance."""
     executor: ClassVar[str] = ""
     """Where it runs: "inline", "thread", "process", or one that a plugin registers.
 

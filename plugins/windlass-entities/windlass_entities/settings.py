@@ -1,0 +1,86 @@
+"""`[plugins.entities]` in windlass.toml: where feeds come from, and where their pages are kept.  Times are seconds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from windlass_entities.health import Thresholds
+
+PATHS = ("root", "feeds", "catalogue", "countries", "asns")
+LONGEST = 366 * 86_400.0
+
+
+class EntitiesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Without `feeds` nothing is maintained.  All paths are absolute, and mean the same on every server."""
+
+    feeds: str = ""
+    """The folder of the lists: `<feed>.netset`, `.ipset` or `.txt`."""
+
+    catalogue: str = ""
+    """A JSON file that names the feeds.  One that is not in it is not maintained."""
+
+    countries: str = ""
+    """The table of addresses and countries: CSV of ranges (also `.gz`), or MMDB."""
+
+    asns: str = ""
+    """The same of addresses and autonomous systems."""
+
+    root: str = ""
+    """Where the pages are published.  Windlass alone writes there."""
+
+    thresholds: Thresholds = Thresholds()
+    grace: float = 60.0
+    """How long a generation that was replaced stays readable."""
+
+    watch: bool = True
+    rescan: float = 60.0
+    """The watcher looks at all files by itself, so often: a notification is only a hint."""
+
+    calm: float = 0.5
+    """A file that changes is taken once it has stayed as it is for so long."""
+
+    check_every: float = 3_600.0
+    """The whole tree is read and hashed, and repaired where it is wrong."""
+
+    health_every: float = 3_600.0
+    """Health classes follow the clock."""
+
+    deferred_limit: int = 1_024
+    """With more to be repaired than that, nothing is repaired unless somebody asks."""
+
+    pool: str = "maintenance"
+    feeds_pool: str = "feeds"
+    watchers_pool: str = "watchers"
+
+    def __post_init__(self) -> None:
+        if self.feeds and (missing := [name for name in PATHS if not getattr(self, name)]):
+            raise ValueError(f"{', '.join(missing)}: set beside feeds; each is an absolute path")
+        for name in PATHS:
+            if (path := getattr(self, name)) and not os.path.isabs(path):
+                raise ValueError(f"{name} must be an absolute path, not {path!r}")
+        if self.feeds and _overlap(self.root, self.feeds):
+            raise ValueError("root and feeds must not lie within each other: what is published is no feed")
+        for name in ("rescan", "check_every", "health_every"):
+            # Written so that nan is refused as well.
+            if not 1 <= (seconds := getattr(self, name)) <= LONGEST:
+                raise ValueError(f"{name} must be from 1 s to 366 days, not {seconds:g}")
+        for name in ("grace", "calm"):
+            if not 0 <= (seconds := getattr(self, name)) <= 86_400:
+                raise ValueError(f"{name} must be from 0 s to a day, not {seconds:g}")
+        if self.deferred_limit < 1:
+            raise ValueError(f"deferred_limit must be at least 1, not {self.deferred_limit}")
+        for name in ("pool", "feeds_pool", "watchers_pool"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} is empty: name a pool, or leave it out")
+
+    @property
+    def is_configured(self) -> bool:
+        return bool(self.feeds)
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = Path(os.path.normpath(one)), Path(os.path.normpath(other))
+    return first.is_relative_to(second) or second.is_relative_to(first)
