@@ -3,7 +3,7 @@
 A path is relative to the tree, with `/`, such as `public/countries/US.json` or `private/feeds/openai.json`; see
 `names.py` for the words it may be made of.  What a whole tree holds, for those who make drafts and those who check:
 
-    public/version.json             {"schema_version", "generation", "as_of", …, "indexes": {"countries/index.json": SHA, …}}
+    public/version.json             {"schema_version", "generation", …, "indexes": {"countries/index.json": SHA, …}}
     public/countries/index.json     {…, "countries": [{"code": "US", …, "sha256": SHA of its page}, …]}
     public/countries/US.json
     public/asns/index.json          {…, "asns": [{"asn": 13335, …, "sha256": SHA of its page}, …]}
@@ -30,6 +30,7 @@ class Draft:
     were do not belong here.
     `gone`: paths that are no longer there; one that is not there anyway is no error.
     `is_whole`: `files` is all that the tree holds; what the base has besides is gone.
+    `is_repair`: no standing tree is trusted: this one is linked anew from the base, and the others after it.
     `summary`: counts for people, such as {"feeds": 2, "countries": 14}.
     """
 
@@ -38,3 +39,4 @@ class Draft:
     gone: Collection[str] = ()
     summary: Mapping[str, int] = field(default_factory=dict)
     is_whole: bool = False
+    is_repair: bool = False
