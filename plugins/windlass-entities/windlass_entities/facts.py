@@ -7,33 +7,22 @@ is not accepted: coverage and counts stay, only `unavailable` says why.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from windlass_entities.health import Condition, Health, Thresholds, health_of
+from windlass_entities.inputs import FeedEntry
+from windlass_entities.ranges import coverage_of
+
+NOTHING = coverage_of().to_bytes()
+"""The coverage of a feed that was never accepted."""
+_NOTHING_SHA256 = hashlib.sha256(NOTHING).hexdigest()
 
 MOST_BAD = 20
 """Bad lines that the facts name; all of them are counted."""
-
-
-class Entry(Protocol):
-    """A feed as the catalogue describes it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def category(self) -> str: ...
-    @property
-    def maintainer(self) -> str: ...
-    @property
-    def licence(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def maintained(self) -> bool: ...
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +73,7 @@ class FeedFacts(msgspec.Struct, frozen=True, kw_only=True):
     bad_lines: int = 0
     bad: tuple[Bad, ...] = ()
     source: Source | None = None
-    coverage_sha256: str = ""
+    coverage_sha256: str = _NOTHING_SHA256
 
     @property
     def shown(self) -> tuple[object, ...]:
@@ -109,7 +98,7 @@ def cut_off(before: FeedFacts, size: int, whole: bool) -> str:
     return ""
 
 
-def described(before: FeedFacts | None, entry: Entry) -> FeedFacts:
+def described(before: FeedFacts | None, entry: FeedEntry) -> FeedFacts:
     """The facts with what the catalogue says now."""
     return replace(
         before or FeedFacts(name=entry.name),
@@ -126,9 +115,15 @@ def missing(before: FeedFacts, why: str) -> FeedFacts:
     return replace(before, unavailable=why)
 
 
+def forgotten(before: FeedFacts, why: str) -> FeedFacts:
+    """Its file could not be taken, and what was kept of it is lost."""
+    kept = {name: getattr(before, name) for name in ("category", "maintainer", "licence", "url", "maintained")}
+    return FeedFacts(name=before.name, unavailable=why, **kept)
+
+
 def accepted(before: FeedFacts, found: Accepted) -> FeedFacts:
     """Its file was read.  Only another coverage is a change; `unattributed_ips` is then still to be counted."""
-    if found.coverage_sha256 == before.coverage_sha256:
+    if before.source is not None and found.coverage_sha256 == before.coverage_sha256:
         return replace(before, unavailable="")
     return replace(
         before,

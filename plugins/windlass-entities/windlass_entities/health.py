@@ -77,6 +77,6 @@ def _by_lateness(minutes: float, thresholds: Thresholds) -> Health:
 
 
 def kept(before: Iterable[Transition], new: Iterable[Transition]) -> tuple[Transition, ...]:
-    """The last `KEPT`, the newest last.  Those of one moment stand by name, so that the order of work leaves no trace."""
+    """The last `KEPT`, the newest last.  Those of one moment stand by name: the order of work leaves no trace."""
     together = sorted({*before, *new}, key=lambda each: (each.at, each.feed, each.before, each.after))
     return tuple(together[-KEPT:])

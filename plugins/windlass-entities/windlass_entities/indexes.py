@@ -14,31 +14,34 @@ import msgspec
 
 SCHEMA_VERSION = 1
 
-COUNTRIES_INDEX = "public/countries/index.json"
-ASNS_INDEX = "public/asns/index.json"
+COUNTRIES = "public/countries"
+ASNS = "public/asns"
+COUNTRIES_INDEX = f"{COUNTRIES}/index.json"
+ASNS_INDEX = f"{ASNS}/index.json"
 VERSION = "public/version.json"
+FEEDS = "private/feeds"
 MANIFEST = "private/manifest.json"
 TRANSITIONS = "private/transitions.json"
 
 
 def country_path(code: str) -> str:
-    return f"public/countries/{code}.json"
+    return f"{COUNTRIES}/{code}.json"
 
 
 def asn_path(number: int) -> str:
-    return f"public/asns/{number}.json"
+    return f"{ASNS}/{number}.json"
 
 
 def facts_path(feed: str) -> str:
-    return f"private/feeds/{feed}.json"
+    return f"{FEEDS}/{feed}.json"
 
 
 def coverage_path(feed: str) -> str:
-    return f"private/feeds/{feed}.coverage"
+    return f"{FEEDS}/{feed}.coverage"
 
 
 def members_path(feed: str) -> str:
-    return f"private/feeds/{feed}.members"
+    return f"{FEEDS}/{feed}.members"
 
 
 class CountryEntry(msgspec.Struct, frozen=True, gc=False):
@@ -49,6 +52,10 @@ class CountryEntry(msgspec.Struct, frozen=True, gc=False):
     attributed_ips: int
     sha256: str
 
+    @property
+    def key(self) -> str:
+        return self.code
+
 
 class AsnEntry(msgspec.Struct, frozen=True, gc=False):
     asn: int
@@ -57,6 +64,10 @@ class AsnEntry(msgspec.Struct, frozen=True, gc=False):
     countries: int
     attributed_ips: int
     sha256: str
+
+    @property
+    def key(self) -> int:
+        return self.asn
 
 
 class CountriesIndex(msgspec.Struct, frozen=True):
@@ -70,12 +81,16 @@ class AsnsIndex(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """`files`: the sha256 of each private file, by its path in the tree, in the order of the paths."""
+    """`files`: the sha256 of each private file but this one, by its path in `private/`, in the order of the paths."""
 
     schema_version: int
     atlas: str
     """The digest of the tables that the contributions were computed with."""
     files: dict[str, str]
+
+    @classmethod
+    def unknown(cls) -> Manifest:
+        return cls(SCHEMA_VERSION, "", {})
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -87,12 +102,14 @@ class Version(msgspec.Struct, frozen=True):
     feeds: int
     countries: int
     asns: int
-    countries_sha256: str
-    """Of countries/index.json."""
-    asns_sha256: str
-    """Of asns/index.json."""
+    indexes: dict[str, str]
+    """The sha256 of both indexes, by their path in `public/`."""
     manifest_sha256: str
     """Of the private manifest."""
+
+    @classmethod
+    def unknown(cls) -> Version:
+        return cls(SCHEMA_VERSION, 0, None, 0, 0, 0, {}, "")
 
 
 def countries_index(entries: Mapping[str, CountryEntry]) -> bytes:
@@ -104,7 +121,9 @@ def asns_index(entries: Mapping[int, AsnEntry]) -> bytes:
 
 
 def manifest(atlas: str, files: Iterable[tuple[str, str]]) -> bytes:
-    return encoded(Manifest(SCHEMA_VERSION, atlas, dict(sorted(files))))
+    """`files`: paths in the tree, with their hashes."""
+    inside = {path.removeprefix("private/"): sha256 for path, sha256 in sorted(files)}
+    return encoded(Manifest(SCHEMA_VERSION, atlas, inside))
 
 
 def encoded(document: msgspec.Struct) -> bytes:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from windlass_entities.health import Transition
+from windlass_entities.tree import draft as tree
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """Counts for people.  `unavailable` says for each such feed why its file was not taken."""
+class Report:
+    """What a computation found, for people and for those who act on it."""
 
     feeds: tuple[str, ...] = ()
     """Whose facts or coverage changed."""
     withdrawn: tuple[str, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """Of all feeds: why their files could not be taken."""
     countries: int = 0
     """Pages written."""
     asns: int = 0
@@ -22,26 +26,20 @@ class Summary:
     """Pages that are no more."""
     unchanged: int = 0
     """Pages that were computed and stay as they are."""
-    transitions: tuple[Transition, ...] = ()
-    unavailable: dict[str, str] = field(default_factory=dict)
 
     def in_words(self) -> str:
-        """ "3 feeds: 12 countries and 240 ASNs written, 4 pages removed"."""
-        feeds = "1 feed" if len(self.feeds) == 1 else f"{len(self.feeds)} feeds"
-        countries = "1 country" if self.countries == 1 else f"{self.countries} countries"
-        asns = "1 ASN" if self.asns == 1 else f"{self.asns} ASNs"
-        pages = "1 page" if self.removed == 1 else f"{self.removed} pages"
-        return f"{feeds}: {countries} and {asns} written, {pages} removed"
+        """ "3 feeds changed: 12 countries and 240 ASNs written, 4 pages removed"."""
+        changed = len(self.feeds) + len(self.withdrawn)
+        written = f"{_many(self.countries, 'country', 'countries')} and {_many(self.asns, 'ASN', 'ASNs')} written"
+        return f"{_many(changed, 'feed', 'feeds')} changed: {written}, {_many(self.removed, 'page', 'pages')} removed"
+
+
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """To be put on top of generation `base` (0: there is none, `files` is all there is).
+class Draft(tree.Draft):
+    """What is to be published, and the report of the computation that it came from."""
 
-    `files`: by its path in the tree, where the staged file lies, or its bytes.  `gone`: paths to be removed.
-    """
-
-    base: int
-    files: dict[str, Path | bytes]
-    gone: list[str]
-    summary: Summary
+    report: Report = field(default_factory=Report)
