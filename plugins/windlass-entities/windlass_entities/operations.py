@@ -14,12 +14,12 @@ from msgspec import Meta
 from windlass import Operation, OperationCall, Rejected, Role
 
 from windlass_entities import records
-from windlass_entities.accepted import read_standing
 from windlass_entities.handlers.check import CheckEntities
 from windlass_entities.handlers.kinds import check_configured
 from windlass_entities.handlers.rebuild import RebuildEntities, RebuildSelected
 from windlass_entities.handlers.repair import RepairEntities
-from windlass_entities.indexes import asn_path, country_path, facts_path
+from windlass_entities.health import Transition
+from windlass_entities.indexes import TRANSITIONS, asn_path, country_path, facts_path
 from windlass_entities.payloads import Asn, Check, Country, Feed, Nothing, Selection
 from windlass_entities.records import Found, Moved
 from windlass_entities.settings import EntitiesSettings
@@ -112,7 +112,9 @@ class EntityOperations:
         return [
             _reading("findings", "Findings", "What the last check found.", self.findings, Which, Findings),
             _reading("show", "Show a page", "Of a country, an ASN or a feed, as published.", self.show, Page, Shown),
-            _reading("transitions", "Transitions", "The last health transitions.", self.transitions, Nothing, Transitions),
+            _reading(
+                "transitions", "Transitions", "The last health transitions.", self.transitions, Nothing, Transitions
+            ),
             Operation("check", "Check all pages", _CHECK, self.check, Nothing, Asked),
             Operation("rebuild", "Rebuild pages", _REBUILD, self.rebuild, Selection, Asked),
             Operation("repair", "Repair pages", _REPAIR, self.repair, Nothing, Asked),
@@ -175,9 +177,12 @@ class EntityOperations:
 
     def _transitions(self) -> Transitions:
         try:
-            found = read_standing(Path(self._settings.root)).transitions
+            with open_tree(Path(self._settings.root)) as tree:
+                found = msgspec.json.decode(tree.read(TRANSITIONS), type=list[Transition])
         except TreeTrouble as error:
             raise Rejected(_without(error)) from None
+        except (OSError, ValueError) as error:
+            raise Rejected(f"{TRANSITIONS} can't be read ({error}): entities.repair mends it") from None
         return Transitions([Moved(each.feed, each.before, each.after, each.at) for each in reversed(found)])
 
 
@@ -195,5 +200,7 @@ def _without(error: TreeTrouble) -> str:
 
 
 _CHECK = "Makes a task that reads and hashes all pages; entities.findings tells what it found. It repairs nothing."
-_REBUILD = "Makes a task that computes pages anew: all of them, or those of the feeds, countries and ASNs that are named."
+_REBUILD = (
+    "Makes a task that computes pages anew: all of them, or those of the feeds, countries and ASNs that are named."
+)
 _REPAIR = "Makes a task that looks for itself and does the smallest repair, however much is wrong."

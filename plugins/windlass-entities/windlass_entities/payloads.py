@@ -47,7 +47,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """ "3 feeds, US, AS13335"."""
         asns = [f"AS{number}" for number in self.asns]
         return ", ".join(
-            words for words in (listed(self.feeds, "feeds"), listed(self.countries, "countries"), listed(asns, "ASNs")) if words
+            words
+            for words in (listed(self.feeds, "feeds"), listed(self.countries, "countries"), listed(asns, "ASNs"))
+            if words
         )
 
 

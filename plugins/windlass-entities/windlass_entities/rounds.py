@@ -111,5 +111,7 @@ class Rounds:
 def _described_otherwise(catalogue: Catalogue, known: Mapping[str, FeedFacts]) -> list[str]:
     """Feeds of which the catalogue says something else now, or nothing any more."""
     unclear = {problem.name for problem in catalogue.problems}
-    changed = [feed for feed, facts in known.items() if feed in catalogue and described(facts, catalogue[feed]) != facts]
+    changed = [
+        feed for feed, facts in known.items() if feed in catalogue and described(facts, catalogue[feed]) != facts
+    ]
     return changed + [feed for feed in known if feed not in catalogue and feed not in unclear]

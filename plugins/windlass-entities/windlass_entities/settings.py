@@ -10,7 +10,15 @@ import msgspec
 from windlass_entities.health import Thresholds
 
 PATHS = ("root", "feeds", "catalogue", "countries", "asns")
-LONGEST = 366 * 86_400.0
+A_DAY = 86_400
+LIMITS = {
+    "grace": (0, A_DAY),
+    "rescan": (1, A_DAY),
+    "calm": (0, 3_600),
+    "check_every": (1, 366 * A_DAY),
+    "health_every": (1, 366 * A_DAY),
+    "deferred_limit": (1, 10_000_000),
+}
 
 
 class EntitiesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +64,16 @@ class EntitiesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     watchers_pool: str = "watchers"
 
     def __post_init__(self) -> None:
+        self._check_paths()
+        for name, (least, most) in LIMITS.items():
+            # Written so that nan is refused as well.
+            if not least <= (number := getattr(self, name)) <= most:
+                raise ValueError(f"{name} must be from {least:,} to {most:,}, not {number:g}")
+        for name in ("pool", "feeds_pool", "watchers_pool"):
+            if not getattr(self, name):
+                raise ValueError(f"{name} is empty: name a pool, or leave it out")
+
+    def _check_paths(self) -> None:
         if self.feeds and (missing := [name for name in PATHS if not getattr(self, name)]):
             raise ValueError(f"{', '.join(missing)}: set beside feeds; each is an absolute path")
         for name in PATHS:
@@ -63,18 +81,6 @@ class EntitiesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 raise ValueError(f"{name} must be an absolute path, not {path!r}")
         if self.feeds and _overlap(self.root, self.feeds):
             raise ValueError("root and feeds must not lie within each other: what is published is no feed")
-        for name in ("rescan", "check_every", "health_every"):
-            # Written so that nan is refused as well.
-            if not 1 <= (seconds := getattr(self, name)) <= LONGEST:
-                raise ValueError(f"{name} must be from 1 s to 366 days, not {seconds:g}")
-        for name in ("grace", "calm"):
-            if not 0 <= (seconds := getattr(self, name)) <= 86_400:
-                raise ValueError(f"{name} must be from 0 s to a day, not {seconds:g}")
-        if self.deferred_limit < 1:
-            raise ValueError(f"deferred_limit must be at least 1, not {self.deferred_limit}")
-        for name in ("pool", "feeds_pool", "watchers_pool"):
-            if not getattr(self, name):
-                raise ValueError(f"{name} is empty: name a pool, or leave it out")
 
     @property
     def is_configured(self) -> bool:

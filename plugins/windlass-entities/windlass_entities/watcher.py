@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import watchfiles
 from windlass import Context, Outcome, Success
 
 from windlass_entities.handlers.kinds import EntityHandler
@@ -20,8 +20,10 @@ from windlass_entities.handlers.rebuild import RebuildEntities
 from windlass_entities.handlers.refresh import RefreshEntities
 from windlass_entities.payloads import Feeds, Nothing
 from windlass_entities.records import seen
-from windlass_entities.rounds import Found, Rounds
 from windlass_entities.settings import EntitiesSettings
+
+if TYPE_CHECKING:
+    from windlass_entities.rounds import Found
 
 TRIGGER = "feed_update"
 AT_ONCE = 100
@@ -55,6 +57,8 @@ class WatchFeeds(EntityHandler[Nothing]):
         return Success()
 
     async def _watch(self, ctx: Context, bell: asyncio.Event) -> None:
+        from windlass_entities.rounds import Found, Rounds
+
         rounds, loop = Rounds(self.settings), asyncio.get_running_loop()
         rescan, found = loop.time(), Found()
         await ctx.stage("watching")
@@ -81,14 +85,16 @@ class WatchFeeds(EntityHandler[Nothing]):
 
     async def _listen(self, ctx: Context, bell: asyncio.Event) -> None:
         """Rings when something changes in the folders.  Where nobody can tell, it says so once."""
+        import watchfiles
+
         places = {Path(path).parent for path in (self.settings.catalogue, self.settings.countries, self.settings.asns)}
         folders = sorted(path for path in {Path(self.settings.feeds), *places} if path.is_dir())
         try:
             async for _ in watchfiles.awatch(*folders, recursive=False, debounce=DEBOUNCE_MS, watch_filter=None):
                 bell.set()
         except (OSError, RuntimeError) as error:
-            words = f"no notifications of {self.settings.feeds} ({error}): it is looked at every {self.settings.rescan:g} s"
-            await ctx.step(words)
+            instead = f"it is looked at every {self.settings.rescan:g} s"
+            await ctx.step(f"no notifications of {self.settings.feeds}, {instead}: {error}")
 
 
 def _parts(feeds: Sequence[str]) -> list[list[str]]:

@@ -25,7 +25,9 @@ class Stillness:
 
     def due(self, stamps: Stamps, now: float) -> list[str]:
         """Those to be looked at, sorted."""
-        self._moving = {name: self._since(name, stamp, now) for name, stamp in stamps.items() if self._is_new(name, stamp)}
+        self._moving = {
+            name: self._since(name, stamp, now) for name, stamp in stamps.items() if self._is_new(name, stamp)
+        }
         return sorted(name for name, (_, since) in self._moving.items() if now - since >= self._calm)
 
     def wait(self, now: float) -> float | None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from windlass import BlockingContext, Outcome, Retry, Success
 
-from windlass_entities import integrity
-from windlass_entities.handlers.kinds import EntityHandler
 from windlass_entities.handlers.feeds import RecheckFeed, ReprocessFeed
+from windlass_entities.handlers.kinds import EntityHandler
 from windlass_entities.handlers.rebuild import RebuildEntities
 from windlass_entities.handlers.repair import RepairEntities
-from windlass_entities.integrity import Finding
+from windlass_entities.handlers.saying import Saying
 from windlass_entities.payloads import Check, Nothing, OneFeed
 from windlass_entities.records import CHECKED, Checked, Found, kept
+from windlass_entities.tree import TreeTrouble, base_of
+
+if TYPE_CHECKING:
+    from windlass_entities.integrity import Finding
+    from windlass_entities.mending import Mending
 
 
 class CheckEntities(EntityHandler[Check]):
@@ -29,3 +35,62 @@ class CheckEntities(EntityHandler[Check]):
 
     def merge(self, payload: Check, other: Check) -> Check:
         return payload.merged(other)
+
+    def run(self, ctx: BlockingContext, payload: Check) -> Outcome:
+        from windlass_entities import integrity
+        from windlass_entities.mending import mending
+
+        self.check_configured()
+        say = Saying(ctx)
+        say.stage("planning")
+        root, began = Path(self.settings.root), time.monotonic()
+        try:
+            generation = base_of(root)
+            say.stage("scanning memberships")
+            found = integrity.look(root)
+        except TreeTrouble as error:
+            return Retry(str(error))
+        todo = mending(found, self.settings.deferred_limit)
+        checked = _checked(ctx, found, todo, generation, time.monotonic() - began)
+        ctx.documents.put(CHECKED, checked)
+        self._tell(say, checked)
+        if payload.repair:
+            self._mend(ctx, say, todo)
+        say.stage("deferred" if todo.deferred else "clean")
+        return Success({"generation": generation, "findings": checked.counts, "deferred": todo.deferred})
+
+    def _tell(self, say: Saying, checked: Checked) -> None:
+        for kind, count in sorted(checked.counts.items()):
+            say.step(f"{count:,} {kind}", targets=[each.target for each in checked.findings if each.kind == kind][:20])
+        if not checked.total:
+            say.step(f"generation {checked.generation} is as it was published")
+        if checked.deferred:
+            words = f"{checked.deferred:,} targets are more than {self.settings.deferred_limit:,}, and left alone"
+            say.step(f"{words}: windlass entities repair", deferred=checked.deferred)
+
+    def _mend(self, ctx: BlockingContext, say: Saying, todo: Mending) -> None:
+        """What it makes is made for the same reason as this check."""
+        wanted: list[tuple[str, object]] = []
+        if todo.rebuild:
+            wanted.append((RebuildEntities.kind, Nothing()))
+        if todo.repair:
+            wanted.append((RepairEntities.kind, Nothing()))
+        wanted += [(RecheckFeed.kind, OneFeed(feed)) for feed in todo.recheck]
+        wanted += [(ReprocessFeed.kind, OneFeed(feed)) for feed in todo.reprocess]
+        for kind, payload in wanted:
+            name = f"{kind} {payload.feed}" if isinstance(payload, OneFeed) else kind
+            task = ctx.enqueue(kind, payload, name=name, trigger=ctx.task.trigger)
+            say.step(f"made task {task} ({name})", task=task)
+
+
+def _checked(ctx: BlockingContext, found: Sequence[Finding], todo: Mending, generation: int, seconds: float) -> Checked:
+    return Checked(
+        at=datetime.now(UTC),
+        task=ctx.task.id,
+        generation=generation,
+        total=len(found),
+        counts=dict(Counter(each.kind for each in found)),
+        findings=kept(Found(each.kind, each.target, each.detail) for each in found),
+        deferred=todo.deferred,
+        seconds=round(seconds, 3),
+    )

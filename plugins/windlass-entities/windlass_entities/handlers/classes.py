@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from windlass import BlockingContext, Outcome, Success
 
-from windlass_entities.accepted import read_standing
-from windlass_entities.engine import Draft, Engine
-from windlass_entities.facts import settled
 from windlass_entities.handlers.kinds import EntityHandler
-from windlass_entities.handlers.passes import run_pass
-from windlass_entities.handlers.saying import Saying
 from windlass_entities.payloads import Feeds, Nothing, listed
 from windlass_entities.tree import NoTree
+
+if TYPE_CHECKING:
+    from windlass_entities.engine import Draft, Engine, Say
 
 TRIGGER = "health_transition"
 
@@ -40,6 +39,9 @@ class LookAtHealth(EntityHandler[Nothing]):
         return Success({"moved": sorted(moved)})
 
     def _moved(self) -> dict[str, tuple[str, str]]:
+        from windlass_entities.accepted import read_standing
+        from windlass_entities.facts import settled
+
         now, thresholds = datetime.now(UTC), self.settings.thresholds
         try:
             known = read_standing(Path(self.settings.root)).facts
@@ -61,9 +63,11 @@ class RefreshHealth(EntityHandler[Feeds]):
         return payload.merged(other)
 
     def run(self, ctx: BlockingContext, payload: Feeds) -> Outcome:
+        from windlass_entities.handlers.passes import run_pass
+
         self.check_configured()
 
-        def compute(engine: Engine, say: Saying) -> Draft | None:
+        def compute(engine: Engine, say: Say) -> Draft | None:
             return engine.settle_health(datetime.now(UTC), say)
 
         return run_pass(ctx, self.settings, compute)

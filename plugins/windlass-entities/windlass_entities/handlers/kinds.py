@@ -35,5 +35,6 @@ def check_configured(settings: EntitiesSettings) -> None:
     """Raises `Rejected` with what to set."""
     if not settings.is_configured:
         raise Rejected(
-            "no feeds are maintained here: set feeds, catalogue, countries, asns and root in [plugins.entities] on every server"
+            "no feeds are maintained here: set feeds, catalogue, countries, asns and root in [plugins.entities], "
+            "on every server"
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from windlass import BlockingContext, BlockingLane, Failed, Outcome, Retry, Success
 
 from windlass_entities.accepted import read_standing
-from windlass_entities.engine import Cancelled, Draft, Engine
+from windlass_entities.engine import Cancelled, Draft, Engine, Say
 from windlass_entities.engine.sources import Sources, Unusable
 from windlass_entities.handlers.saying import WAITING, Saying
 from windlass_entities.records import PUBLISHED, Moved, Publication, last_publication
@@ -24,11 +24,11 @@ from windlass_entities.tree import MovedOn, NoTree, Published, Publisher, Supers
 
 LANE = "entities"
 
-Compute = Callable[[Engine, Saying], Draft | None]
+Compute = Callable[[Engine, Say], Draft | None]
 
 
 def run_pass(ctx: BlockingContext, settings: EntitiesSettings, compute: Compute) -> Outcome:
-    """Compute and publish.  What can't be done now is a `Retry` with what to mend; what is published stays meanwhile."""
+    """Compute and publish.  What can't be done now is a `Retry` with what to mend; what is published stays."""
     one = Pass(ctx, settings, compute)
     try:
         return one.run()
@@ -136,19 +136,26 @@ class Pass:
 
 
 def engine_of(settings: EntitiesSettings, staging: Path) -> Engine:
-    sources = Sources(
+    return Engine(Path(settings.root), sources_of(settings), settings.thresholds, lambda: datetime.now(UTC), staging)
+
+
+def sources_of(settings: EntitiesSettings) -> Sources:
+    return Sources(
         feeds=Path(settings.feeds),
         catalogue=Path(settings.catalogue),
         countries=Path(settings.countries),
         asns=Path(settings.asns),
         cache=Path(settings.root) / "atlas",
     )
-    return Engine(Path(settings.root), sources, settings.thresholds, staging, lambda: datetime.now(UTC))
 
 
 def _named(draft: Draft) -> list[tuple[str, list[str]]]:
     moved = [f"{each.feed}: {each.before} → {each.after}" for each in draft.report.transitions]
-    return [("feeds", list(draft.report.feeds)[:50]), ("withdrawn", list(draft.report.withdrawn)[:50]), ("moved", moved)]
+    return [
+        ("feeds", list(draft.report.feeds)[:50]),
+        ("withdrawn", list(draft.report.withdrawn)[:50]),
+        ("moved", moved),
+    ]
 
 
 def _result(kept: Publication) -> dict[str, object]:

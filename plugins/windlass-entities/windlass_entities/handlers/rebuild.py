@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from windlass import BlockingContext, Outcome, Rejected, Role, Twin
 
-from windlass_entities.engine import Draft, Engine
 from windlass_entities.handlers.kinds import EntityHandler
-from windlass_entities.handlers.passes import run_pass
-from windlass_entities.handlers.saying import Saying
 from windlass_entities.payloads import Nothing, Selection
+
+if TYPE_CHECKING:
+    from windlass_entities.engine import Draft, Engine, Say
 
 
 class RebuildEntities(EntityHandler[Nothing]):
@@ -22,9 +24,11 @@ class RebuildEntities(EntityHandler[Nothing]):
         return "rebuild all pages"
 
     def run(self, ctx: BlockingContext, payload: Nothing) -> Outcome:
+        from windlass_entities.handlers.passes import run_pass
+
         self.check_configured()
 
-        def compute(engine: Engine, say: Saying) -> Draft | None:
+        def compute(engine: Engine, say: Say) -> Draft | None:
             return engine.rebuild(say)
 
         return run_pass(ctx, self.settings, compute)
@@ -43,11 +47,13 @@ class RebuildSelected(EntityHandler[Selection]):
         return payload.merged(other)
 
     def run(self, ctx: BlockingContext, payload: Selection) -> Outcome:
+        from windlass_entities.handlers.passes import run_pass
+
         self.check_configured()
         if not payload:
             raise Rejected("feeds, countries, asns: name at least one; RebuildEntities rebuilds all")
 
-        def compute(engine: Engine, say: Saying) -> Draft | None:
+        def compute(engine: Engine, say: Say) -> Draft | None:
             return engine.rebuild_selected(payload.feeds, payload.countries, payload.asns, say)
 
         return run_pass(ctx, self.settings, compute)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from windlass import BlockingContext, Outcome, Success
 
-from windlass_entities.engine import Draft, Engine
-from windlass_entities.files import look_at_all
 from windlass_entities.handlers.kinds import EntityHandler
-from windlass_entities.handlers.passes import run_pass
-from windlass_entities.handlers.saying import Saying
 from windlass_entities.payloads import Feeds, listed
-from windlass_entities.seen import remember_unchanged
+
+if TYPE_CHECKING:
+    from windlass_entities.engine import Draft, Engine, Say
 
 
 class RefreshEntities(EntityHandler[Feeds]):
@@ -27,11 +26,15 @@ class RefreshEntities(EntityHandler[Feeds]):
         return payload.merged(other)
 
     def run(self, ctx: BlockingContext, payload: Feeds) -> Outcome:
+        from windlass_entities.files import look_at_all
+        from windlass_entities.handlers.passes import run_pass
+        from windlass_entities.seen import remember_unchanged
+
         self.check_configured()
         # Before the files are read: one that changes meanwhile is found again.
         before = look_at_all(Path(self.settings.feeds), payload.feeds)
 
-        def compute(engine: Engine, say: Saying) -> Draft | None:
+        def compute(engine: Engine, say: Say) -> Draft | None:
             return engine.refresh(payload.feeds, say)
 
         outcome = run_pass(ctx, self.settings, compute)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from windlass import BlockingContext, Outcome, Role
 
-from windlass_entities import integrity
-from windlass_entities.engine import Draft, Engine
 from windlass_entities.handlers.kinds import EntityHandler
-from windlass_entities.handlers.passes import run_pass
-from windlass_entities.handlers.saying import Saying
 from windlass_entities.payloads import Nothing
+
+if TYPE_CHECKING:
+    from windlass_entities.engine import Draft, Engine, Say
 
 
 class RepairEntities(EntityHandler[Nothing]):
@@ -24,9 +24,12 @@ class RepairEntities(EntityHandler[Nothing]):
         return "repair what is wrong"
 
     def run(self, ctx: BlockingContext, payload: Nothing) -> Outcome:
+        from windlass_entities import integrity
+        from windlass_entities.handlers.passes import run_pass
+
         self.check_configured()
 
-        def compute(engine: Engine, say: Saying) -> Draft | None:
+        def compute(engine: Engine, say: Say) -> Draft | None:
             found = integrity.look(Path(self.settings.root))
             targets = integrity.targets_of(found)
             if not targets:

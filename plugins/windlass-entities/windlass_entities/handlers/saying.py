@@ -20,7 +20,9 @@ STAGES = (
 
 WAITING = "waiting for entity artifact writer"
 
-PLACES = {stage: failpoint(f"entities.{stage.replace(' ', '-')}", f"a pass begins its stage {stage!r}") for stage in STAGES}
+PLACES = {
+    stage: failpoint(f"entities.{stage.replace(' ', '-')}", f"a pass begins its stage {stage!r}") for stage in STAGES
+}
 
 
 class Saying:

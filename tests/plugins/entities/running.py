@@ -1,0 +1,118 @@
+"""A real node with the entities plugin, and folders of feeds that tests change."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from windlass.store.port import Store
+from windlass_entities.accepted import Standing, read_standing
+from windlass_proto.v1 import history_service_pb2 as history
+from windlass_proto.v1 import operations_service_pb2 as operations
+from windlass_proto.v1 import overview_service_pb2 as overview
+from windlass_proto.v1 import task_pb2
+
+from tests.control.calling import DEADLINE, Calling, State, calling
+from tests.waiting import eventually
+
+OVER = (State.STATE_COMPLETED, State.STATE_FAILED, State.STATE_CANCELED)
+LONG = 60.0
+
+
+class Place:
+    """`feeds` and `root` below one folder; `wave` copies feeds of the sample into it."""
+
+    def __init__(self, folder: Path, data: Path) -> None:
+        self.data = data
+        self.feeds = folder / "feeds"
+        self.root = folder / "root"
+        self.catalogue = folder / "catalogue.json"
+        self.feeds.mkdir()
+        self.root.mkdir()
+        shutil.copy(data / "feeds" / "catalog.json", self.catalogue)
+
+    def wave(self, number: int, *feeds: str) -> None:
+        """Puts files of a wave in place by renames, as a careful writer does."""
+        for file in sorted((self.data / "feeds" / f"wave{number}").glob("*.netset")):
+            if not feeds or file.stem in feeds:
+                self.write(file.stem, file.read_bytes())
+
+    def write(self, feed: str, data: bytes) -> None:
+        temporary = self.feeds / f".{feed}.new"
+        temporary.write_bytes(data)
+        temporary.rename(self.feeds / f"{feed}.netset")
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        geo = self.data / "geo"
+        paths = {"feeds": self.feeds, "root": self.root, "catalogue": self.catalogue}
+        paths |= {"countries": geo / "country-ipv4.csv.gz", "asns": geo / "asn-ipv4.csv.gz"}
+        return {name: str(path) for name, path in paths.items()} | {"watch": False, "calm": 0.05, "grace": 0.2} | more
+
+    @property
+    def standing(self) -> Standing:
+        return read_standing(self.root)
+
+
+class Entities:
+    """A server with the plugin."""
+
+    def __init__(self, server: Calling, place: Place) -> None:
+        self.server = server
+        self.place = place
+
+    async def call(self, operation: str, **argument: Any) -> Any:
+        payload = task_pb2.Payload(data=json.dumps(argument).encode())
+        asked = operations.CallOperationRequest(name=f"operations/entities.{operation}", argument=payload)
+        return json.loads((await self.server.operations.Call(asked, timeout=DEADLINE)).result.data)
+
+    async def tasks(self, kind: str) -> list[Any]:
+        """Those that have started, the newest first."""
+        request = history.ListCardsRequest(filter=f'kind = "{kind}"', page_size=100)
+        return [card.task for card in (await self.server.history.List(request, timeout=DEADLINE)).cards]
+
+    async def ended(self, name: str) -> Any:
+        async def look() -> Any:
+            found = await self.server.get(name)
+            return found if found.state in OVER else None
+
+        return await eventually(look, LONG)
+
+    async def succeeded(self, name: str) -> Any:
+        """Its result."""
+        task = await self.ended(name)
+        assert task.state == State.STATE_COMPLETED, task
+        return json.loads(task.result.data)
+
+    async def done(self, kind: str, trigger: str) -> Any:
+        """A task of that kind that was made for that reason, once it has succeeded."""
+
+        async def look() -> Any:
+            found = [task for task in await self.tasks(kind) if task.trigger == trigger and task.state in OVER]
+            return found[0] if found else None
+
+        task = await eventually(look, LONG)
+        assert task.state == State.STATE_COMPLETED, task
+        return task
+
+    async def stages(self, name: str) -> list[str]:
+        return [event.stage for event in await self.server.watched(name) if event.WhichOneof("event") == "stage"]
+
+    async def steps(self, name: str) -> list[Any]:
+        request = history.ListStepsRequest(parent=name.replace("tasks/", "cards/"), page_size=500)
+        return list((await self.server.history.ListSteps(request, timeout=DEADLINE)).steps)
+
+    async def section(self) -> Any:
+        picture = await self.server.overview.GetOverview(overview.GetOverviewRequest(), timeout=DEADLINE)
+        [section] = [section for section in picture.sections if section.name == "entities"]
+        return section
+
+
+@asynccontextmanager
+async def maintained(dsn: str, store: Store, place: Place, **settings: Any) -> AsyncIterator[Entities]:
+    node = settings.pop("node", {})
+    async with calling(dsn, store, settings={"entities": place.settings(**settings)}, **node) as server:
+        yield Entities(server, place)
