@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from operator import itemgetter
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -46,7 +47,7 @@ def _read_block(block: Block, number: int, tail: Tail, sink: RowSink) -> None:
     sink.add_many(Rows(first[rows], last[rows], value[rows], rows + number))
     named = list(tail.names(PlainRows(block, marks[:, 7:9], value, rows), sink.names))
     named += _read_single(block, number, np.flatnonzero(~is_plain), tail, sink)
-    for _, said in sorted(named, key=lambda pair: pair[0]):
+    for _, said in sorted(named, key=itemgetter(0)):
         sink.add_name(said.number, said.name)
 
 

@@ -70,11 +70,10 @@ class AsnTail:
     def names(self, plain: PlainRows, known: Container[int]) -> Iterator[tuple[int, Said]]:
         asns, at = np.unique(plain.value[plain.rows], return_index=True)
         rows = plain.rows[at]
-        begins, ends = plain.marks[rows, 1] + 1, plain.block.end[rows]
+        begins, ends, data = plain.marks[rows, 1] + 1, plain.block.end[rows], plain.block.data
         for asn, row, begin, end in zip(*(each.tolist() for each in (asns, rows, begins, ends)), strict=True):
             if asn not in known:
-                name = plain.block.data[begin:end].strip(b'"')
-                yield row, Said(asn, name.decode("utf-8", "replace").strip())
+                yield row, Said(asn, data[begin:end].strip(b'"').decode("utf-8", "replace").strip())
 
     def single(self, fields: Sequence[str]) -> Said:
         if len(fields) not in {1, 2}:

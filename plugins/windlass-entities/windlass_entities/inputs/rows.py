@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from windlass_entities.inputs.lines import REPORTED, BadLine, BadLines, Positions
+from windlass_entities.inputs.lines import REPORTED, BadLine, BadLines, Flags, Positions
 from windlass_entities.ranges import Numbers
 
 TableName = Literal["countries", "asns"]
@@ -17,8 +17,7 @@ TableName = Literal["countries", "asns"]
 HIGHEST_ASN = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """The value of a row.  `number`: an ASN, or a country by `country_number`; 0 for none.  `name`: of the ASN."""
 
     number: int
@@ -90,10 +89,14 @@ class RowSink:
         joined = Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
         return joined.pick(np.argsort(joined.line, kind="stable")) if len(single) else joined
 
-    def problems(self, overlapping: list[BadLine]) -> tuple[list[BadLine], int]:
-        """The first bad rows, with those found to overlap later, and how many there are in all."""
-        first = sorted([*self.bad.first, *overlapping[:REPORTED]], key=lambda bad: bad.number)[:REPORTED]
-        return first, self.bad.count + len(overlapping)
+    def take_apart(self, rows: Rows, is_bad: Flags, family: int) -> Rows:
+        """The rows that overlap no earlier one; the others are bad."""
+        clashes = np.flatnonzero(is_bad)
+        self.bad.count += len(clashes)
+        for at in clashes[:REPORTED].tolist():
+            text = span_text(rows.first[at], rows.last[at], family)
+            self.bad.first.append(BadLine(int(rows.line[at]), text, "overlaps an earlier row"))
+        return rows.pick(~is_bad) if len(clashes) else rows
 
 
 def span_text(first: int, last: int, family: int) -> str:

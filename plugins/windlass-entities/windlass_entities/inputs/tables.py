@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from windlass_entities.inputs.csv_rows import read_csv
-from windlass_entities.inputs.lines import BadLine
+from windlass_entities.inputs.lines import REPORTED, BadLine
 from windlass_entities.inputs.mmdb_rows import is_mmdb, read_mmdb
 from windlass_entities.inputs.overlaps import overlapping
-from windlass_entities.inputs.rows import Rows, RowSink, TableName, span_text
+from windlass_entities.inputs.rows import Rows, RowSink, TableName
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,17 @@ def read_table(data: bytes, table: TableName) -> Table:
         (read_mmdb if is_mmdb(data) else read_csv)(data, table, sink)
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"torn gzip: {error}") from None
-    clashes: list[BadLine] = []
-    v4, v6 = (_apart(sink.rows(family), family, clashes) for family in (4, 6))
-    bad, count = sink.problems(clashes)
+    v4, v6 = (_apart(sink, family) for family in (4, 6))
+    bad = sorted(sink.bad.first, key=lambda line: line.number)[:REPORTED]
     if not (v4.value.any() or v6.value.any()):
         first = f"; {bad[0]}" if bad else ""
         raise ValueError(f"holds no {'country' if table == 'countries' else 'ASN'}: is it the right table?{first}")
-    return Table(v4, v6, sink.names, bad, count)
+    return Table(v4, v6, sink.names, bad, sink.bad.count)
 
 
-def _apart(rows: Rows, family: int, clashes: list[BadLine]) -> Rows:
-    """The rows without those that overlap an earlier one, sorted by address."""
-    is_bad = overlapping(rows.first, rows.last)
-    for at in np.flatnonzero(is_bad).tolist():
-        text = span_text(rows.first[at], rows.last[at], family)
-        clashes.append(BadLine(int(rows.line[at]), text, "overlaps an earlier row"))
-    kept = rows.pick(~is_bad) if is_bad.any() else rows
+def _apart(sink: RowSink, family: int) -> Rows:
+    """The rows of a family without those that overlap an earlier one, sorted by address."""
+    rows = sink.rows(family)
+    kept = sink.take_apart(rows, overlapping(rows.first, rows.last), family)
     is_sorted = bool((kept.first[1:] > kept.first[:-1]).all())
     return kept if is_sorted else kept.pick(np.argsort(kept.first, kind="stable"))
