@@ -46,7 +46,6 @@ def members_path(feed: str) -> str:
 
 class CountryEntry(msgspec.Struct, frozen=True, gc=False):
     code: str
-    name: str | None
     feeds: int
     asns: int
     attributed_ips: int

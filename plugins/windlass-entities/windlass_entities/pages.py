@@ -54,7 +54,6 @@ class AsnLine(msgspec.Struct, frozen=True, gc=False):
 
 class CountryLine(msgspec.Struct, frozen=True, gc=False):
     code: str
-    name: str | None
     feeds: int
     attributed_ips: int
 
@@ -77,7 +76,6 @@ class AsnTotals(msgspec.Struct, frozen=True, gc=False):
 class CountryPage(msgspec.Struct, frozen=True):
     schema_version: int
     code: str
-    name: str | None
     totals: CountryTotals
     top_categories: list[str]
     categories: list[CategoryLine]
@@ -101,7 +99,6 @@ class AsnPage(msgspec.Struct, frozen=True):
 class Places(NamedTuple):
     """What the tables say about countries and ASNs."""
 
-    country_name: Callable[[str], str | None]
     asn_name: Callable[[int], str | None]
     country_addresses: Callable[[str], int]
     asn_addresses: Callable[[int], int]
@@ -136,13 +133,13 @@ def country_pages(
     encoder = msgspec.json.Encoder()
     for each in _slices(rows, rows.country, rows.asn, facts, asn_lines):
         code = country_code(each.key)
-        name, feeds, asns = places.country_name(code), len(each.feeds), len(each.others)
+        feeds, asns = len(each.feeds), len(each.others)
         totals = CountryTotals(feeds, asns, each.attributed_ips, places.country_addresses(code))
         page = CountryPage(
-            SCHEMA_VERSION, code, name, totals, _top(each), each.categories, each.maintainers, each.feeds, each.others
+            SCHEMA_VERSION, code, totals, _top(each), each.categories, each.maintainers, each.feeds, each.others
         )
         data = encoder.encode(page) + b"\n"
-        yield CountryEntry(code, name, feeds, asns, each.attributed_ips, digest(data)), data
+        yield CountryEntry(code, feeds, asns, each.attributed_ips, digest(data)), data
 
 
 def asn_pages(
@@ -151,12 +148,10 @@ def asn_pages(
     """As `country_pages`, for ASNs."""
     rows = take(rows, rows.asn != 0) if wanted is None else having(rows, rows.asn, wanted)
     codes = {number: country_code(number) for number in np.unique(rows.country).tolist() if number}
-    names = {number: places.country_name(code) for number, code in codes.items()}
 
     def country_lines(groups: Groups) -> list[CountryLine]:
-        numbers = groups.part.tolist()
-        coded, named = [codes[number] for number in numbers], [names[number] for number in numbers]
-        return list(map(CountryLine, coded, named, groups.size.tolist(), groups.total.tolist()))
+        coded = [codes[number] for number in groups.part.tolist()]
+        return list(map(CountryLine, coded, groups.size.tolist(), groups.total.tolist()))
 
     encoder = msgspec.json.Encoder()
     for each in _slices(rows, rows.asn, rows.country, facts, country_lines):

@@ -28,10 +28,14 @@ class Changes:
         self.files: dict[str, Path | bytes] = {}
         self.gone: list[str] = []
         self.unchanged = 0
+        self.is_repair = False
+        """Something lies there otherwise than it was published."""
 
     def put(self, path: str, data: bytes, sha256: str, indexed: str | None) -> bool:
         """False when it is published just so.  `indexed`: its hash as published, None when it is new."""
-        if (self._on_disk(path) if self._verify else indexed) == sha256:
+        there = self._on_disk(path) if self._verify else indexed
+        self.is_repair |= there != indexed
+        if there == sha256:
             self.unchanged += 1
             return False
         self.files[path] = self._staging.write(path, data)

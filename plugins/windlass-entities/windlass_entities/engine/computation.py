@@ -43,12 +43,11 @@ class Computation:
         countries = np.unique(rows.country[rows.country != 0]) if at.countries is None else at.countries
         asns = np.unique(rows.asn[rows.asn != 0]) if at.asns is None else at.asns
         progress = Progress(len(countries) + len(asns), say)
-        pages = progress.through(country_pages(rows, facts, places, countries))
+        by_country = progress.through(country_pages(rows, facts, places, countries))
         codes = [country_code(number) for number in countries.tolist()]
-        is_whole = at.countries is None
-        self._countries = self._placed(indexes.COUNTRIES, pages, self._before.countries, codes, is_whole)
-        pages = progress.through(asn_pages(rows, facts, places, asns))
-        self._asns = self._placed(indexes.ASNS, pages, self._before.asns, asns.tolist(), is_whole)
+        self._countries = self._placed(indexes.COUNTRIES, by_country, self._before.countries, codes, at.is_whole)
+        by_asn = progress.through(asn_pages(rows, facts, places, asns))
+        self._asns = self._placed(indexes.ASNS, by_asn, self._before.asns, asns.tolist(), at.is_whole)
         progress.end()
         self._put_index(indexes.COUNTRIES_INDEX, indexes.countries_index(self._countries))
         self._put_index(indexes.ASNS_INDEX, indexes.asns_index(self._asns))
@@ -67,7 +66,7 @@ class Computation:
             entries.pop(key, None)
         for entry, data in pages:
             known = published.get(entry.key)
-            self._changes.put(f"{folder}/{entry.key}.json", data, entry.sha256, known and known.sha256)
+            self._changes.put(f"{folder}/{entry.key}.json", data, entry.sha256, None if known is None else known.sha256)
             entries[entry.key] = entry
         if is_whole:
             kept = {f"{folder}/index.json", *(f"{folder}/{key}.json" for key in entries)}
@@ -90,7 +89,10 @@ class Computation:
             self._put(path, None if facts == known and feed not in coverages else facts_file.encode(facts))
             path, members = indexes.members_path(feed), self._after.members[feed]
             self._put(path, None if members is self._before.members.get(feed) else members.to_bytes())
-            self._put(indexes.coverage_path(feed), coverages.get(feed))
+            path = indexes.coverage_path(feed)
+            self._files[path] = facts.coverage_sha256
+            if feed in coverages:
+                self._put(path, coverages[feed])
         self._transitions = transitions
         is_known = transitions == self._before.transitions and not is_whole
         self._put(indexes.TRANSITIONS, None if is_known else msgspec.json.encode(transitions) + b"\n")
@@ -142,7 +144,6 @@ class Computation:
 
 def places_of(atlas: Atlas) -> Places:
     return Places(
-        country_name=atlas.country_names.get,
         asn_name=atlas.asn_names.get,
         country_addresses=atlas.country_addresses,
         asn_addresses=atlas.asn_addresses,

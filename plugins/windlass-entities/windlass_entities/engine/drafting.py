@@ -17,7 +17,7 @@ from windlass_entities.engine.say import Say
 from windlass_entities.engine.staging import Staging
 from windlass_entities.engine.state import State, Tree, keep
 from windlass_entities.health import Transition, kept
-from windlass_entities.indexes import ASNS, COUNTRIES, VERSION, digest
+from windlass_entities.indexes import ASNS, COUNTRIES, VERSION
 
 
 class Base(NamedTuple):
@@ -29,7 +29,6 @@ class Base(NamedTuple):
 
 
 def drafted(
-    root: Path,
     order: Order,
     inputs: Inputs,
     after: Holdings,
@@ -48,8 +47,8 @@ def drafted(
     if not (changes.files or changes.gone) and _is_marked(base, run.marker(base.generation)):
         return None
     version = run.marker(base.generation + 1)
-    changes.put(VERSION, version, digest(version), None)
-    keep(root, version, run.state())
+    changes.files[VERSION] = version
+    keep(version, run.state())
     report = _report(inputs, base.state, after, changes, run.removed, new)
     return Draft(
         base=base.generation,
@@ -57,6 +56,7 @@ def drafted(
         gone=changes.gone,
         summary={"feeds": len(report.feeds), "countries": report.countries, "asns": report.asns, "gone": run.removed},
         is_whole=base.tree is None,
+        is_repair=changes.is_repair or bool(base.state.damage),
         report=report,
     )
 

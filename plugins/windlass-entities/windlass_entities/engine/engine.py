@@ -71,13 +71,13 @@ class Engine:
                 order = replace(order, is_whole=True)
             inputs, holdings = _held(order, inputs, base, atlas, taking, say)
             say.stage(order.stage)
-            return drafted(self._root, order, inputs, holdings, base, atlas, self._staging, say, at)
+            return drafted(order, inputs, holdings, base, atlas, self._staging, say, at)
 
     @contextmanager
     def _base(self) -> Iterator[Base]:
         try:
             with open_tree(self._root) as tree:
-                yield Base(tree.generation, tree, load(self._root, tree))
+                yield Base(tree.generation, tree, load(tree))
         except NoTree:
             yield Base(base_of(self._root), None, State())
 

@@ -61,6 +61,10 @@ class Reach(NamedTuple):
     countries: NDArray[np.int64] | None
     asns: NDArray[np.int64] | None
 
+    @property
+    def is_whole(self) -> bool:
+        return self.countries is None
+
 
 def reach(holdings: Iterable[Held], countries: Collection[str] = (), asns: Collection[int] = ()) -> Reach:
     """Pages of everything that is held, and of the countries and ASNs that are named."""
@@ -75,7 +79,8 @@ def reach(holdings: Iterable[Held], countries: Collection[str] = (), asns: Colle
 
 
 def _without_none(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    return numbers[numbers != 0]
+    rest: NDArray[np.int64] = numbers[numbers != 0]
+    return rest
 
 
 def is_shown_otherwise(before: FeedFacts | None, after: FeedFacts | None) -> bool:

@@ -18,9 +18,9 @@ SUFFIXES = (".netset", ".ipset", ".txt")
 """Of a feed's file, in the order in which they are tried."""
 
 _MOST_SEEN = 10_000
-_seen: OrderedDict[tuple[Path, str], str] = OrderedDict()
-"""The coverage (its hash) of a file's bytes (their hash), for each folder.  A list that is written anew with the same
-addresses is published by nobody, so nothing on disk remembers it; a kept process does, and reads its lines only once."""
+_seen: OrderedDict[str, str] = OrderedDict()
+"""The coverage (its hash) of a file's bytes (their hash).  A list that is written anew with the same addresses is not
+published, so nothing on disk remembers it; a kept process does, and reads its lines only once."""
 
 _atlases: OrderedDict[tuple[tuple[str, int, int], ...], Atlas] = OrderedDict()
 """The newest one: it is large."""
@@ -106,7 +106,7 @@ class Sources:
     def _is_known(self, source: Source, facts: FeedFacts) -> bool:
         if facts.source is not None and facts.source.sha256 == source.sha256:
             return True
-        return bool(facts.coverage_sha256) and _seen.get((self.feeds, source.sha256)) == facts.coverage_sha256
+        return bool(facts.coverage_sha256) and _seen.get(source.sha256) == facts.coverage_sha256
 
     def _read(self, feed: str, source: Source, data: bytes, say: Say) -> Look:
         found = read_list(data)
@@ -117,7 +117,7 @@ class Sources:
                 return Look(why=f"unreadable: none of its {found.bad_count} lines is an address, network or range")
         coverage = found.coverage.to_bytes()
         accepted = _accepted(found, source, hashlib.sha256(coverage).hexdigest())
-        _seen[self.feeds, source.sha256] = accepted.coverage_sha256
+        _seen[source.sha256] = accepted.coverage_sha256
         if len(_seen) > _MOST_SEEN:
             _seen.popitem(last=False)
         return Look(accepted=accepted, coverage=coverage)

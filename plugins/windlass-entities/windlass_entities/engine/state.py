@@ -6,7 +6,6 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -35,8 +34,8 @@ from windlass_entities.indexes import (
 from windlass_entities.members import Members
 
 _KEPT = 4
-_warm: OrderedDict[tuple[Path, str], State] = OrderedDict()
-"""States by root and by the hash of the version marker, which proves the whole generation."""
+_warm: OrderedDict[str, State] = OrderedDict()
+"""States by the hash of the version marker: it stands for every byte of a generation, wherever that lies."""
 
 Document = TypeVar("Document", Manifest, Version, CountriesIndex, AsnsIndex)
 
@@ -72,23 +71,24 @@ class State:
     damaged_feeds: frozenset[str] = frozenset()
 
 
-def load(root: Path, tree: Tree) -> State:
+def load(tree: Tree) -> State:
     """The state of a generation, from memory if it is known.  Never raises for what is in the files."""
     try:
         version = tree.read(VERSION)
     except OSError:
         version = b""
-    known = _warm.get((root, digest(version)))
+    known = _warm.get(digest(version))
     if known is None:
         known = _Loading(tree).state(version)
         if not known.damage:
-            keep(root, version, known)
+            keep(version, known)
     return known
 
 
-def keep(root: Path, version: bytes, state: State) -> None:
+def keep(version: bytes, state: State) -> None:
     """Remembers a state, by its version marker: also of a draft, which may become the next generation."""
-    _warm[root, digest(version)] = state
+    _warm[digest(version)] = state
+    _warm.move_to_end(digest(version))
     while len(_warm) > _KEPT:
         _warm.popitem(last=False)
 
