@@ -27,6 +27,7 @@ SECTIONS = {
     "Nouns": (
         "tasks",
         "scripts",
+        "entities",
         "schedules",
         "pools",
         "kinds",

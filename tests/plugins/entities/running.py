@@ -99,7 +99,7 @@ class Entities:
         return task
 
     async def stages(self, name: str) -> list[str]:
-        return [event.stage for event in await self.server.watched(name) if event.WhichOneof("event") == "stage"]
+        return [event.stage for event in await self.server.watched(name) if event.WhichOneof("body") == "stage"]
 
     async def steps(self, name: str) -> list[Any]:
         request = history.ListStepsRequest(parent=name.replace("tasks/", "cards/"), page_size=500)
