@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +17,17 @@ _CODES = ("country_code", "country")
 _NUMBERS = ("autonomous_system_number", "asn")
 _NAMES = ("autonomous_system_organization", "as_name", "name", "organization")
 
+# What the reader raises over thousands of damaged databases: it promises the first only.
+_TORN = (
+    maxminddb.InvalidDatabaseError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
 
 def is_mmdb(data: bytes) -> bool:
     """Whether this is an MMDB: they say so near their end."""
@@ -26,17 +37,18 @@ def is_mmdb(data: bytes) -> bool:
 def read_mmdb(data: bytes, table: TableName, sink: RowSink) -> None:
     """Hands the records of a database to `sink`, counted from 1.  Raises ValueError for one that is not whole.
 
-    It is read from a copy of our own: a database that someone shortens in place while it is mapped kills its reader.
+    By maxminddb's reader in Python, from memory: that in C is four times as fast, and a damaged database makes it write
+    where it must not, which ends the process (seen with 3.2.0: random bytes changed, `malloc(): invalid next size`).
     """
-    with tempfile.NamedTemporaryFile(prefix="windlass-", suffix=".mmdb") as copy:
-        copy.write(data)
-        copy.flush()
-        try:
-            with maxminddb.open_database(copy.name) as reader:
-                for number, (network, record) in enumerate(reader, 1):
-                    _take(number, network, record, table, sink)
-        except (maxminddb.InvalidDatabaseError, RecursionError) as error:
-            raise ValueError(str(error)) from None
+    try:
+        with maxminddb.open_database(io.BytesIO(data), maxminddb.MODE_FD) as reader:
+            most = 2 * reader.metadata().node_count
+            for number, (network, record) in enumerate(reader, 1):
+                if number > most:
+                    raise ValueError("its tree runs in circles")
+                _take(number, network, record, table, sink)
+    except _TORN as error:
+        raise ValueError(f"a torn MMDB: {error}") from None
 
 
 def _take(number: int, network: Any, record: object, table: TableName, sink: RowSink) -> None:
