@@ -22,8 +22,8 @@ class Orchard:
 
     def files(self, generation: int) -> dict[str, bytes]:
         """All that this generation holds."""
-        asns = {f"{number}": self._page(number, generation) for number in range(1, self.pages + 1)}
-        asns = {name: page for name, page in asns.items() if page}
+        pages = {f"{number}": self._page(number, generation) for number in range(1, self.pages + 1)}
+        asns = {name: page for name, page in pages.items() if page}
         countries = {code: _bytes({"code": code, "of": generation}) for code in ("DE", "FR", "US")}
         sidecars = {f"feeds/feed_{feed}.json": _bytes({"feed": feed, "of": generation}) for feed in range(self.feeds)}
         indexes = {

@@ -11,8 +11,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
-from tests.plugins.entities.orchard import Orchard, contents, flaws
 from windlass_entities.tree import (
     Draft,
     MovedOn,
@@ -24,6 +22,8 @@ from windlass_entities.tree import (
     open_tree,
 )
 from windlass_entities.tree.syncing import sync_file_system
+
+from tests.plugins.entities.orchard import Orchard, contents, flaws
 
 ORCHARD = Orchard()
 

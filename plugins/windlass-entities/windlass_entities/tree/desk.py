@@ -21,7 +21,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from windlass_entities.tree.names import Generation, generation_of_standing, standing_name, writer_name, writers_among
+from windlass_entities.tree.names import (
+    NOTHING,
+    Generation,
+    generation_of_standing,
+    standing_name,
+    writer_name,
+    writers_among,
+)
 from windlass_entities.tree.reading import generations, pointer
 from windlass_entities.tree.trouble import Superseded, TreeTrouble
 
@@ -147,7 +154,7 @@ def _take_over(writers: Path, holder: int, fence: int) -> bool:
 
 
 def _set_up(root: Path, writers: Path) -> None:
-    """The first folder, with fence 0, put in place in one call, which fails when there is one: there is only one first."""
+    """The first folder, with fence 0, put in place by one call, which fails where there is one already."""
     if not root.is_dir():
         raise TreeTrouble(f"there is no folder {root}: make it, or is the disk not mounted?")
     made = Path(tempfile.mkdtemp(prefix=".writers-", dir=root))
@@ -157,6 +164,10 @@ def _set_up(root: Path, writers: Path) -> None:
             (made / writer_name(0) / name).mkdir(parents=True)
         with suppress(FileExistsError):
             (root / "generations").mkdir(mode=0o755)
+        if not generations(root):
+            # So that a `current` that is missing was taken away, and what lies there without one was published.
+            with suppress(FileExistsError):
+                os.symlink(NOTHING.target, root / "current")
         os.rename(made, writers)
     except OSError as error:
         if error.errno not in _OCCUPIED:

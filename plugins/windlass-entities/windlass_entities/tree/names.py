@@ -42,6 +42,10 @@ class Generation(NamedTuple):
         return f"generations/{self.name}"
 
 
+NOTHING = Generation(0, 0)
+"""What `current` names before the first publication; there is no such folder."""
+
+
 def check_path(path: str) -> str:
     """The path of a file in a tree.  Raises ValueError for what could lead out of it or hide in it."""
     if not _PATH.fullmatch(path):

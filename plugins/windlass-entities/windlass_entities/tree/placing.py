@@ -93,10 +93,11 @@ def _put(target: str, content: Path | bytes) -> None:
 
 def _check_staged(path: str, staged: Path) -> None:
     try:
-        facts = staged.lstat()
+        facts = os.lstat(staged)
         if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
             raise TreeTrouble(f"{staged}, staged for {path}, is no plain file of its own")
-        staged.chmod(0o444)
+        if facts.st_mode & 0o777 != 0o444:
+            os.chmod(staged, 0o444)
     except OSError as error:
         raise TreeTrouble(f"{staged}, staged for {path}: {error.strerror}") from error
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from windlass_entities.tree.names import Generation, check_path, generation_in, generations_among
+from windlass_entities.tree.names import NOTHING, Generation, check_path, generation_in, generations_among
 from windlass_entities.tree.trouble import NoTree, TreeTrouble
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -110,7 +110,7 @@ def _open_current(root: Path) -> tuple[Generation, int]:
     missing: Generation | None = None
     for _ in range(_TRIES):
         generation = pointer(root)
-        if generation is None:
+        if generation is None or generation == NOTHING:
             raise NoTree(f"{root} holds no published tree")
         if generation == missing:
             raise NoTree(f"{root / generation.target}, which is current, was taken away")

@@ -16,7 +16,7 @@ from pathlib import Path
 from windlass_entities.tree import changes
 from windlass_entities.tree.desk import Desk
 from windlass_entities.tree.garbage import removing
-from windlass_entities.tree.names import Generation, generations_among
+from windlass_entities.tree.names import NOTHING, Generation, generations_among
 from windlass_entities.tree.placing import link_whole, replay
 from windlass_entities.tree.reading import FOLDER, generations, pointer
 
@@ -61,7 +61,7 @@ def adopt(desk: Desk, current: Generation, grace: float, now: float) -> None:
 def settle(desk: Desk, grace: float, now: float) -> Iterator[int]:
     """What a publication leaves to be done, in small steps: standing trees, then garbage.  Raises OSError."""
     current = pointer(desk.root)
-    if current is not None:
+    if current is not None and current != NOTHING:
         adopt(desk, current, grace, now)
         yield from _bring_up_to_date(desk, current)
         _forget(desk, current)
