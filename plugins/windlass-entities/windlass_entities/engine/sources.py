@@ -104,9 +104,9 @@ class Sources:
         return next((path for path in paths if path.exists()), None)
 
     def _is_known(self, source: Source, facts: FeedFacts) -> bool:
-        if facts.source is not None and facts.source.sha256 == source.sha256:
-            return True
-        return bool(facts.coverage_sha256) and _seen.get(source.sha256) == facts.coverage_sha256
+        if facts.source is None:
+            return False
+        return facts.source.sha256 == source.sha256 or _seen.get(source.sha256) == facts.coverage_sha256
 
     def _read(self, feed: str, source: Source, data: bytes, say: Say) -> Look:
         found = read_list(data)

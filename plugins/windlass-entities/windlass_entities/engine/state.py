@@ -93,6 +93,11 @@ def keep(version: bytes, state: State) -> None:
         _warm.popitem(last=False)
 
 
+def forget() -> None:
+    """What lies on the disk is read again."""
+    _warm.clear()
+
+
 class _Loading:
     """Reads a generation file by file and notes what is damaged."""
 
