@@ -6,39 +6,50 @@ from collections.abc import Sequence
 
 import msgspec
 
-from windlass_entities.integrity import Finding
+from windlass_entities.findings import Finding, targets_of
 
-WHOLE = frozenset({"version_missing", "version_mismatch"})
-"""Nothing can be made of such a tree: it is built anew."""
-OF_FILES = frozenset({"feed_unavailable"})
-"""A feed's file can't be taken: it is looked at again, and nothing of the pages is wrong."""
-OF_INPUTS = frozenset({"coverage_missing", "coverage_malformed"})
-"""What was accepted of a feed is damaged."""
+APART = ("feed_unavailable", "health_stale", "coverage_")
+"""A kind that begins so has a task of its own: nothing of the pages is damaged."""
 
 
 class Mending(msgspec.Struct, frozen=True):
-    """`deferred`: so many targets are left alone, because they are too many to be repaired unasked."""
+    """`pages`: so many targets are to be repaired; -1: all is to be built anew.
 
-    rebuild: bool = False
-    repair: bool = False
-    deferred: int = 0
+    `recheck`: feeds whose files are looked at again; `reprocess`: those whose kept input is damaged; `health`: those
+    whose class has moved.
+    """
+
+    pages: int = 0
     recheck: tuple[str, ...] = ()
     reprocess: tuple[str, ...] = ()
+    health: tuple[str, ...] = ()
+
+    def deferred(self, limit: int) -> int:
+        """How many targets are left alone, because they are too many to be repaired unasked."""
+        return self.pages if self.pages > limit else 0
 
 
-def mending(found: Sequence[Finding], limit: int) -> Mending:
-    """What is done unasked."""
-    kinds = {each.kind for each in found}
-    if kinds & WHOLE:
-        return Mending(rebuild=True)
-    pages = {each.target for each in found if each.kind not in OF_FILES | OF_INPUTS}
+BUILD = -1
+
+
+def mending(found: Sequence[Finding]) -> Mending:
+    targets = targets_of(of_pages(found))
     return Mending(
-        repair=0 < len(pages) <= limit,
-        deferred=len(pages) if len(pages) > limit else 0,
-        recheck=_targets(found, OF_FILES),
-        reprocess=_targets(found, OF_INPUTS),
+        pages=BUILD if targets.everything else len(targets),
+        recheck=_feeds(found, "feed_unavailable"),
+        reprocess=_feeds(found, "coverage_"),
+        health=_feeds(found, "health_stale"),
     )
 
 
-def _targets(found: Sequence[Finding], kinds: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted({each.target for each in found if each.kind in kinds}))
+def of_pages(found: Sequence[Finding]) -> list[Finding]:
+    """Those that a repair of pages is for."""
+    return [each for each in found if not each.kind.startswith(APART)]
+
+
+def _feeds(found: Sequence[Finding], kind: str) -> tuple[str, ...]:
+    return tuple(sorted({_feed_of(each.target) for each in found if each.kind.startswith(kind)}))
+
+
+def _feed_of(target: str) -> str:
+    return target.rpartition("/")[2].removesuffix(".coverage")

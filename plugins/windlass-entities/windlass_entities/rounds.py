@@ -8,13 +8,14 @@ from pathlib import Path
 import msgspec
 
 from windlass_entities.accepted import Standing, read_standing
-from windlass_entities.facts import FeedFacts, described
+from windlass_entities.facts import FeedFacts
 from windlass_entities.files import Stamp, file_of, look_at, stamp_of
 from windlass_entities.inputs import Catalogue, read_catalogue
 from windlass_entities.records import Seen
 from windlass_entities.seen import is_settled
 from windlass_entities.settings import EntitiesSettings
 from windlass_entities.tree import NoTree
+from windlass_entities.wanting import described_otherwise
 from windlass_entities.watching import Stamps, Stillness
 
 CATALOGUE = "/catalogue"
@@ -91,7 +92,7 @@ class Rounds:
         changed: list[str] = []
         try:
             self._catalogue = read_catalogue(self._others[CATALOGUE].read_bytes())
-            changed = _described_otherwise(self._catalogue, self._facts)
+            changed = sorted(described_otherwise(self._catalogue, self._facts))
         except OSError as error:
             found.problems.append(f"the catalogue {self._others[CATALOGUE]} can't be read: {error.strerror}")
         except ValueError as error:
@@ -106,12 +107,3 @@ class Rounds:
         if name in self._known_tables and stamp is not None:
             found.tables.append(TABLES[name])
         self._known_tables.add(name)
-
-
-def _described_otherwise(catalogue: Catalogue, known: Mapping[str, FeedFacts]) -> list[str]:
-    """Feeds of which the catalogue says something else now, or nothing any more."""
-    unclear = {problem.name for problem in catalogue.problems}
-    changed = [
-        feed for feed, facts in known.items() if feed in catalogue and described(facts, catalogue[feed]) != facts
-    ]
-    return changed + [feed for feed in known if feed not in catalogue and feed not in unclear]

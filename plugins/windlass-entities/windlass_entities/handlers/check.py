@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 
 from windlass import BlockingContext, Outcome, Retry, Success
 
-from windlass_entities.handlers.feeds import RecheckFeed, ReprocessFeed
 from windlass_entities.handlers.kinds import EntityHandler
 from windlass_entities.handlers.rebuild import RebuildEntities
 from windlass_entities.handlers.repair import RepairEntities
 from windlass_entities.handlers.saying import Saying
-from windlass_entities.payloads import Check, Nothing, OneFeed
+from windlass_entities.payloads import Check, Nothing
 from windlass_entities.records import CHECKED, Checked, Found, kept
 from windlass_entities.tree import TreeTrouble, base_of
 
 if TYPE_CHECKING:
-    from windlass_entities.integrity import Finding
-    from windlass_entities.mending import Mending
+    from windlass_entities.findings import Finding
 
 
 class CheckEntities(EntityHandler[Check]):
@@ -37,27 +35,28 @@ class CheckEntities(EntityHandler[Check]):
         return payload.merged(other)
 
     def run(self, ctx: BlockingContext, payload: Check) -> Outcome:
-        from windlass_entities import integrity
+        from windlass_entities.handlers.looking import have_feeds_mended, look
         from windlass_entities.mending import mending
 
         self.check_configured()
-        say = Saying(ctx)
+        say, began = Saying(ctx), time.monotonic()
         say.stage("planning")
-        root, began = Path(self.settings.root), time.monotonic()
         try:
-            generation = base_of(root)
+            generation = base_of(Path(self.settings.root))
             say.stage("scanning memberships")
-            found = integrity.look(root)
+            found = look(self.settings, say)
         except TreeTrouble as error:
             return Retry(str(error))
-        todo = mending(found, self.settings.deferred_limit)
-        checked = _checked(ctx, found, todo, generation, time.monotonic() - began)
+        todo = mending(found)
+        deferred = todo.deferred(self.settings.deferred_limit)
+        checked = _checked(ctx, found, deferred, generation, time.monotonic() - began)
         ctx.documents.put(CHECKED, checked)
         self._tell(say, checked)
         if payload.repair:
-            self._mend(ctx, say, todo)
-        say.stage("deferred" if todo.deferred else "clean")
-        return Success({"generation": generation, "findings": checked.counts, "deferred": todo.deferred})
+            self._have_pages_mended(ctx, say, todo.pages)
+            have_feeds_mended(ctx, say, todo)
+        say.stage("deferred" if deferred else "clean")
+        return Success({"generation": generation, "findings": checked.counts, "deferred": deferred})
 
     def _tell(self, say: Saying, checked: Checked) -> None:
         for kind, count in sorted(checked.counts.items()):
@@ -68,29 +67,23 @@ class CheckEntities(EntityHandler[Check]):
             words = f"{checked.deferred:,} targets are more than {self.settings.deferred_limit:,}, and left alone"
             say.step(f"{words}: windlass entities repair", deferred=checked.deferred)
 
-    def _mend(self, ctx: BlockingContext, say: Saying, todo: Mending) -> None:
+    def _have_pages_mended(self, ctx: BlockingContext, say: Saying, pages: int) -> None:
         """What it makes is made for the same reason as this check."""
-        wanted: list[tuple[str, object]] = []
-        if todo.rebuild:
-            wanted.append((RebuildEntities.kind, Nothing()))
-        if todo.repair:
-            wanted.append((RepairEntities.kind, Nothing()))
-        wanted += [(RecheckFeed.kind, OneFeed(feed)) for feed in todo.recheck]
-        wanted += [(ReprocessFeed.kind, OneFeed(feed)) for feed in todo.reprocess]
-        for kind, payload in wanted:
-            name = f"{kind} {payload.feed}" if isinstance(payload, OneFeed) else kind
-            task = ctx.enqueue(kind, payload, name=name, trigger=ctx.task.trigger)
-            say.step(f"made task {task} ({name})", task=task)
+        if not pages or pages > self.settings.deferred_limit:
+            return
+        kind = RepairEntities.kind if pages > 0 else RebuildEntities.kind
+        task = ctx.enqueue(kind, Nothing(), name=kind, trigger=ctx.task.trigger)
+        say.step(f"made task {task} ({kind})", task=task)
 
 
-def _checked(ctx: BlockingContext, found: Sequence[Finding], todo: Mending, generation: int, seconds: float) -> Checked:
+def _checked(ctx: BlockingContext, found: Sequence[Finding], deferred: int, generation: int, seconds: float) -> Checked:
     return Checked(
         at=datetime.now(UTC),
         task=ctx.task.id,
         generation=generation,
         total=len(found),
-        counts=dict(Counter(each.kind for each in found)),
+        counts=dict(sorted(Counter(each.kind for each in found).items())),
         findings=kept(Found(each.kind, each.target, each.detail) for each in found),
-        deferred=todo.deferred,
+        deferred=deferred,
         seconds=round(seconds, 3),
     )

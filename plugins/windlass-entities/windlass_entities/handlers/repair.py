@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from windlass import BlockingContext, Outcome, Role
@@ -24,17 +23,21 @@ class RepairEntities(EntityHandler[Nothing]):
         return "repair what is wrong"
 
     def run(self, ctx: BlockingContext, payload: Nothing) -> Outcome:
-        from windlass_entities import integrity
+        from windlass_entities.findings import counts_of, targets_of
+        from windlass_entities.handlers.looking import have_feeds_mended, look
         from windlass_entities.handlers.passes import run_pass
+        from windlass_entities.mending import mending, of_pages
 
         self.check_configured()
 
         def compute(engine: Engine, say: Say) -> Draft | None:
-            found = integrity.look(Path(self.settings.root))
-            targets = integrity.targets_of(found)
+            found = look(self.settings, say)
+            have_feeds_mended(ctx, say, mending(found))
+            targets = targets_of(of_pages(found))
             if not targets:
                 return None
-            say.step(f"{len(found)} findings to repair", counts=integrity.counts_of(found))
+            say.stage("repairing")
+            say.step(f"{len(targets):,} to be made anew", findings=counts_of(found))
             return engine.repair(targets, say)
 
         return run_pass(ctx, self.settings, compute)
