@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from windlass_entities.engine import Cancelled, Unusable
 from windlass_entities.engine.state import forget
+from windlass_entities.findings import Targets
 
 from tests.plugins.entities.workshop import START, Heard, Workshop, changes
 
@@ -202,6 +203,43 @@ def test_selected_pages_and_feeds_are_compared_as_they_lie_there(workshop: Works
     assert not changes(workshop.files(), right)
 
 
+@pytest.mark.parametrize("is_cold", [True, False])
+@pytest.mark.parametrize("harm", ["gone", "torn"])
+@pytest.mark.parametrize(
+    ("path", "targets"),
+    [
+        ("public/countries/US.json", Targets(countries=frozenset({"US"}))),
+        ("public/asns/200.json", Targets(asns=frozenset({200}))),
+        ("public/asns/index.json", Targets(indexes=True)),
+        ("private/feeds/alpha.members", Targets(feeds=frozenset({"alpha"}))),
+        ("private/feeds/alpha.coverage", Targets(feeds=frozenset({"alpha"}))),
+        ("private/feeds/alpha.json", Targets(feeds=frozenset({"alpha"}))),
+        ("private/manifest.json", Targets(everything=True)),
+        ("public/version.json", Targets(everything=True)),
+    ],
+)
+def test_a_repair_mends_what_was_found_and_nothing_else(
+    workshop: Workshop, path: str, targets: Targets, harm: str, is_cold: bool
+) -> None:
+    right = workshop.files()
+    assert workshop.engine.repair(targets, workshop.heard) is None
+    damage(workshop, path, harm, is_cold)
+    draft = workshop.publish(workshop.engine.repair(targets, workshop.heard))
+    assert draft is not None
+    assert draft.is_repair
+    assert set(draft.files) == {path, "public/version.json"}
+    assert not changes(workshop.files(), right)
+    assert "repairing" in workshop.heard.stages
+
+
+def test_a_repair_takes_out_what_belongs_nowhere_but_never_what_does(workshop: Workshop) -> None:
+    right = workshop.files()
+    (workshop.root / "current/public/asns/999.json").write_text("{}")
+    extra = Targets(extra=frozenset({"public/asns/999.json", "public/asns/100.json"}))
+    assert workshop.publish(workshop.engine.repair(extra, workshop.heard)) is not None
+    assert not changes(workshop.files(), right)
+
+
 def test_a_lost_input_is_read_again_from_the_feeds_file(workshop: Workshop) -> None:
     right = workshop.files()
     damage(workshop, "private/feeds/alpha.coverage", "torn")
@@ -224,9 +262,10 @@ def test_work_that_is_called_off_ends_at_the_next_question(workshop: Workshop) -
     assert heard.progresses[-1] == (6, 6)
 
 
-def damage(workshop: Workshop, path: str, harm: str) -> None:
-    """As another process would find it: what this one remembers is of the whole generation."""
-    forget()
+def damage(workshop: Workshop, path: str, harm: str, is_cold: bool = True) -> None:
+    """`is_cold`: as another process finds it, for this one remembers what the generation held."""
+    if is_cold:
+        forget()
     place = workshop.root / "current" / path
     data = place.read_bytes()
     place.unlink()

@@ -123,6 +123,12 @@ class Computation:
             atlas=self._atlas.digest,
         )
 
+    def paths(self) -> set[str]:
+        """Of everything that belongs into the tree."""
+        pages = {f"{indexes.COUNTRIES}/{code}.json" for code in self._countries}
+        pages.update(f"{indexes.ASNS}/{number}.json" for number in self._asns)
+        return pages.union(self._indexes, self._files, (indexes.VERSION,))
+
     def marker(self, generation: int) -> bytes:
         """The version marker of these files as that generation."""
         hashes = {

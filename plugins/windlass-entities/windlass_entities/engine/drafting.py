@@ -44,6 +44,7 @@ def drafted(
     run.build_pages(reached(base.state, after, order), say)
     new = _transitions(base.state, after, now)
     run.write_private(inputs.coverages, kept(base.state.transitions, new), order.is_whole)
+    changes.drop(order.extra - run.paths())
     if not (changes.files or changes.gone) and _is_marked(base, run.marker(base.generation)):
         return None
     version = run.marker(base.generation + 1)

@@ -17,8 +17,12 @@ from windlass_entities.engine.planning import Order, mended
 from windlass_entities.engine.say import Say, go_on
 from windlass_entities.engine.sources import Sources
 from windlass_entities.engine.state import State, load
+from windlass_entities.findings import Targets
 from windlass_entities.health import Thresholds
 from windlass_entities.tree import NoTree, base_of, open_tree
+
+REBUILD = Order(look=None, recount=None, is_whole=True)
+REPAIRING = "repairing"
 
 
 class Engine:
@@ -42,7 +46,7 @@ class Engine:
 
         What is published is compared as it lies there.  None: all of it is right.
         """
-        return self._compute(Order(look=None, recount=None, is_whole=True), say)
+        return self._compute(REBUILD, say)
 
     def rebuild_selected(
         self, feeds: Collection[str], countries: Collection[str], asns: Collection[int], say: Say
@@ -51,9 +55,25 @@ class Engine:
         chosen = frozenset(feeds)
         return self._compute(Order(look=chosen, recount=chosen, countries=countries, asns=asns), say)
 
+    def repair(self, targets: Targets, say: Say) -> Draft | None:
+        """As `rebuild_selected`, for what a check found.  None: there is nothing to repair any more."""
+        if targets.everything:
+            return self._compute(replace(REBUILD, stage=REPAIRING), say)
+        order = Order(
+            look=targets.feeds,
+            recount=targets.feeds,
+            settle=targets.feeds,
+            countries=targets.countries,
+            asns=targets.asns,
+            indexes=targets.indexes,
+            extra=targets.extra,
+            stage=REPAIRING,
+        )
+        return self._compute(order, say)
+
     def settle_health(self, now: datetime, say: Say) -> Draft | None:
         """Gives feeds the classes that they have at `now`, without a look at their files.  None: no class moved."""
-        return self._compute(Order(settle=True), say, now)
+        return self._compute(Order(settle=None), say, now)
 
     def _compute(self, order: Order, say: Say, now: datetime | None = None) -> Draft | None:
         at = (now or self._now()).replace(microsecond=0)

@@ -45,6 +45,7 @@ class Taking:
         inputs = Inputs()
         look = _known(order.look, catalogue, state)
         recount = _known(order.recount, catalogue, state)
+        settle = _known(order.settle, catalogue, state)
         for feed in sorted(catalogue.keys() | (state.facts.keys() & _unclear(catalogue))):
             go_on(self._say)
             before = state.facts.get(feed)
@@ -55,7 +56,7 @@ class Taking:
             if feed in recount or before is None:
                 known = self._kept(known, tree, inputs)
             after = self._looked(known, inputs, feed in recount) if feed in look else known
-            is_due = order.settle or after != before
+            is_due = feed in settle or after != before
             inputs.facts[feed] = settled(after, self._thresholds, self._now) if is_due else after
         inputs.withdrawn = sorted(state.facts.keys() - inputs.facts.keys())
         self._tell(order.look, catalogue, state, inputs)
