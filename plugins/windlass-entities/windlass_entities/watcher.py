@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from windlass_entities.rounds import Found
 
 TRIGGER = "feed_update"
-AT_ONCE = 100
-"""Feeds of one request.  Few of them come one by one, so that people see how many fold into one run."""
+AT_ONCE = 1_000
+"""Feeds of one request."""
 DEBOUNCE_MS = 100
 
 
@@ -98,8 +98,7 @@ class WatchFeeds(EntityHandler[Nothing]):
 
 
 def _parts(feeds: Sequence[str]) -> list[list[str]]:
-    size = 1 if len(feeds) <= AT_ONCE else AT_ONCE
-    return [list(feeds[start : start + size]) for start in range(0, len(feeds), size)]
+    return [list(feeds[start : start + AT_ONCE]) for start in range(0, len(feeds), AT_ONCE)]
 
 
 async def _rung(bell: asyncio.Event, cancelled: asyncio.Event, within: float) -> None:

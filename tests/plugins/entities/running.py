@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from windlass import Context, Handler, Outcome, Settings, Success, hookimpl
 from windlass.store.port import Store
 from windlass_entities.accepted import Standing, read_standing
 from windlass_proto.v1 import history_service_pb2 as history
 from windlass_proto.v1 import operations_service_pb2 as operations
 from windlass_proto.v1 import overview_service_pb2 as overview
 from windlass_proto.v1 import task_pb2
+from windlass_proto.v1 import tasks_service_pb2 as tasks
 
 from tests.control.calling import DEADLINE, Calling, State, calling
 from tests.waiting import eventually
@@ -36,10 +39,14 @@ class Place:
         shutil.copy(data / "feeds" / "catalog.json", self.catalogue)
 
     def wave(self, number: int, *feeds: str) -> None:
-        """Puts files of a wave in place by renames, as a careful writer does."""
-        for file in sorted((self.data / "feeds" / f"wave{number}").glob("*.netset")):
-            if not feeds or file.stem in feeds:
-                self.write(file.stem, file.read_bytes())
+        """Puts files of a wave in place by renames, as a careful writer does; all of them means no others."""
+        files = {file.stem: file for file in (self.data / "feeds" / f"wave{number}").glob("*.netset")}
+        for feed in sorted(feeds or files):
+            self.write(feed, files[feed].read_bytes())
+        if not feeds:
+            for file in self.feeds.glob("*.netset"):
+                if file.stem not in files:
+                    file.unlink()
 
     def write(self, feed: str, data: bytes) -> None:
         temporary = self.feeds / f".{feed}.new"
@@ -57,12 +64,63 @@ class Place:
         return read_standing(self.root)
 
 
+class Hold(Handler[dict[str, int]]):
+    """Is in the lane of publications until the gate opens."""
+
+    kind = "Hold"
+
+    def __init__(self) -> None:
+        self.gate = asyncio.Event()
+
+    async def run(self, ctx: Context, payload: dict[str, int]) -> Outcome:
+        async with ctx.lane("entities"):
+            await ctx.stage("holding")
+            await self.gate.wait()
+        return Success()
+
+
+class Holding:
+    """A plugin with that kind."""
+
+    def __init__(self) -> None:
+        self.hold = Hold()
+
+    @hookimpl
+    def windlass_register_handlers(self, settings: Settings) -> Iterable[Handler[Any]]:
+        return [self.hold]
+
+
 class Entities:
     """A server with the plugin."""
 
-    def __init__(self, server: Calling, place: Place) -> None:
+    def __init__(self, server: Calling, place: Place, hold: Hold) -> None:
         self.server = server
         self.place = place
+        self._hold = hold
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Nobody publishes meanwhile."""
+        self._hold.gate.clear()
+        name = await self.server.enqueue("Hold", {})
+        try:
+            await self.at_stage(name, "holding")
+            yield
+        finally:
+            self._hold.gate.set()
+        await self.ended(name)
+
+    async def slots(self, count: int) -> None:
+        """Of the pool of maintenance."""
+        await self.server.kernel.valves.resize("maintenance", count)
+
+    async def at_stage(self, name: str, stage: str) -> None:
+        async def look() -> bool:
+            found = await self.server.get(name)
+            assert found.state not in OVER, found
+            return bool(found.stage == stage)
+
+        await eventually(look, LONG)
 
     async def call(self, operation: str, **argument: Any) -> Any:
         payload = task_pb2.Payload(data=json.dumps(argument).encode())
@@ -96,7 +154,16 @@ class Entities:
 
         task = await eventually(look, LONG)
         assert task.state == State.STATE_COMPLETED, task
-        return task
+        return await self.server.get(task.name)
+
+    async def idle(self) -> None:
+        """Until nothing runs or waits but residents."""
+
+        async def look() -> bool:
+            listed = await self.server.tasks.List(tasks.ListTasksRequest(page_size=100), timeout=DEADLINE)
+            return all(task.kind == "WatchFeeds" for task in listed.tasks)
+
+        await eventually(look, LONG)
 
     async def stages(self, name: str) -> list[str]:
         return [event.stage for event in await self.server.watched(name) if event.WhichOneof("body") == "stage"]
@@ -113,6 +180,7 @@ class Entities:
 
 @asynccontextmanager
 async def maintained(dsn: str, store: Store, place: Place, **settings: Any) -> AsyncIterator[Entities]:
-    node = settings.pop("node", {})
-    async with calling(dsn, store, settings={"entities": place.settings(**settings)}, **node) as server:
-        yield Entities(server, place)
+    node, holding = settings.pop("node", {}), Holding()
+    own = {"entities": place.settings(**settings)}
+    async with calling(dsn, store, settings=own, plugins={"holding": holding}, **node) as server:
+        yield Entities(server, place, holding.hold)
