@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
+
+import msgspec
 
 Kind = Literal[
     "version_missing",
@@ -21,23 +23,26 @@ Kind = Literal[
     "sidecar_malformed",
     "sidecar_stale",
     "sidecar_extra",
+    "coverage_missing",
+    "coverage_malformed",
+    "coverage_stale",
     "health_stale",
     "feed_unavailable",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`target` is a path in the tree for what lies there, a feed's name for config_newer, health_stale and
-    feed_unavailable, or "" for all of it.  `detail` is a clause for people."""
+class Finding(msgspec.Struct, frozen=True):
+    """`target` is a path in the tree; for what belongs to a feed, its name; "" for all.  `detail` is for people.
+
+    A `coverage` is the kept input of a feed; the other private files are sidecars.
+    """
 
     kind: Kind
     target: str
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(msgspec.Struct, frozen=True):
     """The smallest repair.  `everything` makes the rest superfluous; `extra` are paths to take out of the tree."""
 
     everything: bool = False
@@ -47,53 +52,40 @@ class Targets:
     indexes: bool = False
     extra: frozenset[str] = frozenset()
 
-    def __bool__(self) -> bool:
-        return bool(len(self))
-
     def __len__(self) -> int:
-        """How many things are to be made anew; 1 for everything: that is one decision, however big the tree is."""
-        if self.everything:
-            return 1
-        parts: tuple[Collection[object], ...] = (self.feeds, self.countries, self.asns, self.extra)
-        return sum(map(len, parts)) + self.indexes
+        """How many things are to be made anew; everything is 1: one decision, however big the tree is."""
+        parts = len(self.feeds) + len(self.countries) + len(self.asns) + len(self.extra)
+        return 1 if self.everything else parts + self.indexes
 
 
-def targets(findings: Iterable[Finding]) -> Targets:
-    """What to repair for these findings.  A feed that is unavailable is not repaired here: its last good state stays."""
-    everything = indexes = False
-    feeds: set[str] = set()
-    countries: set[str] = set()
-    asns: set[int] = set()
-    extra: set[str] = set()
-    for finding in findings:
-        path = finding.target.removesuffix(".json")
-        name = path.rpartition("/")[2]
-        if finding.kind.endswith("_extra"):
-            extra.add(finding.target)
-        elif finding.kind.startswith("index_"):
-            indexes = True
-        elif finding.kind.startswith("detail_") and path.startswith("public/countries/"):
-            countries.add(name)
-        elif finding.kind.startswith("detail_") and name.isdecimal():
-            asns.add(int(name))
-        elif finding.kind.startswith("sidecar_") and path.startswith("private/feeds/"):
-            feeds.add(_feed_of(name))
-        elif finding.kind in ("config_newer", "health_stale") and finding.target:
-            feeds.add(finding.target)
-        elif finding.kind != "feed_unavailable":
-            everything = True
-    if everything:
+def targets_of(findings: Iterable[Finding]) -> Targets:
+    """What to repair for these findings; nothing for a feed that is unavailable: its last good state stays."""
+    found = [each for each in findings if each.kind != "feed_unavailable"]
+    if any(_concerns_everything(each) for each in found):
         return Targets(everything=True)
+    details = [each.target for each in found if each.kind.startswith("detail_") and not each.kind.endswith("_extra")]
+    names = [path.rpartition("/")[2].removesuffix(".json") for path in details]
     return Targets(
-        feeds=frozenset(feeds),
-        countries=frozenset(countries),
-        asns=frozenset(asns),
-        indexes=indexes,
-        extra=frozenset(extra),
+        feeds=frozenset(each.target for each in found if _concerns_a_feed(each)),
+        countries=frozenset(name for name in names if not name.isdecimal()),
+        asns=frozenset(int(name) for name in names if name.isdecimal()),
+        indexes=any(each.kind.startswith("index_") for each in found),
+        extra=frozenset(each.target for each in found if each.kind.endswith("_extra")),
     )
 
 
-def _feed_of(name: str) -> str:
-    for suffix in (".coverage", ".members"):
-        name = name.removesuffix(suffix)
-    return name
+def counts_of(findings: Iterable[Finding]) -> dict[str, int]:
+    """How many of each kind."""
+    return dict(sorted(Counter(each.kind for each in findings).items()))
+
+
+def _concerns_everything(finding: Finding) -> bool:
+    """The version marker, the manifest, a private file of no feed, or a configuration that concerns all."""
+    is_of_one = finding.kind.startswith(("detail_", "index_")) or finding.kind.endswith("_extra")
+    return not is_of_one and not _concerns_a_feed(finding)
+
+
+def _concerns_a_feed(finding: Finding) -> bool:
+    is_of_feeds = finding.kind in ("config_newer", "health_stale") or finding.kind.startswith(("sidecar_", "coverage_"))
+    is_named = bool(finding.target) and "/" not in finding.target
+    return is_of_feeds and is_named

@@ -26,22 +26,31 @@ class Orchard:
         asns = {name: page for name, page in pages.items() if page}
         countries = {code: _bytes({"code": code, "of": generation}) for code in ("DE", "FR", "US")}
         sidecars = {f"feeds/feed_{feed}.json": _bytes({"feed": feed, "of": generation}) for feed in range(self.feeds)}
+        entries = [{"asn": int(name), **_counts("countries"), "sha256": sha(page)} for name, page in asns.items()]
+        named = [{"code": code, **_counts("asns"), "sha256": sha(page)} for code, page in countries.items()]
         indexes = {
-            "asns/index.json": _bytes(
-                {"asns": [{"asn": int(name), "sha256": sha(page)} for name, page in asns.items()]}
-            ),
-            "countries/index.json": _bytes(
-                {"countries": [{"code": code, "sha256": sha(page)} for code, page in countries.items()]}
-            ),
+            "asns/index.json": _bytes({"schema_version": 1, "asns": entries}),
+            "countries/index.json": _bytes({"schema_version": 1, "countries": named}),
         }
-        version = {"schema_version": 1, "generation": generation, "indexes": {k: sha(v) for k, v in indexes.items()}}
+        hashes = {path: sha(content) for path, content in sidecars.items()}
+        manifest = _bytes({"schema_version": 1, "atlas": "", "files": hashes})
+        version = {
+            "schema_version": 1,
+            "generation": generation,
+            "as_of": None,
+            "feeds": self.feeds,
+            "countries": len(countries),
+            "asns": len(asns),
+            "indexes": {path: sha(content) for path, content in indexes.items()},
+            "manifest_sha256": sha(manifest),
+        }
         return {
             "public/version.json": _bytes(version),
             **{f"public/{path}": content for path, content in indexes.items()},
             **{f"public/asns/{name}.json": page for name, page in asns.items()},
             **{f"public/countries/{code}.json": page for code, page in countries.items()},
             **{f"private/{path}": content for path, content in sidecars.items()},
-            "private/manifest.json": _bytes({"files": {path: sha(content) for path, content in sidecars.items()}}),
+            "private/manifest.json": manifest,
         }
 
     def draft(self, base: int, staging: Path | None = None) -> Draft:
@@ -112,6 +121,10 @@ def _staged(files: Mapping[str, bytes], staging: Path | None) -> dict[str, Path 
             (staging / str(number)).write_bytes(content)
             result[path] = staging / str(number)
     return result
+
+
+def _counts(others: str) -> dict[str, object]:
+    return {"name": None, "feeds": 1, others: 1, "attributed_ips": 1}
 
 
 def _bytes(value: object) -> bytes:

@@ -56,6 +56,14 @@ def check_path(path: str) -> str:
     return path
 
 
+def check_gone(path: str) -> str:
+    """A path below public/ or private/, whatever hands have put there.  Raises ValueError for one that leads out."""
+    top, *names = path.split("/")
+    if top not in ("public", "private") or not names or {"", ".", ".."} & set(names) or "\0" in path:
+        raise ValueError(f"{path!r} is no path in a tree: one below public/ or private/")
+    return path
+
+
 def generation_of(name: str) -> Generation | None:
     found = _GENERATION.fullmatch(name)
     return Generation(int(found[1]), int(found[2])) if found else None

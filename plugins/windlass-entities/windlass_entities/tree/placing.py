@@ -6,13 +6,15 @@ goes by whole paths (see desk.py) and raises OSError.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 from windlass_entities.tree.draft import Draft
-from windlass_entities.tree.names import check_path
+from windlass_entities.tree.names import check_gone, check_path
 from windlass_entities.tree.trouble import TreeTrouble
 
 STEP = 100
@@ -22,7 +24,7 @@ STEP = 100
 def check(draft: Draft) -> None:
     """Raises ValueError for a path that is none, TreeTrouble for a staged file that is not there or no plain file."""
     for path in draft.gone:
-        check_path(path)
+        check_gone(path)
     for path, staged in draft.files.items():
         check_path(path)
         if isinstance(staged, Path):
@@ -51,6 +53,7 @@ def link_whole(source: Path, tree: Path) -> Iterator[int]:
 
 def replay(source: Path, tree: Path, paths: Collection[str]) -> Iterator[int]:
     """Make these paths of `tree` like those of `source`, whatever they were; how many were done after each step."""
+    _refuse_links(tree, paths)
     for done, path in enumerate(paths, 1):
         _remove(f"{tree}/{path}")
         if not _link(f"{source}/{path}", f"{tree}/{path}") and os.path.lexists(f"{source}/{path}"):
@@ -63,6 +66,7 @@ def replay(source: Path, tree: Path, paths: Collection[str]) -> Iterator[int]:
 
 def place(tree: Path, draft: Draft) -> int:
     """Bring what is new, take away what is gone; how many files that were there are not any more."""
+    _refuse_links(tree, draft.files)
     for path, content in draft.files.items():
         target = f"{tree}/{path}"
         try:
@@ -70,7 +74,17 @@ def place(tree: Path, draft: Draft) -> int:
         except FileNotFoundError:
             _make_folders(tree, path)
             _put(target, content)
+        except IsADirectoryError:
+            shutil.rmtree(target)
+            _put(target, content)
     return 0 if draft.is_whole else sum(_remove(f"{tree}/{path}") for path in draft.gone if path not in draft.files)
+
+
+def _refuse_links(tree: Path, paths: Iterable[str]) -> None:
+    """Raises OSError where a folder of the tree has become a symlink: nothing is written through one."""
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        if os.path.islink(f"{tree}/{folder}"):
+            raise NotADirectoryError(errno.ENOTDIR, "has become a symlink: repair the tree", f"{tree}/{folder}")
 
 
 def _put(target: str, content: Path | bytes) -> None:
@@ -116,6 +130,8 @@ def _remove(path: str) -> bool:
         os.unlink(path)
     except FileNotFoundError:
         return False
+    except IsADirectoryError:
+        shutil.rmtree(path)  # a folder where a file should be, made by hand
     return True
 
 
