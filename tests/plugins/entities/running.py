@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import signal
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from windlass import Context, Handler, Outcome, Settings, Success, hookimpl
+from windlass.host.executors.processes import Processes
 from windlass.store.port import Store
+from windlass_entities import integrity
 from windlass_entities.accepted import Standing, read_standing
 from windlass_proto.v1 import history_service_pb2 as history
 from windlass_proto.v1 import operations_service_pb2 as operations
@@ -52,6 +57,11 @@ class Place:
         temporary = self.feeds / f".{feed}.new"
         temporary.write_bytes(data)
         temporary.rename(self.feeds / f"{feed}.netset")
+
+    def age(self, feed: str, days: float) -> None:
+        """Its file is so old."""
+        then = time.time() - days * 86_400
+        os.utime(self.feeds / f"{feed}.netset", (then, then))
 
     def settings(self, **more: Any) -> dict[str, Any]:
         geo = self.data / "geo"
@@ -155,6 +165,52 @@ class Entities:
         task = await eventually(look, LONG)
         assert task.state == State.STATE_COMPLETED, task
         return await self.server.get(task.name)
+
+    async def under_way(self, kind: str) -> str:
+        """A task of that kind that waits for the lane."""
+
+        async def look() -> str:
+            listed = await self.server.tasks.List(tasks.ListTasksRequest(page_size=100), timeout=DEADLINE)
+            waiting = [task.name for task in listed.tasks if task.kind == kind and task.stage.startswith("waiting")]
+            return waiting[0] if waiting else ""
+
+        return await eventually(look, LONG)
+
+    @property
+    def _workers(self) -> Processes:
+        found = self.server.kernel._plugins.executors["process"]
+        assert isinstance(found, Processes)
+        return found
+
+    async def end_workers(self) -> None:
+        """Those that wait for a task: the next one is started with the environment of now."""
+        for pid in self._workers.warm:
+            os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: not self._workers.warm)
+
+    def kill_worker(self) -> None:
+        """The one that has a task."""
+        [worker] = self._workers._running.values()
+        assert worker is not None
+        os.kill(worker.pid, signal.SIGKILL)
+
+    async def attempt(self, name: str, number: int) -> bool:
+        return (await self.server.get(name)).attempt >= number
+
+    async def is_right(self) -> None:
+        """The tree is whole, and a clean rebuild finds nothing to change."""
+        assert integrity.look(self.place.root) == []
+        made = await self.call("rebuild")
+        assert not (await self.succeeded(f"tasks/{made['task']}"))["published"]
+
+    async def interrupt(self, name: str) -> None:
+        await self.server.tasks.Interrupt(tasks.InterruptRequest(name=name, reason="a test"), timeout=DEADLINE)
+
+    async def reload(self) -> None:
+        """As SIGHUP would, with the same configuration."""
+        kernel = self.server.kernel
+        own = {"entities": self.place.settings()}
+        await kernel._plugins.config_reloaded(kernel._doors("config_reload"), kernel._plugins.read_settings(own))
 
     async def idle(self) -> None:
         """Until nothing runs or waits but residents."""

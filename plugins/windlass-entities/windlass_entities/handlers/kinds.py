@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from windlass import Handler, Rejected, RetryPolicy
+from windlass import Graces, Handler, Rejected, RetryPolicy
 
 from windlass_entities.settings import EntitiesSettings
 
@@ -17,7 +17,9 @@ KEY = "entities"
 class EntityHandler(Handler[P]):
     """Its tasks run in worker processes, which keep what they know of the tree from one to the next."""
 
-    retry = RetryPolicy(attempts=5, pause=10.0)
+    retry = RetryPolicy(attempts=10, pause=2.0)
+    graces = Graces(ask=2.0, raise_=10.0)
+    """Who waits for the lane does not look whether he is asked to end; who writes is given time to."""
 
     def __init__(self, settings: EntitiesSettings) -> None:
         self.settings = settings

@@ -12,11 +12,11 @@ from windlass_entities.accepted import Standing, read_standing
 from windlass_entities.engine import Say
 from windlass_entities.engine.sources import Unusable
 from windlass_entities.findings import Finding
-from windlass_entities.handlers.classes import RefreshHealth
+from windlass_entities.handlers.classes import TRIGGER, RefreshHealth
 from windlass_entities.handlers.feeds import RecheckFeed, ReprocessFeed
 from windlass_entities.handlers.passes import sources_of
 from windlass_entities.mending import Mending
-from windlass_entities.payloads import Feeds, OneFeed
+from windlass_entities.payloads import Feeds, OneFeed, listed
 from windlass_entities.settings import EntitiesSettings
 from windlass_entities.tree import NoTree
 from windlass_entities.wanting import newer, of_feeds
@@ -43,13 +43,13 @@ def _newer(settings: EntitiesSettings, standing: Standing, say: Say) -> dict[str
 
 
 def have_feeds_mended(ctx: BlockingContext, say: Say, todo: Mending) -> None:
-    """Makes tasks for what is not wrong with pages, for the same reason as this one."""
-    wanted: list[tuple[str, str, object]] = [
-        *((RecheckFeed.kind, feed, OneFeed(feed)) for feed in todo.recheck),
-        *((ReprocessFeed.kind, feed, OneFeed(feed)) for feed in todo.reprocess),
+    """Makes tasks for what is not wrong with pages: for the same reason as this one, or because a class has moved."""
+    wanted: list[tuple[str, str, object, str]] = [
+        *((RecheckFeed.kind, feed, OneFeed(feed), ctx.task.trigger) for feed in todo.recheck),
+        *((ReprocessFeed.kind, feed, OneFeed(feed), ctx.task.trigger) for feed in todo.reprocess),
     ]
     if todo.health:
-        wanted.append((RefreshHealth.kind, f"{len(todo.health)} feeds", Feeds(list(todo.health))))
-    for kind, what, payload in wanted:
-        task = ctx.enqueue(kind, payload, name=f"{kind} {what}", trigger=ctx.task.trigger)
+        wanted.append((RefreshHealth.kind, listed(list(todo.health), "feeds"), Feeds(list(todo.health)), TRIGGER))
+    for kind, what, payload, trigger in wanted:
+        task = ctx.enqueue(kind, payload, name=f"{kind} {what}", trigger=trigger)
         say.step(f"{what}: made task {task} ({kind})", task=task)
