@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import random
 import time
-from collections.abc import Callable
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 from windlass_entities.tree import MovedOn, NoTree, Publisher, Superseded, Tree, base_of, open_tree, publishing
 from windlass_entities.tree.names import NOTHING
@@ -56,18 +57,30 @@ def read_on(root: Path, until: Path, locked: bool) -> None:
     note(root, looks=looks, seen=sorted(seen))
 
 
-def race(root: Path, orchard: Orchard, until: Path, next_fence: Callable[[], int]) -> None:
+def race(root: Path, orchard: Orchard, until: Path, fences: Synchronized[int]) -> None:
     """A writer who always has a fence of its own, and no lane that would keep others away."""
     while not until.exists():
-        fence = next_fence()
-        publisher = Publisher(root, fence, grace=0.2)
-        try:
-            _publish_patiently(root, publisher, fence, orchard)
-            for _ in publisher.settle():
-                if random.random() < 0.2:
-                    break
-        except Superseded as refused:
-            note(root, refused=fence, newer=refused.newer)
+        with fences.get_lock():
+            fences.value += 1
+            fence = fences.value
+        try_once(root, orchard, fence, grace=0.2)
+
+
+def begin_together(root: Path, orchard: Orchard, barrier: Barrier, fence: int) -> None:
+    """One publication, at the same moment as others."""
+    barrier.wait(30)
+    try_once(root, orchard, fence, grace=0.0)
+
+
+def try_once(root: Path, orchard: Orchard, fence: int, grace: float) -> None:
+    """Publish whatever comes next, or be refused."""
+    publisher = Publisher(root, fence, grace)
+    try:
+        _publish_patiently(root, publisher, fence, orchard)
+        for _ in publisher.settle():
+            pass
+    except Superseded as refused:
+        note(root, refused=fence, newer=refused.newer)
 
 
 def note(root: Path, **facts: object) -> None:
@@ -77,7 +90,7 @@ def note(root: Path, **facts: object) -> None:
     os.close(descriptor)
 
 
-def noted(root: Path, word: str) -> list[dict[str, object]]:
+def noted(root: Path, word: str) -> list[dict[str, Any]]:
     """The lines that have this word, in the order they were written."""
     try:
         lines = [json.loads(line) for line in notes_of(root).read_bytes().splitlines()]

@@ -1,16 +1,14 @@
 """Publishers that are killed or stopped anywhere, while readers look as fast as they can.
 
-TREE_KILLS=200 TREE_PAGES=3000 pytest tests/plugins/entities/test_tree_crashes.py     the long form
+TREE_KILLS=200 TREE_PAGES=3000 TREE_READERS=4 pytest tests/plugins/entities/test_tree_crashes.py    is the long form
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -18,51 +16,16 @@ import pytest
 from windlass_entities.tree import Publisher, base_of, open_tree
 
 from tests.plugins.entities import gardeners
+from tests.plugins.entities.crowd import ORCHARD, PROCESSES, READERS, assert_all_right, assert_gapless, end, readers
 from tests.plugins.entities.orchard import Orchard, contents
 from tests.waiting import eventually
 
 KILLS = int(os.environ.get("TREE_KILLS", "8"))
-PAGES = int(os.environ.get("TREE_PAGES", "150"))
-
-ORCHARD = Orchard(PAGES, PAGES // 8)
 PLACES = ("staged", "claimed", "replayed", "placed", "moved", "synced", "switched", "settling")
 BEFORE_THE_SWITCH = PLACES[:6]
-READERS = int(os.environ.get("TREE_READERS", "2"))
+
 # Long enough for a reader that has no lock to look at one generation on a busy machine.
-GRACE_OF_STRANGERS = 30.0
-
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.plugins.entities.gardeners"])
-
-
-@contextmanager
-def readers(root: Path, locked: int, strangers: int) -> Iterator[None]:
-    """They look on while the block runs; afterwards none of them has seen a flaw."""
-    until = root.with_name("readers-end")
-    started = [
-        PROCESSES.Process(target=gardeners.read_on, args=(root, until, number < locked))
-        for number in range(locked + strangers)
-    ]
-    for process in started:
-        process.start()
-    try:
-        yield
-    finally:
-        until.touch()
-        ended = [end(process) for process in started]
-    assert gardeners.noted(root, "flaw") == []
-    assert ended == [0] * len(started)
-    looks = gardeners.noted(root, "looks")
-    assert len(looks) == len(started)
-    assert all(look["looks"] for look in looks), "a reader that never looked shows nothing"
-
-
-def end(process: BaseProcess) -> int | None:
-    process.join(30)
-    if process.exitcode is None:
-        process.kill()
-        process.join()
-    return process.exitcode
+GRACE_OF_STRANGERS = 5.0
 
 
 def publisher_at(root: Path, fence: int, place: str, hit: int, sign: signal.Signals) -> BaseProcess:
@@ -71,20 +34,6 @@ def publisher_at(root: Path, fence: int, place: str, hit: int, sign: signal.Sign
     process = PROCESSES.Process(target=gardeners.publish_until, args=words)
     process.start()
     return process
-
-
-def assert_all_right(root: Path, fence: int) -> None:
-    """Every tree that is or may become current holds just what it should."""
-    for folder in [*(root / "generations").iterdir(), *(root / "writers" / f"{fence:012d}" / "trees").iterdir()]:
-        assert contents(folder) == ORCHARD.files(int(folder.name[:8])), folder
-
-
-def assert_gapless(root: Path, current: int) -> None:
-    """Each generation had one publisher, with a fence that only grew; a killed one may not have got to say so."""
-    said = [(line["generation"], line["publisher"]) for line in gardeners.noted(root, "publisher")]
-    assert said == sorted(said)
-    assert len({generation for generation, _ in said}) == len(said)
-    assert said[-1][0] in (current, current - 1)
 
 
 def test_a_publisher_may_be_killed_at_each_place_and_the_next_one_goes_on(tmp_path: Path) -> None:
@@ -155,7 +104,7 @@ async def test_a_writer_that_slept_at_a_place_while_a_newer_one_published_change
 
 
 async def test_a_writer_that_slept_amid_placing_changes_nothing(tmp_path: Path) -> None:
-    orchard = Orchard(6000, 3000)
+    orchard = Orchard(2000, 1000)
     publisher = Publisher(tmp_path, 6, 0)
     publisher.publish(orchard.draft(0))
     list(publisher.settle())

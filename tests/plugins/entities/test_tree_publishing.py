@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,9 @@ from windlass_entities.tree import (
     TreeTrouble,
     base_of,
     open_tree,
+    publishing,
 )
-from windlass_entities.tree.syncing import sync_file_system
+from windlass_entities.tree.syncing import sync_file_system, sync_folder
 
 from tests.plugins.entities.orchard import Orchard, contents, flaws
 
@@ -43,6 +45,13 @@ def held(root: Path) -> dict[str, bytes]:
 
 def standing(root: Path, fence: int = 1) -> list[Path]:
     return sorted((root / "writers" / f"{fence:012d}" / "trees").iterdir())
+
+
+@pytest.fixture(autouse=True)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests lose no power, and the disk may be busy."""
+    monkeypatch.setattr(publishing, "sync_file_system", lambda folder: None)
+    monkeypatch.setattr(publishing, "sync_folder", lambda folder: None)
 
 
 def test_before_the_first_publication_there_is_no_tree(tmp_path: Path) -> None:
@@ -263,8 +272,26 @@ def test_settling_ends_when_a_newer_writer_comes(tmp_path: Path) -> None:
         assert contents(tree.path) == orchard.files(2)
 
 
-def test_everything_is_synced_at_once_and_an_error_is_one(tmp_path: Path) -> None:
-    sync_file_system(tmp_path)
-    with pytest.raises(OSError, match="No such file") as raised:
-        sync_file_system(tmp_path / "nothing")
-    assert raised.value.errno == errno.ENOENT
+def test_a_generation_is_on_the_disk_before_it_is_current(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, Path, int, bool]] = []
+
+    def spied(call: Callable[[Path], None]) -> Callable[[Path], None]:
+        def sync(folder: Path) -> None:
+            is_moved = (tmp_path / "generations" / f"{2:08d}.{1:012d}").is_dir()
+            calls.append((call.__name__, folder, base_of(tmp_path), is_moved))
+            call(folder)
+
+        return sync
+
+    publish(tmp_path, 0)
+    monkeypatch.setattr(publishing, "sync_file_system", spied(sync_file_system))
+    monkeypatch.setattr(publishing, "sync_folder", spied(sync_folder))
+    publish(tmp_path, 1)
+    assert calls == [("sync_file_system", tmp_path, 1, True), ("sync_folder", tmp_path, 2, True)]
+
+
+def test_an_error_of_the_disk_is_one(tmp_path: Path) -> None:
+    for sync in (sync_file_system, sync_folder):
+        with pytest.raises(OSError, match="No such file") as raised:
+            sync(tmp_path / "nothing")
+        assert raised.value.errno == errno.ENOENT

@@ -52,9 +52,7 @@ def claim(root: Path, fence: int) -> Desk:
         elif holder > fence:
             raise Superseded(fence, holder)
         elif holder == fence or _take_over(writers, holder, fence):
-            desk = Desk(root, fence)
-            desk.tidy()
-            return desk
+            return _tidied(Desk(root, fence))
     raise TreeTrouble(f"{writers} changes faster than it can be read")
 
 
@@ -135,6 +133,15 @@ class Desk:
                     continue
                 raise
             return
+
+
+def _tidied(desk: Desk) -> Desk:
+    try:
+        desk.tidy()
+    except OSError:
+        desk.refuse_if_superseded()
+        raise
+    return desk
 
 
 def _holder(writers: Path) -> int | None:
