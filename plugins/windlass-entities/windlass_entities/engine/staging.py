@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import struct
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+# <linux/fs.h>, on 64 bits.
+_GET_FLAGS, _SET_FLAGS, _TOP_FOLDER = 0x80086601, 0x40086602, 0x00020000
 
 
 class Staging:
@@ -20,6 +26,8 @@ class Staging:
         """Not synced: the publication syncs the file system once, for all."""
         if not self._folder:
             self._above.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):
+                _scatter(self._above)
             self._folder = tempfile.mkdtemp(prefix="draft-", dir=self._above)
         inside = path.rpartition("/")[0]
         if inside not in self._made:
@@ -38,3 +46,21 @@ def _write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
+
+
+def _scatter(folder: Path) -> None:
+    """Asks for new folders in this one to be put far from each other.  Raises OSError where that can't be had.
+
+    For some minutes after files were deleted ext4 uses their inodes only when it must, and steps over each of them for
+    every file that is made in the same part of the disk.  1,500 files took 1.8 to 3 s beside a folder that had just
+    been emptied, and 0.1 s in one that was put elsewhere.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        flags = bytearray(8)
+        fcntl.ioctl(descriptor, _GET_FLAGS, flags)
+        number = struct.unpack("l", flags)[0]
+        if not number & _TOP_FOLDER:
+            fcntl.ioctl(descriptor, _SET_FLAGS, struct.pack("l", number | _TOP_FOLDER))
+    finally:
+        os.close(descriptor)
