@@ -15,6 +15,7 @@ LIMITS = {
     "grace": (0, A_DAY),
     "rescan": (1, A_DAY),
     "calm": (0, 3_600),
+    "recheck_pause": (0, A_DAY),
     "check_every": (1, 366 * A_DAY),
     "health_every": (1, 366 * A_DAY),
     "deferred_limit": (1, 10_000_000),
@@ -55,6 +56,9 @@ class EntitiesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     health_every: float = 3_600.0
     """Health classes follow the clock."""
+
+    recheck_pause: float = 30.0
+    """Between two looks at a file that can't be taken."""
 
     deferred_limit: int = 1_024
     """With more to be repaired than that, nothing is repaired unless somebody asks."""

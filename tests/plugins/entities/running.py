@@ -63,6 +63,12 @@ class Place:
         then = time.time() - days * 86_400
         os.utime(self.feeds / f"{feed}.netset", (then, then))
 
+    def without(self, feed: str) -> None:
+        """It is not in the catalogue."""
+        catalogue = json.loads(self.catalogue.read_text())
+        del catalogue[feed]
+        self.catalogue.write_text(json.dumps(catalogue))
+
     def settings(self, **more: Any) -> dict[str, Any]:
         geo = self.data / "geo"
         paths = {"feeds": self.feeds, "root": self.root, "catalogue": self.catalogue}
@@ -103,7 +109,8 @@ class Holding:
 class Entities:
     """A server with the plugin."""
 
-    def __init__(self, server: Calling, place: Place, hold: Hold) -> None:
+    def __init__(self, server: Calling, place: Place, hold: Hold, began: float) -> None:
+        self._began = began
         self.server = server
         self.place = place
         self._hold = hold
@@ -138,9 +145,10 @@ class Entities:
         return json.loads((await self.server.operations.Call(asked, timeout=DEADLINE)).result.data)
 
     async def tasks(self, kind: str) -> list[Any]:
-        """Those that have started, the newest first."""
+        """Those that have started, on this server, the newest first."""
         request = history.ListCardsRequest(filter=f'kind = "{kind}"', page_size=100)
-        return [card.task for card in (await self.server.history.List(request, timeout=DEADLINE)).cards]
+        found = [card.task for card in (await self.server.history.List(request, timeout=DEADLINE)).cards]
+        return [task for task in found if task.create_time.ToMicroseconds() >= self._began * 1e6]
 
     async def ended(self, name: str) -> Any:
         async def look() -> Any:
@@ -212,6 +220,23 @@ class Entities:
         own = {"entities": self.place.settings()}
         await kernel._plugins.config_reloaded(kernel._doors("config_reload"), kernel._plugins.read_settings(own))
 
+    async def made(self, kind: str, trigger: str) -> Any:
+        """A task of that kind that was made for that reason, wherever it is."""
+
+        async def look() -> Any:
+            found = [task for task in await self.tasks(kind) if task.trigger == trigger]
+            return found[0] if found else None
+
+        return await eventually(look, LONG)
+
+    async def said(self, name: str, words: str) -> str:
+        """The first line of its timeline that holds these words."""
+
+        async def look() -> str:
+            return next((step.text for step in await self.steps(name) if words in step.text), "")
+
+        return await eventually(look, LONG)
+
     async def idle(self) -> None:
         """Until nothing runs or waits but residents."""
 
@@ -236,7 +261,8 @@ class Entities:
 
 @asynccontextmanager
 async def maintained(dsn: str, store: Store, place: Place, **settings: Any) -> AsyncIterator[Entities]:
+    began = time.time()
     node, holding = settings.pop("node", {}), Holding()
     own = {"entities": place.settings(**settings)}
     async with calling(dsn, store, settings=own, plugins={"holding": holding}, **node) as server:
-        yield Entities(server, place, holding.hold)
+        yield Entities(server, place, holding.hold, began)

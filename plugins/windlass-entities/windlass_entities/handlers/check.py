@@ -54,7 +54,7 @@ class CheckEntities(EntityHandler[Check]):
         self._tell(say, checked)
         if payload.repair:
             self._have_pages_mended(ctx, say, todo.pages)
-            have_feeds_mended(ctx, say, todo)
+            have_feeds_mended(ctx, self.settings, say, todo)
         say.stage("deferred" if deferred else "clean")
         return Success({"generation": generation, "findings": checked.counts, "deferred": deferred})
 

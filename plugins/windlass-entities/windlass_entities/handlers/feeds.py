@@ -55,7 +55,7 @@ class RecheckFeed(FeedHandler):
     """Looks at a file that was absent, unreadable or cut off, until it can be taken: then its pages are refreshed."""
 
     kind = "RecheckFeed"
-    retry = RetryPolicy(attempts=10, pause=30.0)
+    retry = RetryPolicy(attempts=5, pause=30.0)
 
     def title(self, payload: OneFeed) -> str:
         return f"look at {payload.feed} again"

@@ -42,14 +42,17 @@ def _newer(settings: EntitiesSettings, standing: Standing, say: Say) -> dict[str
         return {}
 
 
-def have_feeds_mended(ctx: BlockingContext, say: Say, todo: Mending) -> None:
+def have_feeds_mended(ctx: BlockingContext, settings: EntitiesSettings, say: Say, todo: Mending) -> None:
     """Makes tasks for what is not wrong with pages: for the same reason as this one, or because a class has moved."""
-    wanted: list[tuple[str, str, object, str]] = [
-        *((RecheckFeed.kind, feed, OneFeed(feed), ctx.task.trigger) for feed in todo.recheck),
-        *((ReprocessFeed.kind, feed, OneFeed(feed), ctx.task.trigger) for feed in todo.reprocess),
-    ]
+    for feed in todo.recheck:
+        pause = settings.recheck_pause
+        task = ctx.enqueue(
+            RecheckFeed.kind, OneFeed(feed), name=f"recheck {feed}", trigger=ctx.task.trigger, pause=pause
+        )
+        say.step(f"{feed}: task {task} looks at its file again", task=task)
+    for feed in todo.reprocess:
+        task = ctx.enqueue(ReprocessFeed.kind, OneFeed(feed), name=f"reprocess {feed}", trigger=ctx.task.trigger)
+        say.step(f"{feed}: task {task} accepts it anew", task=task)
     if todo.health:
-        wanted.append((RefreshHealth.kind, listed(list(todo.health), "feeds"), Feeds(list(todo.health)), TRIGGER))
-    for kind, what, payload, trigger in wanted:
-        task = ctx.enqueue(kind, payload, name=f"{kind} {what}", trigger=trigger)
-        say.step(f"{what}: made task {task} ({kind})", task=task)
+        task = ctx.enqueue(RefreshHealth.kind, Feeds(list(todo.health)), name="health", trigger=TRIGGER)
+        say.step(f"{listed(list(todo.health), 'feeds')}: task {task} publishes the class", task=task)

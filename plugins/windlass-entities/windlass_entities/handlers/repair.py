@@ -32,7 +32,7 @@ class RepairEntities(EntityHandler[Nothing]):
 
         def compute(engine: Engine, say: Say) -> Draft | None:
             found = look(self.settings, say)
-            have_feeds_mended(ctx, say, mending(found))
+            have_feeds_mended(ctx, self.settings, say, mending(found))
             targets = targets_of(of_pages(found))
             if not targets:
                 return None
