@@ -14,31 +14,32 @@ from windlass_cli.options import Format
 LINES = 15
 """Of each table; -o wide shows all."""
 
-FEEDS = (
-    Column[dict[str, Any]]("Feed", lambda line: line["feed"]),
-    Column[dict[str, Any]]("Category", lambda line: line["category"]),
-    Column[dict[str, Any]]("Maintainer", lambda line: line["maintainer"], gives_way=True),
-    Column[dict[str, Any]]("Here", lambda line: f"{line['attributed_ips']:,}", number=True),
-    Column[dict[str, Any]]("In all", lambda line: f"{line['unique_ips']:,}", number=True),
-    Column[dict[str, Any]]("Health", lambda line: line["health"]),
-    Column[dict[str, Any]]("Last change", lambda line: (line["last_change"] or words.DASH)[:10]),
+Line = dict[str, Any]
+FEEDS: tuple[Column[Line], ...] = (
+    Column("Feed", lambda line: line["feed"]),
+    Column("Category", lambda line: line["category"]),
+    Column("Maintainer", lambda line: line["maintainer"], gives_way=True),
+    Column("Here", lambda line: f"{line['attributed_ips']:,}", number=True),
+    Column("In all", lambda line: f"{line['unique_ips']:,}", number=True),
+    Column("Health", lambda line: line["health"]),
+    Column("Last change", lambda line: (line["last_change"] or words.DASH)[:10]),
 )
-ASNS = (
-    Column[dict[str, Any]]("ASN", lambda line: f"AS{line['asn']}"),
-    Column[dict[str, Any]]("Name", lambda line: line["name"] or words.DASH, gives_way=True),
-    Column[dict[str, Any]]("Feeds", lambda line: f"{line['feeds']:,}", number=True),
-    Column[dict[str, Any]]("Addresses", lambda line: f"{line['attributed_ips']:,}", number=True),
+ASNS: tuple[Column[Line], ...] = (
+    Column("ASN", lambda line: f"AS{line['asn']}"),
+    Column("Name", lambda line: line["name"] or words.DASH, gives_way=True),
+    Column("Feeds", lambda line: f"{line['feeds']:,}", number=True),
+    Column("Addresses", lambda line: f"{line['attributed_ips']:,}", number=True),
 )
-COUNTRIES = (
-    Column[dict[str, Any]]("Country", lambda line: line["code"]),
+COUNTRIES: tuple[Column[Line], ...] = (
+    Column("Country", lambda line: line["code"]),
     *ASNS[2:],
 )
-CATEGORIES = (
-    Column[dict[str, Any]]("Category", lambda line: line["category"]),
+CATEGORIES: tuple[Column[Line], ...] = (
+    Column("Category", lambda line: line["category"]),
     *ASNS[2:],
 )
-MAINTAINERS = (
-    Column[dict[str, Any]]("Maintainer", lambda line: line["maintainer"], gives_way=True),
+MAINTAINERS: tuple[Column[Line], ...] = (
+    Column("Maintainer", lambda line: line["maintainer"], gives_way=True),
     *ASNS[2:],
 )
 TABLES = {

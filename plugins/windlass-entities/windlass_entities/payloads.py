@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-FEED = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+FEED = r"^[A-Za-z0-9][A-Za-z0-9._-]*$(?!\n)"
 """It becomes part of a path."""
 Feed = Annotated[str, Meta(max_length=100, pattern=FEED, description="The name of a feed, as the catalogue has it.")]
-Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="Two capital letters, such as US.")]
+Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)", description="Two capital letters, such as US.")]
 Asn = Annotated[int, Meta(ge=1, le=4_294_967_295, description="The number of an autonomous system.")]
 MOST = 10_000
 
