@@ -47,13 +47,17 @@ async def test_without_a_terminal_it_ends_by_itself_twice_in_a_row(windlass: Com
         assert "[long]      told to stop at " in ended.text
         assert "MB the server left out" in ended.text
         assert "Attempt 3  Success" in ended.text
+        assert "generation 1: 8 feeds changed: " in ended.text
+        assert "\nCountry US\n" in ended.text
+        assert "CC BY 4.0" in ended.text
         await nothing_is_left_of(tmp_path / "home")
 
 
 async def test_on_a_terminal_it_stays_up_until_ctrl_c(windlass: CommandLine, tmp_path: Path):
     terminal = await windlass.on_a_terminal("demo")
     await terminal.until(lambda shown: b"stays up until Ctrl-C" in shown)
-    cards = json.loads((await windlass.run("history", "-o", "json")).out)
+    scripts = ("--filter", 'kind = "ExecuteScript"')
+    cards = json.loads((await windlass.run("history", *scripts, "-o", "json")).out)
     assert sorted(card["state"] for card in cards) == ["CANCELED", *["COMPLETED"] * 4]
     terminal.press_ctrl_c()
     assert await terminal.ended() == 0

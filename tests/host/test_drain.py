@@ -86,6 +86,20 @@ async def test_what_does_not_finish_is_handed_back_uncounted(rig: Rig, monkeypat
     assert (await rig.ended(tasks[1])).attempt == 2, "one attempt is allowed, and none of them counted"
 
 
+async def test_a_resident_which_never_ends_does_not_hold_up_a_drain(rig: Rig) -> None:
+    async def never(ctx: Context) -> Outcome:
+        await asyncio.Event().wait()
+        return Success()
+
+    kernel = await rig.start(drain_grace=20.0)
+    task = await rig.enqueue(never, trigger="resident")
+    await rig.began(task)
+    began = time.monotonic()
+    await stop(kernel)
+    assert time.monotonic() - began < 5
+    assert (await rig.task(task)).state is State.PENDING
+
+
 async def test_what_was_claimed_ahead_is_returned_as_if_it_had_not_been(rig: Rig) -> None:
     async def works(ctx: Context) -> Outcome:
         await asyncio.Event().wait()

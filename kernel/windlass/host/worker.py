@@ -20,6 +20,7 @@ import structlog
 from windlass import telemetry
 from windlass.config import NodeConfig
 from windlass.core.lifecycle import Verdict
+from windlass.core.residents import TRIGGER
 from windlass.host.completer import Completer
 from windlass.host.context import Means
 from windlass.host.dispatcher import Dispatcher
@@ -139,6 +140,10 @@ class Worker(Service):
         """Stop claiming, hand back what has not started, let the rest finish within the grace, hand back the others."""
         self._draining = True
         self._return_waiting()
+        # They would never finish, and another node waits for them.
+        for execution in list(self._executions.values()):
+            if execution.claimed.trigger == TRIGGER:
+                execution.shut_down()
         if self._executions:
             log.info("draining", running=len(self._executions), grace=self._config.drain_grace)
             # Nobody waits for the word: a database that is silent must not hold up an end.

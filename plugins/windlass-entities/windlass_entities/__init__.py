@@ -7,8 +7,10 @@ wrong, `operations` and `panel` show it.  Configured in `[plugins.entities]`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from windlass import Door, Handler, HealthSection, Operation, Resident, Schedule, Section, Settings, hookimpl
@@ -23,12 +25,15 @@ from windlass_entities.handlers.repair import RepairEntities
 from windlass_entities.operations import EntityOperations
 from windlass_entities.payloads import Check
 from windlass_entities.settings import EntitiesSettings
+from windlass_entities.trying import on_sample, unpack
 from windlass_entities.watcher import WatchFeeds
 
 __all__ = ["EntitiesSettings"]
 
 _settings: list[EntitiesSettings] = []
 """Those of the last boot in this process, for the hooks that are handed none."""
+_sample: list[Path] = []
+"""Where the sample is wanted, if it is."""
 
 KINDS = (
     RefreshEntities,
@@ -51,14 +56,14 @@ def windlass_register_settings() -> Section:
 
 @hookimpl
 def windlass_register_handlers(settings: Settings) -> Iterable[Handler[Any]]:
-    own = settings.of(EntitiesSettings)
-    _settings[:] = [own]
+    own, wanted = _own(settings), settings.of(EntitiesSettings).sample
+    _settings[:], _sample[:] = [own], [Path(wanted)] if wanted else []
     return [kind(own) for kind in KINDS]
 
 
 @hookimpl
 def windlass_register_schedules(settings: Settings) -> Iterable[Schedule]:
-    own = settings.of(EntitiesSettings)
+    own = _own(settings)
     if not own.is_configured:
         return []
     return [
@@ -69,18 +74,20 @@ def windlass_register_schedules(settings: Settings) -> Iterable[Schedule]:
 
 @hookimpl
 def windlass_register_residents(settings: Settings) -> Iterable[Resident]:
-    own = settings.of(EntitiesSettings)
+    own = _own(settings)
     return [Resident(WatchFeeds.kind)] if own.is_configured and own.watch else []
 
 
 @hookimpl
 def windlass_register_operations(settings: Settings) -> Iterable[Operation]:
-    return EntityOperations(settings.of(EntitiesSettings)).all()
+    return EntityOperations(_own(settings)).all()
 
 
 @hookimpl
 async def windlass_startup(kernel: Door) -> None:
     """What is missing or wrong is found at once, and repaired or built."""
+    for folder in _sample:
+        await asyncio.to_thread(unpack, folder)
     await _have_it_checked(kernel)
 
 
@@ -101,3 +108,7 @@ async def windlass_health(kernel: Door) -> HealthSection | None:
 async def _have_it_checked(kernel: Door) -> None:
     if _settings and _settings[0].is_configured:
         await kernel.enqueue(CheckEntities.kind, Check(repair=True))
+
+
+def _own(settings: Settings) -> EntitiesSettings:
+    return on_sample(settings.of(EntitiesSettings))

@@ -40,6 +40,9 @@ class EntitiesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     root: str = ""
     """Where the pages are published.  Windlass alone writes there."""
 
+    sample: str = ""
+    """To try it: a folder into which a small sample of real lists is put, with the pages beside it.  Sets the paths."""
+
     thresholds: Thresholds = Thresholds()
     grace: float = 60.0
     """How long a generation that was replaced stays readable."""
@@ -78,9 +81,11 @@ class EntitiesSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
                 raise ValueError(f"{name} is empty: name a pool, or leave it out")
 
     def _check_paths(self) -> None:
+        if self.sample and self.feeds:
+            raise ValueError("sample and feeds exclude each other: sample brings feeds of its own")
         if self.feeds and (missing := [name for name in PATHS if not getattr(self, name)]):
             raise ValueError(f"{', '.join(missing)}: set beside feeds; each is an absolute path")
-        for name in PATHS:
+        for name in (*PATHS, "sample"):
             if (path := getattr(self, name)) and not os.path.isabs(path):
                 raise ValueError(f"{name} must be an absolute path, not {path!r}")
         if self.feeds and _overlap(self.root, self.feeds):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -12,19 +13,21 @@ from pathlib import Path
 
 from windlass_client.discovery import Announced, announcements
 
+from windlass_cli.demo.pages import FOLDER
 from windlass_cli.exits import NOT_REACHABLE, Failure
 
 STARTED_WITHIN_S = 90.0
 ENDED_WITHIN_S = 40.0
 LOOK_EVERY_S = 0.05
 LAST_LINES = 5
+LOG = "demo-serve.log"
 
 
 @contextlib.asynccontextmanager
 async def serving(home: Path) -> AsyncGenerator[Announced, None]:
     """A server on a free port, its data in `home`.  Failure, with its last words, when it does not start."""
     _make(home)
-    log = home / "demo-serve.log"
+    log = home / LOG
     with log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "windlass_cli.demo.child", str(os.getpid())),
@@ -72,9 +75,13 @@ async def _end(child: asyncio.subprocess.Process) -> None:
 
 def _make(home: Path) -> None:
     try:
+        is_ours = not home.exists() or (home / LOG).exists()
         if not home.exists():
             home.mkdir(mode=0o700, parents=True)
             (home / ".gitignore").write_text("*\n")  # it may stand in the middle of somebody's checkout
+        configuration = home / "windlass.toml"
+        if is_ours and not configuration.exists():
+            configuration.write_text(f"[plugins.entities]\nsample = {json.dumps(str(home / FOLDER))}\n")
     except OSError as error:
         raise Failure(NOT_REACHABLE, f"cannot make {home}: {error.strerror}; set WINDLASS_HOME to a folder") from error
 
