@@ -23,10 +23,12 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from windlass import embedded
 
-from bench import agents, lasting, measures, scripts, watching
+from bench import agents, attribution, lasting, measures, scripts, watching
 from bench.measures import Row
 
-MEASURES = measures.MEASURES | watching.MEASURES | lasting.MEASURES | scripts.MEASURES | agents.MEASURES
+MEASURES = (
+    measures.MEASURES | watching.MEASURES | lasting.MEASURES | scripts.MEASURES | agents.MEASURES | attribution.MEASURES
+)
 USUAL = [*measures.MEASURES, *watching.MEASURES, "store", "pickup-store", "idle", "two"]
 
 

@@ -1,4 +1,4 @@
-"""Writes small MMDB databases, after the specification of MaxMind DB 2.0 (records of 24 bits)."""
+"""Writes small MMDB databases, after the specification of MaxMind DB 2.0."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ class Number(NamedTuple):
     kind: int
 
 
-def mmdb(records: dict[str, dict], ip_version: int = 6) -> bytes:
-    """A database of networks, which must not overlap, and what is said of them.  IPv4 stands under ::/96."""
+def mmdb(records: dict[str, dict], ip_version: int = 6, record_size: int = 24) -> bytes:
+    """A database of networks, which must not overlap, and what is said of them.
+
+    In one of IPv6, IPv4 stands under ::/96, and again under ::ffff:0:0/96, as in those one can buy.
+    """
     root: list = [None, None]
     data, places = b"", {}
     for text, said in records.items():
@@ -26,11 +29,13 @@ def mmdb(records: dict[str, dict], ip_version: int = 6) -> bytes:
             places[written] = len(data)
             data += written
         _put(root, text, ip_version, places[written])
+    if ip_version == 6:
+        _alias_v4(root)
     nodes = _numbered(root)
-    tree = b"".join(_pointer(child, nodes).to_bytes(3, "big") for node in nodes.values() for child in node[1])
+    tree = b"".join(_node([_pointer(child, nodes) for child in node], record_size) for _, node in nodes.values())
     about = {
         "node_count": len(nodes),
-        "record_size": Number(24, _UINT16),
+        "record_size": Number(record_size, _UINT16),
         "ip_version": Number(ip_version, _UINT16),
         "database_type": "test",
         "languages": ["en"],
@@ -54,12 +59,34 @@ def _put(root: list, text: str, ip_version: int, place: int) -> None:
     node[int(bits[length - 1])] = place
 
 
+def _alias_v4(root: list) -> None:
+    v4: list | None = root
+    for _ in range(96):
+        v4 = v4[0] if isinstance(v4, list) else None
+    if isinstance(v4, list):
+        node = root
+        for bit in [0] * 80 + [1] * 15:
+            node[bit] = node[bit] or [None, None]
+            node = node[bit]
+        node[1] = v4
+
+
+def _node(records: list[int], record_size: int) -> bytes:
+    left, right = records
+    if record_size == 28:
+        middle = (left >> 24) << 4 | right >> 24
+        return (left & 0xFFFFFF).to_bytes(3, "big") + bytes([middle]) + (right & 0xFFFFFF).to_bytes(3, "big")
+    return left.to_bytes(record_size // 8, "big") + right.to_bytes(record_size // 8, "big")
+
+
 def _numbered(root: list) -> dict[int, tuple[int, list]]:
     """Each node by its identity: its number, and itself."""
     nodes: dict[int, tuple[int, list]] = {}
     waiting = [root]
     while waiting:
         node = waiting.pop()
+        if id(node) in nodes:
+            continue
         nodes[id(node)] = (len(nodes), node)
         waiting += [child for child in node if isinstance(child, list)]
     return nodes

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, summarize_address_range
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,12 @@ def test_torn_members_are_refused(atlas: Atlas) -> None:
             Members.from_bytes(whole[:length])
     with pytest.raises(ValueError, match="something else"):
         Members.from_bytes(coverage_of([(1, 2)]).to_bytes())
+
+
+def test_members_that_do_not_add_up_are_refused(atlas: Atlas) -> None:
+    found = atlas.members(read_list(b"104.16.0.0/13\n").coverage)
+    with pytest.raises(ValueError, match="its counts do not add up"):
+        Members.from_bytes(replace(found, unattributed=found.unattributed + 1).to_bytes())
 
 
 def same(one: Atlas, other: Atlas) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from windlass_entities.inputs import BadLine, ReadList, read_list
+from windlass_entities.inputs.lines import BLOCK, blocks
 from windlass_entities.ranges import Coverage, coverage_of
 
 
@@ -89,6 +91,12 @@ def test_line_numbers_hold_over_blocks() -> None:
     found = read_list(b"10.0.0.1\n" * 300_000 + b"wrong\n")
     assert [str(bad) for bad in found.bad] == ["line 300001: Expected 4 octets: wrong"]
     assert found.entries == 300_000
+
+
+def test_a_line_without_end_is_not_kept_whole() -> None:
+    taken = list(blocks(io.BytesIO(b"x" * 6 * BLOCK + b"\n10.0.0.1\n")))
+    assert sum(map(len, taken)) <= 3 * BLOCK
+    assert b"".join(taken).endswith(b"x\n10.0.0.1\n")
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import io
 import random
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
+import maxminddb
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from windlass_entities.inputs.lines import BLOCK
+from windlass_entities.inputs.mmdb_tree import Tree
 from windlass_entities.inputs.overlaps import overlapping
 from windlass_entities.inputs.rows import Rows, TableName, country_number
 from windlass_entities.inputs.tables import Table, read_table
@@ -117,6 +122,13 @@ def test_bad_rows_are_told_in_order_and_all_are_counted() -> None:
     assert str(found.bad[0]) == "line 2: overlaps an earlier row: 1.0.0.9 – 1.0.0.9"
 
 
+def test_line_numbers_hold_over_blocks() -> None:
+    addresses = (str(ip_address(at)) for at in range(2**24, 2**24 + 60_000))
+    data = "".join(f"{address},{address},DE\n" for address in addresses) + "wrong\n1.0.0.5,1.0.0.5,US\n"
+    assert len(data) > BLOCK
+    assert [bad.number for bad in read_table(data.encode(), "countries").bad] == [60_001, 60_002]
+
+
 SPAN = st.tuples(st.integers(0, 30), st.integers(0, 8)).map(lambda at: (at[0], at[0] + at[1]))
 
 
@@ -186,6 +198,7 @@ GEO: dict[str, dict] = {
     "1.0.4.0/24": {"continent": {"code": "EU"}},
     "1.0.5.0/24": {"country": "Germany"},
     "2001:db8::/32": {"country": {"iso_code": "FR"}},
+    "2001:db9::/32": {"country": {"iso_code": "F"}},
 }
 
 
@@ -198,7 +211,10 @@ def test_countries_are_read_from_mmdb() -> None:
         ("1.0.4.0", "1.0.4.255", 0),
         ("2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", country_number("FR")),
     ]
-    assert [(bad.text, bad.why) for bad in found.bad] == [("1.0.5.0/24", "a country is two letters")]
+    assert [str(bad) for bad in found.bad] == [
+        "line 5: a country is two letters: 1.0.5.0 – 1.0.5.255",
+        "line 7: a country is two letters: 2001:db9:: – 2001:db9:ffff:ffff:ffff:ffff:ffff:ffff",
+    ]
 
 
 @pytest.mark.parametrize("ip_version", [4, 6])
@@ -216,6 +232,51 @@ def test_asns_are_read_from_mmdb(ip_version: int) -> None:
     assert [value for _, _, value in rows(found)] == [13335, 64500, 64501, 0]
     assert rows(found)[-1][:2] == ("200.0.0.0", "200.255.255.255")
     assert found.names == {13335: "Cloudflare, Inc.", 64500: "Five", 64501: "Six"}
+
+
+def test_an_asn_of_an_mmdb_has_the_name_of_its_first_network() -> None:
+    named = {"2.0.0.0/8": {"asn": 7, "name": "second"}, "1.0.0.0/8": {"asn": 7, "name": "first"}}
+    assert read_table(mmdb(named), "asns").names == {7: "first"}
+
+
+def network(at: int, length: int) -> Any:
+    return ip_network((at, length), strict=False)
+
+
+V4_NETWORKS = st.builds(network, st.integers(0, 2**32 - 1), st.integers(1, 32))
+V6_NETWORKS = st.builds(network, st.integers(2**125, 2**128 - 1), st.integers(4, 128))
+
+
+@given(st.lists(V4_NETWORKS | V6_NETWORKS, max_size=12), st.sampled_from([24, 28, 32]), st.data())
+def test_the_tree_is_walked_as_the_library_walks_it(networks, record_size: int, data) -> None:
+    apart = [each for at, each in enumerate(networks) if not any(overlap(each, other) for other in networks[:at])]
+    ip_version = 6 if any(each.version == 6 for each in apart) else data.draw(st.sampled_from([4, 6]))
+    said = {str(each): {"asn": number} for number, each in enumerate(apart, 1)}
+    written = mmdb({"9.9.9.9/32": {"asn": 99}} if not apart else said, ip_version, record_size)
+    with maxminddb.open_database(io.BytesIO(written), maxminddb.MODE_FD) as reader:
+        expected = [(str(each[0]), str(each[-1]), record["asn"]) for each, record in reader]
+    found = read_table(written, "asns")
+    assert sorted(rows(found)) == sorted(expected)
+    assert found.bad == []
+
+
+def overlap(one, other) -> bool:
+    return bool(one.version == other.version and one.overlaps(other))
+
+
+@pytest.mark.parametrize(
+    ("record_size", "written"), [(24, "12345689abcd"), (28, "23456719abcdef"), (32, "1234567889abcdef")]
+)
+def test_records_of_every_size_are_read_with_all_their_bits(record_size: int, written: str) -> None:
+    found = Tree(bytes.fromhex(written), 1, record_size).v4(4)
+    expected = {24: [0x123456, 0x89ABCD], 28: [0x1234567, 0x9ABCDEF], 32: [0x12345678, 0x89ABCDEF]}
+    assert found.pointer.tolist() == expected[record_size]
+
+
+def test_an_mmdb_that_runs_in_circles_is_refused() -> None:
+    whole = mmdb({"128.0.0.0/1": {"country": "DE"}}, 4)
+    with pytest.raises(ValueError, match="a torn MMDB: its tree runs in circles"):
+        read_table(bytes(6) + whole[6:], "countries")
 
 
 def test_a_damaged_mmdb_is_refused_or_read_and_never_ends_the_process() -> None:
@@ -236,7 +297,7 @@ def test_a_damaged_mmdb_is_refused_or_read_and_never_ends_the_process() -> None:
 def test_the_same_facts_give_the_same_rows_from_csv_and_mmdb() -> None:
     networks = {"1.0.0.0/24": "AU", "1.0.1.0/24": "CN", "2001:db8::/32": "DE"}
     lines = "1.0.0.0,1.0.0.255,AU\n1.0.1.0,1.0.1.255,CN\n2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE\n"
-    written = mmdb({network: {"country_code": code} for network, code in networks.items()})
+    written = mmdb({each: {"country_code": code} for each, code in networks.items()})
     assert rows(read_table(written, "countries")) == rows(read_table(lines.encode(), "countries"))
 
 

@@ -44,7 +44,7 @@ def _read_block(block: Block, number: int, tail: Tail, sink: RowSink) -> None:
     value, is_plain = tail.plain(block, marks[:, 7:9])
     is_plain &= block.is_marked(marks, _SPAN) & is_first & is_last & (first <= last)
     rows = np.flatnonzero(is_plain)
-    sink.add_many(Rows(first[rows], last[rows], value[rows], rows + number))
+    sink.add_many(4, Rows(first[rows], last[rows], value[rows], rows + number))
     named = list(tail.names(PlainRows(block, marks[:, 7:9], value, rows), sink.names))
     named += _read_single(block, number, np.flatnonzero(~is_plain), tail, sink)
     for _, said in sorted(named, key=itemgetter(0)):

@@ -58,16 +58,16 @@ class Rows:
 
 
 class RowSink:
-    """Takes the rows of a table as they are read: many of IPv4 at once, or one by one."""
+    """Takes the rows of a table as they are read: many at once, or one by one."""
 
     def __init__(self) -> None:
         self.bad = BadLines()
         self.names: dict[int, str] = {}
-        self._many: list[Rows] = []
+        self._many: dict[int, list[Rows]] = {4: [], 6: []}
         self._single: dict[int, list[tuple[int, int, int, int]]] = {4: [], 6: []}
 
-    def add_many(self, rows: Rows) -> None:
-        self._many.append(rows)
+    def add_many(self, family: int, rows: Rows) -> None:
+        self._many[family].append(rows)
 
     def add(self, span: tuple[int, int, int], value: int, line: int) -> None:
         """`span`: family, first and last address."""
@@ -83,9 +83,7 @@ class RowSink:
         """All of a family, in the order of their lines."""
         wide = np.array(self._single[family], object if family == 6 else np.int64).reshape(-1, 4)
         single = Rows(wide[:, 0], wide[:, 1], wide[:, 2].astype(np.int64), wide[:, 3].astype(np.int64))
-        if family == 6 or not self._many:
-            return single
-        parts = [*self._many, single]
+        parts = [*self._many[family], single]
         joined = Rows(*(np.concatenate([getattr(part, name) for part in parts]) for name in Rows.__slots__))
         return joined.pick(np.argsort(joined.line, kind="stable")) if len(single) else joined
 
