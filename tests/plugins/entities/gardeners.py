@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import time
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Any
 
 from windlass_entities.tree import MovedOn, NoTree, Publisher, Superseded, Tree, base_of, open_tree, publishing
@@ -57,13 +58,17 @@ def read_on(root: Path, until: Path, locked: bool) -> None:
     note(root, looks=looks, seen=sorted(seen))
 
 
-def race(root: Path, orchard: Orchard, until: Path, fences: Synchronized[int]) -> None:
-    """A writer who always has a fence of its own, and no lane that would keep others away."""
+def race(root: Path, orchard: Orchard, until: Path, fences: Synchronized[int], lane: Lock) -> None:
+    """A writer who takes turns with others in a lane, and loses it half of the time before he has begun."""
     while not until.exists():
-        with fences.get_lock():
-            fences.value += 1
-            fence = fences.value
+        lane.acquire()
+        fences.value += 1
+        fence = fences.value
+        if is_lost := random.random() < 0.5:
+            lane.release()
         try_once(root, orchard, fence, grace=0.2)
+        if not is_lost:
+            lane.release()
 
 
 def begin_together(root: Path, orchard: Orchard, barrier: Barrier, fence: int) -> None:

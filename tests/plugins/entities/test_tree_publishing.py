@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -243,6 +244,24 @@ def test_a_generation_that_is_being_read_is_left_alone(tmp_path: Path) -> None:
         assert contents(tree.path) == ORCHARD.files(1)
     publish(tmp_path, 5)
     assert not tree.path.exists()
+
+
+def test_a_generation_that_is_used_up_while_it_is_opened_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, bases = fcntl.flock, iter((1, 2))
+
+    def late(descriptor: int, operation: int) -> None:
+        """Between the reader's look and his lock, what he looked at is superseded and becomes a standing tree."""
+        for base in bases if operation & fcntl.LOCK_SH else ():
+            publish(tmp_path, base)
+        real(descriptor, operation)
+
+    publish(tmp_path, 0)
+    monkeypatch.setattr(fcntl, "flock", late)
+    with open_tree(tmp_path) as tree:
+        assert tree.generation == 3
+        assert flaws(tree) == []
 
 
 def test_settling_may_be_stopped_after_each_step(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Writers that race, with no lane to keep them apart: the fence alone decides.
+"""Writers that race, when no lane keeps them apart: the fence alone decides.
 
-TREE_SECONDS=120 TREE_PAGES=1000 TREE_READERS=4 pytest tests/plugins/entities/test_tree_races.py    is the long form
+TREE_GENERATIONS=1000 TREE_PAGES=1000 TREE_READERS=4 pytest tests/plugins/entities/test_tree_races.py    (long)
 """
 
 from __future__ import annotations
@@ -16,31 +16,35 @@ from tests.plugins.entities.crowd import ORCHARD, PROCESSES, READERS, assert_all
 from tests.waiting import eventually
 
 WRITERS = 8
-SECONDS = float(os.environ.get("TREE_SECONDS", "3"))
+GENERATIONS = int(os.environ.get("TREE_GENERATIONS", "10"))
 ROUNDS = 3
 
 
 async def test_racing_writers_make_versions_without_gaps_and_the_older_ones_are_refused(tmp_path: Path) -> None:
     root, until = tmp_path / "root", tmp_path / "writers-end"
     root.mkdir()
-    fences = PROCESSES.Value("l", 0)
+    fences, lane = PROCESSES.Value("l", 0), PROCESSES.Lock()
     with readers(root, READERS, 0):
-        started = [
-            PROCESSES.Process(target=gardeners.race, args=(root, ORCHARD, until, fences)) for _ in range(WRITERS)
-        ]
+        words = (root, ORCHARD, until, fences, lane)
+        started = [PROCESSES.Process(target=gardeners.race, args=words) for _ in range(WRITERS)]
         for process in started:
             process.start()
-        await eventually(
-            lambda: len(gardeners.noted(root, "refused")) >= 10 and base_of(root) >= 10, within=60 + SECONDS
-        )
-        until.touch()
-        assert [end(process) for process in started] == [0] * WRITERS
+        try:
+            await eventually(lambda: has_raced(root), within=60 + 10 * GENERATIONS)
+        finally:
+            until.touch()
+            ended = [end(process) for process in started]
+    assert ended == [0] * WRITERS
     current = base_of(root)
     published = sorted((line["generation"], line["publisher"]) for line in gardeners.noted(root, "publisher"))
     assert [generation for generation, _ in published] == list(range(1, current + 1))
     holders = [fence for _, fence in published]
     assert holders == sorted(set(holders)), "an older writer published after a newer one"
     settle(root, fences.value + 1)
+
+
+def has_raced(root: Path) -> bool:
+    return base_of(root) >= GENERATIONS and len(gardeners.noted(root, "refused")) >= GENERATIONS
 
 
 def settle(root: Path, fence: int) -> None:

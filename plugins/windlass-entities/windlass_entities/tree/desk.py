@@ -177,7 +177,8 @@ def _set_up(root: Path, writers: Path) -> None:
                 os.symlink(NOTHING.target, root / "current")
         os.rename(made, writers)
     except OSError as error:
-        if error.errno not in _OCCUPIED:
+        # Another one was first, or has even cleared away what we made.
+        if error.errno not in (*_OCCUPIED, errno.ENOENT):
             raise
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -61,8 +61,8 @@ class Publisher:
         """Readers see all of it from one moment on, or nothing of it.
 
         Raises Superseded when a writer with a newer fence has been here, MovedOn when `draft.base` is not current any
-        more, ValueError for a draft that is none, TreeTrouble when the folder can't be written: then all is as before,
-        but for staged files, which may be gone.
+        more, ValueError for a draft that is none, TreeTrouble when the folder can't be written.  Then all is as before,
+        but for staged files, which may be gone; only when the disk fails at the very end, the draft may be current.
         """
         began = time.monotonic()
         placing.check(draft)
@@ -131,6 +131,8 @@ class Publisher:
         os.rename(desk.work, self._root / made.target)
         if MOVED:
             MOVED()
+        with suppress(FileExistsError):
+            os.symlink("current/public", self._root / "public")
         os.symlink(made.target, desk.next)
         sync_file_system(self._root)
         if SYNCED:
@@ -139,8 +141,6 @@ class Publisher:
         if SWITCHED:
             SWITCHED()
         sync_folder(self._root)
-        with suppress(FileExistsError):
-            os.symlink("current/public", self._root / "public")
 
     @contextmanager
     def _explained(self, desk: Desk | None = None) -> Iterator[None]:
