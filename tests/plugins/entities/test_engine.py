@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -255,11 +256,24 @@ def test_a_lost_input_is_read_again_from_the_feeds_file(workshop: Workshop) -> N
 def test_work_that_is_called_off_ends_at_the_next_question(workshop: Workshop) -> None:
     heard = Heard()
     workshop.engine.rebuild(heard)
-    for stop in range(heard.questions):
+    for stop in range(len(heard.asked)):
         with pytest.raises(Cancelled):
             workshop.engine.rebuild(Heard(stop=stop))
     assert heard.stages == ["planning", "scanning memberships", "rebuilding final payloads"]
     assert heard.progresses[-1] == (6, 6)
+
+
+@pytest.mark.alone
+def test_between_two_questions_whether_it_is_called_off_passes_a_fifth_of_a_second_at_most(
+    tmp_path: Path, data: Path
+) -> None:
+    shop = Workshop(tmp_path / "whole", data)
+    shop.wave(1)
+    shop.sources.atlas()
+    began = time.monotonic()
+    assert shop.engine.rebuild(shop.heard) is not None
+    times = [began, *shop.heard.asked, time.monotonic()]
+    assert max(later - earlier for earlier, later in pairwise(times)) <= 0.2
 
 
 def damage(workshop: Workshop, path: str, harm: str, is_cold: bool = True) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ class Heard:
         self.stages: list[str] = []
         self.steps: list[str] = []
         self.progresses: list[tuple[int, int]] = []
-        self.questions = 0
+        self.asked: list[float] = []
         self._stop = stop
 
     def stage(self, text: str) -> None:
@@ -38,8 +39,8 @@ class Heard:
         self.steps.append(text)
 
     def cancelled(self) -> bool:
-        self.questions += 1
-        return self._stop is not None and self.questions > self._stop
+        self.asked.append(time.monotonic())
+        return self._stop is not None and len(self.asked) > self._stop
 
 
 class Workshop:
