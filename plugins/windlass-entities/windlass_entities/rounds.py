@@ -24,10 +24,13 @@ TABLES = {"/countries": "countries", "/asns": "asns"}
 
 
 class Found(msgspec.Struct):
-    """`wait`: seconds until the next look is worth it; None: when somebody rings."""
+    """`rebuild`: why all pages are to be built; empty when they are not.
+
+    `wait`: seconds until the next look is worth it; None: when somebody rings.
+    """
 
     feeds: list[str] = []
-    tables: list[str] = []
+    rebuild: str = ""
     problems: list[str] = []
     wait: float | None = None
 
@@ -62,6 +65,8 @@ class Rounds:
             else:
                 self._take_feed(name, stamps[name], seen.get(name), found)
         found.feeds = sorted(set(found.feeds))
+        if found.feeds and self._standing is None:
+            found.feeds, found.rebuild = [], "nothing is published yet"
         if found.wait is None:
             found.wait = self._stillness.wait(now)
         return found
@@ -105,5 +110,5 @@ class Rounds:
     def _take_table(self, name: str, stamp: Stamp | None, found: Found) -> None:
         self._stillness.settle(name, stamp, asked=False)
         if name in self._known_tables and stamp is not None:
-            found.tables.append(TABLES[name])
+            found.rebuild = f"the table of {TABLES[name]} changed"
         self._known_tables.add(name)

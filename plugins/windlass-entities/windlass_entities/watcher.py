@@ -76,9 +76,9 @@ class WatchFeeds(EntityHandler[Nothing]):
     async def _ask(self, ctx: Context, found: Found) -> None:
         for problem in found.problems:
             await ctx.step(problem)
-        if found.tables:
+        if found.rebuild:
             task = await ctx.enqueue(RebuildEntities.kind, Nothing(), trigger=TRIGGER)
-            await ctx.step(f"{' and '.join(found.tables)} changed: task {task} rebuilds all pages", task=task)
+            await ctx.step(f"{found.rebuild}: task {task} builds all pages", task=task)
         for feeds in _parts(found.feeds):
             task = await ctx.enqueue(RefreshEntities.kind, Feeds(feeds), trigger=TRIGGER)
             await ctx.step(f"{', '.join(feeds[:10])}{' …' * (len(feeds) > 10)} changed: task {task}", task=task)
