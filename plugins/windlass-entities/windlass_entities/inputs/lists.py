@@ -23,16 +23,12 @@ _DOT, _SLASH, _NEWLINE = b"./\n"
 
 @dataclass(frozen=True, slots=True)
 class ReadList:
-    """What a list says.  `entries` counts good lines, repeats too; `bad` holds the first 100 of `bad_count` bad lines.
-
-    `is_cut_short`: its last line has no newline, as a file that was not written to its end.
-    """
+    """What a list says.  `entries` counts good lines, repeats too; `bad` holds the first 100 of `bad_count`."""
 
     coverage: Coverage
     entries: int
     bad: list[BadLine]
     bad_count: int
-    is_cut_short: bool = False
 
 
 def read_list(data: bytes) -> ReadList:
@@ -40,8 +36,7 @@ def read_list(data: bytes) -> ReadList:
     reading = _Reading()
     for block in blocks(io.BytesIO(data.removeprefix(b"\xef\xbb\xbf"))):
         reading.take(Block(block, b"./"))
-    is_cut_short = bool(data) and not data.endswith(b"\n")
-    return ReadList(reading.coverage(), reading.entries, reading.bad.first, reading.bad.count, is_cut_short)
+    return ReadList(reading.coverage(), reading.entries, reading.bad.first, reading.bad.count)
 
 
 class _Reading:
