@@ -105,7 +105,7 @@ def grouped(key: NDArray[np.int64], part: NDArray[np.int64], count: Numbers) -> 
     starts = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]) | (part[1:] != part[:-1])])
     size = np.diff(np.r_[starts, len(key)])
     key, part, total = key[starts], part[starts], np.add.reduceat(count, starts)
-    order = np.lexsort((part, -_rank(total), key))
+    order = np.lexsort((-_rank(total), key))  # stable: those with as many stay sorted by part
     return Groups(key[order], part[order], total[order], size[order])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -204,6 +205,28 @@ def test_selected_pages_and_feeds_are_compared_as_they_lie_there(workshop: Works
     assert not changes(workshop.files(), right)
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["public/countries/index.json", "private/manifest.json", "private/feeds/alpha.json", "private/feeds/alpha.members"],
+)
+@pytest.mark.parametrize("harm", ["gone", "torn", "another"])
+def test_a_refresh_mends_what_it_can_not_start_from(workshop: Workshop, path: str, harm: str) -> None:
+    right = workshop.files()
+    damage(workshop, path, harm)
+    assert workshop.refresh("beta") is not None
+    assert not changes(workshop.files(), right)
+    assert workshop.refresh("beta") is None
+
+
+@pytest.mark.parametrize("harm", ["gone", "another"])
+def test_a_feed_is_found_again_when_nothing_published_says_that_it_is_there(workshop: Workshop, harm: str) -> None:
+    right = workshop.files()
+    damage(workshop, "private/manifest.json", "gone")
+    damage(workshop, "private/feeds/alpha.json", harm)
+    workshop.refresh("beta")
+    assert not changes(workshop.files(), right)
+
+
 @pytest.mark.parametrize("is_cold", [True, False])
 @pytest.mark.parametrize("harm", ["gone", "torn"])
 @pytest.mark.parametrize(
@@ -260,6 +283,7 @@ def test_work_that_is_called_off_ends_at_the_next_question(workshop: Workshop) -
         with pytest.raises(Cancelled):
             workshop.engine.rebuild(Heard(stop=stop))
     assert heard.stages == ["planning", "scanning memberships", "rebuilding final payloads"]
+    assert {stage for stage, _ in heard.asked} == set(heard.stages)
     assert heard.progresses[-1] == (6, 6)
 
 
@@ -272,7 +296,7 @@ def test_between_two_questions_whether_it_is_called_off_passes_a_fifth_of_a_seco
     shop.sources.atlas()
     began = time.monotonic()
     assert shop.engine.rebuild(shop.heard) is not None
-    times = [began, *shop.heard.asked, time.monotonic()]
+    times = [began, *(at for _, at in shop.heard.asked), time.monotonic()]
     assert max(later - earlier for earlier, later in pairwise(times)) <= 0.2
 
 
@@ -285,3 +309,6 @@ def damage(workshop: Workshop, path: str, harm: str, is_cold: bool = True) -> No
     place.unlink()
     if harm == "torn":
         place.write_bytes(data[: len(data) // 2])
+    elif harm == "another":
+        other = place.with_name(place.name.replace("alpha", "beta"))
+        place.write_bytes(other.read_bytes() if other.exists() else data.replace(b"1", b"2"))

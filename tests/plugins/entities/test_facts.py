@@ -58,6 +58,11 @@ def test_a_list_that_never_ended_with_a_newline_may_shrink() -> None:
     assert cut_off(FeedFacts(name="one", source=source, entries=9), 10, whole=False) == ""
 
 
+def test_a_list_with_entries_that_has_no_byte_any_more_is_cut_off() -> None:
+    source = Source(sha256="", size=1000, modified=BEFORE, whole=False)
+    assert cut_off(FeedFacts(name="one", source=source, entries=9), 0, whole=False) != ""
+
+
 def test_a_feed_that_was_empty_may_be_a_file_without_a_byte() -> None:
     assert cut_off(FeedFacts(name="one"), 0, whole=False) == ""
     nothing = accepted(

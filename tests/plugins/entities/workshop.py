@@ -26,7 +26,7 @@ class Heard:
         self.stages: list[str] = []
         self.steps: list[str] = []
         self.progresses: list[tuple[int, int]] = []
-        self.asked: list[float] = []
+        self.asked: list[tuple[str, float]] = []
         self._stop = stop
 
     def stage(self, text: str) -> None:
@@ -39,7 +39,7 @@ class Heard:
         self.steps.append(text)
 
     def cancelled(self) -> bool:
-        self.asked.append(time.monotonic())
+        self.asked.append((self.stages[-1], time.monotonic()))
         return self._stop is not None and len(self.asked) > self._stop
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from windlass_entities.engine.loading import Tree
 from windlass_entities.engine.say import Say, go_on
 from windlass_entities.engine.staging import Staging
-from windlass_entities.engine.state import Tree
 from windlass_entities.indexes import digest
 
-_EVERY = 256
+_EVERY = 64
 """Pages between two looks at whether the work is still wanted."""
 
 Item = TypeVar("Item")

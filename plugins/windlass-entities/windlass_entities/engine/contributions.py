@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from windlass_entities.atlas import Atlas
 from windlass_entities.engine.inputs import Inputs
+from windlass_entities.engine.loading import Tree
 from windlass_entities.engine.planning import Order, Reach, is_shown_otherwise, reach
 from windlass_entities.engine.say import Say, go_on
-from windlass_entities.engine.state import State, Tree
+from windlass_entities.engine.state import State
 from windlass_entities.facts import FeedFacts
 from windlass_entities.grouping import Held
 from windlass_entities.indexes import coverage_path

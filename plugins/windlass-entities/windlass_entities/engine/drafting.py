@@ -12,10 +12,11 @@ from windlass_entities.engine.computation import Computation
 from windlass_entities.engine.contributions import Holdings, reached
 from windlass_entities.engine.draft import Draft, Report
 from windlass_entities.engine.inputs import Inputs
+from windlass_entities.engine.loading import Tree
 from windlass_entities.engine.planning import Order
 from windlass_entities.engine.say import Say
 from windlass_entities.engine.staging import Staging
-from windlass_entities.engine.state import State, Tree, keep
+from windlass_entities.engine.state import State, keep
 from windlass_entities.health import Transition, kept
 from windlass_entities.indexes import ASNS, COUNTRIES, VERSION
 

@@ -13,10 +13,11 @@ from windlass_entities.engine.contributions import Holdings, Lost, contributions
 from windlass_entities.engine.draft import Draft
 from windlass_entities.engine.drafting import Base, drafted
 from windlass_entities.engine.inputs import Inputs, Taking
+from windlass_entities.engine.loading import load
 from windlass_entities.engine.planning import Order, mended
 from windlass_entities.engine.say import Say, go_on
 from windlass_entities.engine.sources import Sources
-from windlass_entities.engine.state import State, load
+from windlass_entities.engine.state import State
 from windlass_entities.findings import Targets
 from windlass_entities.health import Thresholds
 from windlass_entities.tree import NoTree, base_of, open_tree
@@ -86,9 +87,8 @@ class Engine:
                 return None
             say.stage("scanning memberships")
             atlas = self._sources.atlas()
-            if base.state.atlas not in ("", atlas.digest):
-                say.step("the tables are others now: every page is built")
-                order = replace(order, is_whole=True)
+            if base.state.atlas != atlas.digest:
+                _tell_of_tables(base.state, atlas, say)
             inputs, holdings = _held(order, inputs, base, atlas, taking, say)
             say.stage(order.stage)
             return drafted(order, inputs, holdings, base, atlas, self._staging, say, at)
@@ -105,6 +105,16 @@ class Engine:
         if base.state.damage:
             say.step(f"not as it was published: {base.state.damage[0]}", damage=list(base.state.damage[:20]))
         return mended(order, base.state.damaged_feeds, is_there=base.tree is not None and not base.state.damage)
+
+
+def _tell_of_tables(before: State, atlas: Atlas, say: Say) -> None:
+    """Of tables that nothing published was computed with."""
+    if before.atlas:
+        say.step("the tables are others now: the contributions of all feeds are worked out anew")
+    for table, count in atlas.bad_rows.items():
+        if count:
+            lines = [str(problem) for problem in atlas.problems if problem.table == table]
+            say.step(f"{table}: {count:,} rows of the table can't be used", table=table, rows=lines[:20])
 
 
 def _held(order: Order, inputs: Inputs, base: Base, atlas: Atlas, taking: Taking, say: Say) -> tuple[Inputs, Holdings]:

@@ -9,10 +9,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from windlass_entities.engine.loading import Tree
 from windlass_entities.engine.planning import Order
 from windlass_entities.engine.say import Say, go_on
 from windlass_entities.engine.sources import Sources
-from windlass_entities.engine.state import State, Tree
+from windlass_entities.engine.state import State
 from windlass_entities.facts import NOTHING, FeedFacts, accepted, described, forgotten, missing, settled
 from windlass_entities.health import Thresholds
 from windlass_entities.indexes import coverage_path

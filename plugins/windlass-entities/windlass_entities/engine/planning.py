@@ -49,14 +49,12 @@ class Order:
 def mended(order: Order, damaged: Collection[str], is_there: bool) -> Order:
     """The order as it must be when the published tree is not there whole.
 
-    With no tree at all everything is built.  With a damaged one nothing says which pages there are, so all are built
-    and compared, but only feeds that are damaged are worked out anew.
+    With no tree at all everything is built.  A damaged one says neither which pages nor which feeds there are, so all
+    files are looked at and all pages built and compared, but only feeds that are damaged are worked out anew.
     """
     if is_there:
         return order
-    if not damaged:
-        return replace(order, look=None, is_whole=True)
-    return replace(order.also(damaged), is_whole=True)
+    return replace(order.also(damaged), look=None, is_whole=True)
 
 
 class Reach(NamedTuple):
