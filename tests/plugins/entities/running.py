@@ -58,6 +58,9 @@ class Place:
         temporary.write_bytes(data)
         temporary.rename(self.feeds / f"{feed}.netset")
 
+    def size(self, feed: str) -> int:
+        return (self.feeds / f"{feed}.netset").stat().st_size
+
     def age(self, feed: str, days: float) -> None:
         """Its file is so old."""
         then = time.time() - days * 86_400

@@ -1,4 +1,4 @@
-"""Publications are one at a time, and a worker that is killed at any stage leaves a whole tree and a task that goes on."""
+"""Publications are one at a time; a worker that is killed at any stage leaves a whole tree, and its task goes on."""
 
 from __future__ import annotations
 

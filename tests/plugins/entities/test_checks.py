@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from windlass.store.port import Store
 
-from tests.plugins.entities.running import Entities, Place, maintained
+from tests.plugins.entities.running import Place, maintained
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Decisions on paper: what settings may say, when a file lies still, what is done about findings, what the panel shows."""
+"""Decisions on paper: settings, when a file lies still, what is done about findings, what the panel shows."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_what_is_kept_of_findings_fits_into_a_document() -> None:
 
 
 def publication(**fields: Any) -> Publication:
-    known = {"generation": 7, "at": NOW - timedelta(minutes=3), "task": 12, "kind": "RefreshEntities"}
+    known: dict[str, Any] = {"generation": 7, "at": NOW - timedelta(minutes=3), "task": 12, "kind": "RefreshEntities"}
     return Publication(**known | {"trigger": "feed_update", "written": 1_200, "removed": 3} | fields)
 
 

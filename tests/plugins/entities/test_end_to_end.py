@@ -11,9 +11,7 @@ import grpc
 import pytest
 from windlass.store.port import Store
 
-from tests.control.calling import State
 from tests.plugins.entities.running import Entities, Place, maintained
-from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -146,6 +144,6 @@ async def test_what_is_not_there_is_said_with_what_to_do(entities: Entities) -> 
     }.items():
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await entities.call("show", **{argument: words[0]})
-        assert words[1] in refused.value.details()
+        assert words[1] in str(refused.value.details())
     with pytest.raises(grpc.aio.AioRpcError, match="name one page"):
         await entities.call("show", country="US", asn=1)

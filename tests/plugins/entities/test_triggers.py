@@ -1,4 +1,4 @@
-"""Why pages are refreshed: a feed changed, a class moved, a server started, read its configuration, or somebody asked."""
+"""Why pages are refreshed: a feed or a class changed, a server started or read its settings, somebody asked."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def place(tmp_path: Path, data: Path) -> Place:
     return found
 
 
-async def accepted(place: Place, feed: str, like: Path) -> None:
-    """Until the pages were made of this file."""
-    size = like.stat().st_size
+async def accepted(place: Place, feed: str) -> None:
+    """Until the pages were made of its file as it is now."""
+    size = place.size(feed)
 
     def look() -> bool:
         source = place.standing.facts[feed].source
@@ -37,7 +37,7 @@ async def test_a_feed_that_changes_is_noticed_and_its_pages_are_refreshed(dsn: s
     async with maintained(dsn, store, place, watch=True) as entities:
         await entities.done("RebuildEntities", "startup")
         place.wave(2, "openai")
-        await accepted(place, "openai", place.feeds / "openai.netset")
+        await accepted(place, "openai")
         task = await entities.done("RefreshEntities", "feed_update")
         assert task.parent
         assert (await entities.server.get(task.parent)).kind == "WatchFeeds"
@@ -55,7 +55,7 @@ async def test_a_burst_of_files_is_at_most_two_runs(dsn: str, store: Store, plac
                 number, "openai", "telegram", "cloudflare", "microsoft", "tor_exits", "x4b_vpn", "x4b_datacenter"
             )
         place.wave(2)
-        await accepted(place, "openai", place.feeds / "openai.netset")
+        await accepted(place, "openai")
         await eventually(lambda: place.standing.facts["ipsum_l5"].health == "unavailable", 30)
         await entities.idle()
         assert len(await entities.tasks("RefreshEntities")) - before <= 2
@@ -91,7 +91,7 @@ async def test_what_a_pass_that_failed_has_left_undone_is_found_again(dsn: str, 
             lost = await entities.under_way("RefreshEntities")
             await entities.interrupt(lost)
             assert (await entities.ended(lost)).state == State.STATE_CANCELED
-        await accepted(place, "openai", place.feeds / "openai.netset")
+        await accepted(place, "openai")
 
 
 async def test_the_watcher_finds_what_changed_while_nobody_watched(dsn: str, store: Store, place: Place) -> None:
@@ -100,7 +100,7 @@ async def test_the_watcher_finds_what_changed_while_nobody_watched(dsn: str, sto
         await entities.idle()
     place.wave(2, "openai")
     async with maintained(dsn, store, place, watch=True) as entities:
-        await accepted(place, "openai", place.feeds / "openai.netset")
+        await accepted(place, "openai")
         await entities.done("RefreshEntities", "feed_update")
 
 
