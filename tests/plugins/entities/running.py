@@ -166,11 +166,11 @@ class Entities:
         assert task.state == State.STATE_COMPLETED, task
         return json.loads(task.result.data)
 
-    async def done(self, kind: str, trigger: str) -> Any:
-        """A task of that kind that was made for that reason, once it has succeeded."""
+    async def done(self, kind: str, trigger: str = "") -> Any:
+        """A task of that kind that was made for that reason (or any), once it has succeeded."""
 
         async def look() -> Any:
-            found = [task for task in await self.tasks(kind) if task.trigger == trigger and task.state in OVER]
+            found = [task for task in await self.tasks(kind) if trigger in ("", task.trigger) and task.state in OVER]
             return found[0] if found else None
 
         task = await eventually(look, LONG)

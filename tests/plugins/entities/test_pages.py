@@ -41,7 +41,8 @@ def pages(holdings: Mapping[str, Has], **more: FeedFacts) -> dict[str, Any]:
     known = [more.get(name, facts(name)) for name in sorted(holdings)]
     rows = join([holdings[name] for name in sorted(holdings)])
     found = {}
-    for entry, data in [*country_pages(rows, known, PLACES), *asn_pages(rows, known, PLACES)]:
+    entries: list[tuple[Any, bytes]] = [*country_pages(rows, known, PLACES), *asn_pages(rows, known, PLACES)]
+    for entry, data in entries:
         assert entry.sha256 == digest(data)
         found[str(entry.key)] = json.loads(data)
     return found

@@ -14,7 +14,7 @@ from windlass_entities.schemas import NAMES, schema, schema_name
 
 from tests.plugins.entities.workshop import Workshop
 
-DOCUMENTS = {
+DOCUMENTS: dict[str, type[msgspec.Struct]] = {
     "asn": pages.AsnPage,
     "asns-index": indexes.AsnsIndex,
     "countries-index": indexes.CountriesIndex,

@@ -51,7 +51,11 @@ def current(root: Path) -> Path:
 
 def trees(root: Path) -> list[Path]:
     """Those that may become current."""
-    return list((root / "writers" / f"{1:012d}" / "trees").iterdir())
+    return list(trees_of(root).iterdir())
+
+
+def trees_of(root: Path) -> Path:
+    return root / "writers" / f"{1:012d}" / "trees"
 
 
 def take_away_the_generation(root: Path) -> None:
@@ -112,17 +116,26 @@ def tear(changes: Path) -> None:
         file.write_bytes(file.read_bytes()[:-5])
 
 
+def swap(changes: Path) -> None:
+    """Each tells of another generation."""
+    files = sorted(changes.iterdir())
+    for file, content in zip(files, [file.read_bytes() for file in [*files[1:], files[0]]], strict=True):
+        file.write_bytes(content)
+
+
 def lead_out(changes: Path) -> None:
     for file in changes.iterdir():
         file.write_bytes(file.read_bytes().replace(b"public/version.json", b"public/../../../../x"))
 
 
-@pytest.mark.parametrize("damage", [lose_all, tear, lead_out])
+@pytest.mark.parametrize("damage", [lose_all, tear, swap, lead_out])
 @pytest.mark.parametrize("settle", [True, False], ids=["settled", "never settled"])
 def test_without_its_changes_a_standing_tree_is_thrown_away(
     tmp_path: Path, damage: Callable[[Path], None], settle: bool
 ) -> None:
     publisher = Publisher(tmp_path, 1, 0)
+    outside = tmp_path / "x"
+    outside.write_text("where changes that lead out would lead")
     for base in range(6):
         publisher.publish(ORCHARD.draft(base))
         if base == 3:
@@ -130,6 +143,7 @@ def test_without_its_changes_a_standing_tree_is_thrown_away(
         if settle:
             list(publisher.settle())
         assert held(tmp_path) == ORCHARD.files(base + 1)
+    assert outside.exists()
 
 
 def test_after_a_repair_no_damaged_tree_is_used_again(root: Path) -> None:
@@ -157,20 +171,38 @@ def test_a_page_that_somebody_removed_does_not_stop_publications(root: Path) -> 
         assert set(contents(tree.path)) ^ set(ORCHARD.files(6)) <= {changed, PAGE}
 
 
-def test_a_standing_tree_with_a_folder_for_a_file_or_a_link_for_a_folder_is_no_hindrance(root: Path) -> None:
-    folder = next(path for path in ORCHARD.draft(3).files if path in ORCHARD.files(3) and "asns/" in path)
+def folder_for_a_file(tree: Path, outside: Path) -> None:
+    changed = next(path for path in ORCHARD.draft(3).files if path in ORCHARD.files(3) and "asns/" in path)
+    (tree / changed).unlink()
+    (tree / changed).mkdir()
+    (tree / changed / outside.name).touch()
+
+
+def link_for_a_folder(tree: Path, outside: Path) -> None:
+    shutil.rmtree(tree / "public/countries")
+    (tree / "public/countries").symlink_to(outside)
+
+
+@pytest.mark.parametrize("damage", [folder_for_a_file, link_for_a_folder])
+@pytest.mark.parametrize("settle", [True, False], ids=["seen when settling", "seen when publishing"])
+def test_a_standing_tree_that_hands_have_changed_is_no_hindrance_and_nothing_is_written_through_it(
+    root: Path, damage: Callable[[Path, Path], None], settle: bool
+) -> None:
     outside = root / "outside"
     outside.mkdir()
-    for number, tree in enumerate(trees(root)):
-        if number:
-            shutil.rmtree(tree / "public/countries")
-            (tree / "public/countries").symlink_to(outside)
-        else:
-            (tree / folder).unlink(missing_ok=True)
-            (tree / folder).mkdir()
-    publish(root, ORCHARD.draft(3))
-    publish(root, ORCHARD.draft(4))
-    assert held(root) == ORCHARD.files(5)
+    if settle:
+        Publisher(root, 1, 3600).publish(ORCHARD.draft(3))
+        (root / "generations").joinpath(f"{3:08d}.{1:012d}").rename(trees_of(root) / f"{3:08d}.{1:012d}.5")
+    for tree in trees(root):
+        damage(tree, outside)
+    if settle:
+        list(Publisher(root, 1, 3600).settle())
+    elif damage is link_for_a_folder:
+        with pytest.raises(TreeTrouble, match="has become a symlink"):
+            publish(root, ORCHARD.draft(3))
+    for base in range(4 if settle else 3, 6):
+        publish(root, ORCHARD.draft(base))
+        assert held(root) == ORCHARD.files(base + 1)
     assert list(outside.iterdir()) == []
 
 

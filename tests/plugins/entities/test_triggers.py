@@ -35,7 +35,7 @@ async def accepted(place: Place, feed: str) -> None:
 
 async def test_a_feed_that_changes_is_noticed_and_its_pages_are_refreshed(dsn: str, store: Store, place: Place) -> None:
     async with maintained(dsn, store, place, watch=True) as entities:
-        await entities.done("RebuildEntities", "startup")
+        await entities.done("RebuildEntities")
         place.wave(2, "openai")
         await accepted(place, "openai")
         task = await entities.done("RefreshEntities", "feed_update")
@@ -47,7 +47,7 @@ async def test_a_feed_that_changes_is_noticed_and_its_pages_are_refreshed(dsn: s
 
 async def test_a_burst_of_files_is_at_most_two_runs(dsn: str, store: Store, place: Place) -> None:
     async with maintained(dsn, store, place, watch=True) as entities:
-        await entities.done("RebuildEntities", "startup")
+        await entities.done("RebuildEntities")
         await entities.idle()
         before = len(await entities.tasks("RefreshEntities"))
         for number in (3, 1, 2, 3, 1, 2):
@@ -65,7 +65,7 @@ async def test_a_burst_of_files_is_at_most_two_runs(dsn: str, store: Store, plac
 
 async def test_the_catalogue_is_an_input_too(dsn: str, store: Store, place: Place) -> None:
     async with maintained(dsn, store, place, watch=True) as entities:
-        await entities.done("RebuildEntities", "startup")
+        await entities.done("RebuildEntities")
         catalogue = json.loads(place.catalogue.read_text())
         catalogue["openai"]["category"] = "robots"
         del catalogue["telegram"]
@@ -84,7 +84,7 @@ async def test_the_catalogue_is_an_input_too(dsn: str, store: Store, place: Plac
 
 async def test_what_a_pass_that_failed_has_left_undone_is_found_again(dsn: str, store: Store, place: Place) -> None:
     async with maintained(dsn, store, place, watch=True, rescan=1) as entities:
-        await entities.done("RebuildEntities", "startup")
+        await entities.done("RebuildEntities")
         await entities.idle()
         async with entities.held():
             place.wave(2, "openai", "microsoft")

@@ -105,6 +105,9 @@ def _replayed(desk: Desk, generation: Generation, tree: Path, current: Generatio
         # What is replayed already does no harm: it will be once more.
         desk.stand(desk.settling, generation)
         raise
+    except OSError:
+        desk.discard(desk.settling)  # damaged by hand
+        return
     desk.stand(desk.settling, current)
 
 
