@@ -16,6 +16,8 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.plugins.entities.gardeners"])
 
 PAGES = int(os.environ.get("TREE_PAGES", "150"))
+LONGEST = float(os.environ.get("TREE_SECONDS", "120"))
+"""For a test; the long forms take what they take."""
 READERS = int(os.environ.get("TREE_READERS", "2"))
 
 ORCHARD = Orchard(PAGES, PAGES // 8)

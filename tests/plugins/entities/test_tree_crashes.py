@@ -1,6 +1,6 @@
 """Publishers that are killed or stopped anywhere, while readers look as fast as they can.
 
-TREE_KILLS=200 TREE_PAGES=3000 TREE_READERS=4 pytest tests/plugins/entities/test_tree_crashes.py    is the long form
+The long form: TREE_KILLS=200 TREE_PAGES=3000 TREE_READERS=4 TREE_SECONDS=3600 pytest …/test_tree_crashes.py
 """
 
 from __future__ import annotations
@@ -16,9 +16,20 @@ import pytest
 from windlass_entities.tree import Publisher, base_of, open_tree
 
 from tests.plugins.entities import gardeners
-from tests.plugins.entities.crowd import ORCHARD, PROCESSES, READERS, assert_all_right, assert_gapless, end, readers
+from tests.plugins.entities.crowd import (
+    LONGEST,
+    ORCHARD,
+    PROCESSES,
+    READERS,
+    assert_all_right,
+    assert_gapless,
+    end,
+    readers,
+)
 from tests.plugins.entities.orchard import Orchard, contents
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.timeout(LONGEST)
 
 KILLS = int(os.environ.get("TREE_KILLS", "8"))
 PLACES = ("staged", "claimed", "replayed", "placed", "moved", "synced", "switched", "settling")
@@ -71,7 +82,7 @@ def test_a_publisher_may_be_killed_at_any_moment(tmp_path: Path) -> None:
             fence += 1
             process = PROCESSES.Process(target=gardeners.publish_on, args=(root, fence, ORCHARD, GRACE_OF_STRANGERS))
             process.start()
-            process.join(chance.uniform(0.01, 0.4))
+            process.join(chance.uniform(0.01, 0.4 * max(1, ORCHARD.pages / 500)))
             process.kill()
             process.join()
     current = base_of(root)

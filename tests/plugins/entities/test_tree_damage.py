@@ -258,8 +258,8 @@ def test_a_file_staged_on_another_file_system_is_refused(root: Path, elsewhere: 
 
 
 @pytest.mark.parametrize("call", ["link", "unlink", "rename", "symlink", "open", "mkdir"])
-@pytest.mark.parametrize("after", [0, 1, 3, 10])
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("after", [0, 1, 10])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
 def test_an_error_in_the_middle_leaves_the_old_generation_and_the_next_attempt_works(
     root: Path, monkeypatch: pytest.MonkeyPatch, call: str, after: int, code: int
 ) -> None:
@@ -269,7 +269,7 @@ def test_an_error_in_the_middle_leaves_the_old_generation_and_the_next_attempt_w
         try:
             Publisher(root, 1, 0).publish(ORCHARD.draft(3))
         except TreeTrouble as error:
-            words = {errno.ENOSPC: "no room left", errno.EROFS: "can't be written", errno.EIO: "Input/output error"}
+            words = {errno.ENOSPC: "no room left", errno.EROFS: "can't be written"}
             assert words[code] in str(error)  # noqa: PT017 - not every call comes often enough to fail
             is_published = False
         else:

@@ -1,6 +1,6 @@
 """Writers that race, when no lane keeps them apart: the fence alone decides.
 
-TREE_GENERATIONS=1000 TREE_PAGES=1000 TREE_READERS=4 pytest tests/plugins/entities/test_tree_races.py    (long)
+The long form: TREE_GENERATIONS=1000 TREE_PAGES=1000 TREE_READERS=4 TREE_SECONDS=3600 pytest …/test_tree_races.py
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import pytest
 from windlass_entities.tree import Publisher, base_of
 
 from tests.plugins.entities import gardeners
-from tests.plugins.entities.crowd import ORCHARD, PROCESSES, READERS, assert_all_right, end, readers
+from tests.plugins.entities.crowd import LONGEST, ORCHARD, PROCESSES, READERS, assert_all_right, end, readers
 from tests.waiting import eventually
+
+pytestmark = pytest.mark.timeout(LONGEST)
 
 WRITERS = 8
 GENERATIONS = int(os.environ.get("TREE_GENERATIONS", "10"))
