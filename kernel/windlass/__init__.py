@@ -14,7 +14,7 @@ from windlass.core.retry import RetryPolicy
 from windlass.core.schedules import CatchUp, Overlap, Schedule
 from windlass.core.sections import HealthGauge, HealthLine, HealthSection
 from windlass.documents import BlockingDocuments, Document, Documents
-from windlass.door import Door
+from windlass.door import Door, Enqueued
 from windlass.errors import AttemptSuperseded, DocumentChanged, PayloadInvalid, TaskInterrupted
 from windlass.executor import Attempt, Executor, PayloadMisfit
 from windlass.failpoints import failpoint
@@ -54,6 +54,7 @@ __all__ = [
     "DocumentChanged",
     "Documents",
     "Door",
+    "Enqueued",
     "Executor",
     "Failed",
     "Graces",

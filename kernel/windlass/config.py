@@ -57,7 +57,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pools: dict[str, int] = msgspec.field(default_factory=lambda: {"default": 40})
     """Worker slots by pool, over all nodes of the database.
 
-    A live change stays until the number here changes.  Pools that handlers name are there with 40 slots without this.
+    A live change stays until the number here changes.  Without this there are `maintenance` with 1 slot, `bulk` with 4,
+    and those that handlers name, with 40.
     """
     lease: float = 30.0
     renew: float = 5.0

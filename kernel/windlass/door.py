@@ -6,8 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Unpack
 
+import msgspec
+
 from windlass.documents import Documents
 from windlass.handler import Wishes
+
+
+class Enqueued(msgspec.Struct, frozen=True):
+    """`task` serves the request.  `joined`: it was there already, and what was asked for became a part of it."""
+
+    task: int
+    joined: bool = False
 
 
 class Door(ABC):
@@ -16,7 +25,6 @@ class Door(ABC):
     documents: Documents
     """Those of the plugin it was handed to."""
 
-    @abstractmethod
     async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
         """Make a task; its id, once it is stored.  Its trigger says which hook made it.
 
@@ -26,6 +34,11 @@ class Door(ABC):
         Raises `UnknownKind`, `PayloadInvalid` and their kin for what can't be enqueued.  While the store is away it
         waits.
         """
+        return (await self.ask(kind, payload, **wishes)).task
+
+    @abstractmethod
+    async def ask(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> Enqueued:
+        """As `enqueue`, for who wants to know whether the request joined a task that was there already."""
 
 
 Doors = Callable[[str], Door]

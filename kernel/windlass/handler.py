@@ -258,7 +258,8 @@ class Handler(ABC, Generic[P]):
     payload_type: ClassVar[Any]
     """Taken from the class's type argument; payloads are decoded and validated against it, on enqueue and at start."""
 
-    pool: ClassVar[str] = "default"
+    pool: str = "default"
+    """Where its tasks run.  What a setting names is set on the instance."""
     executor: ClassVar[str] = ""
     """Where it runs: "inline", "thread", "process", or one that a plugin registers.
 
@@ -277,8 +278,6 @@ class Handler(ABC, Generic[P]):
     """Bytes that a task may take on top of what its worker process has already; only executor "process" keeps it."""
     crash_limit: ClassVar[int] = USUAL_LIMIT
     """A task whose worker died so often in 72 hours, without progress in between, fails as poison; 0: never."""
-    endless: ClassVar[bool] = False
-    """It is never done by itself (a listener): a stopping node asks it to end at once, and hands it back uncounted."""
     output_cap: ClassVar[int] = 1024 * 1024
     """Bytes of output kept per attempt: half from the start, half from the end."""
 

@@ -54,6 +54,9 @@ async def test_without_a_terminal_it_ends_by_itself_twice_in_a_row(windlass: Com
         assert "windlass buffer status: database away, 40 buffered, 0 failed." in ended.text
         assert re.search(r"All 60 are there .* s later: in their order, each of them once\.", ended.text)
         assert not (tmp_path / "home" / "windlass.toml").exists()
+        assert "generation 1: 8 feeds changed: " in ended.text
+        assert "\nCountry US\n" in ended.text
+        assert "CC BY 4.0" in ended.text
         await nothing_is_left_of(tmp_path / "home")
 
 
@@ -74,9 +77,9 @@ async def test_a_configuration_of_somebodys_own_is_kept_and_nothing_is_buffered(
 async def test_on_a_terminal_it_stays_up_until_ctrl_c(windlass: CommandLine, tmp_path: Path):
     terminal = await windlass.on_a_terminal("demo")
     await terminal.until(lambda shown: b"stays up until Ctrl-C" in shown, PLAYED_WITHIN_S)
-    cards = json.loads((await windlass.run("history", "-o", "json")).out)
-    scripts = [card["state"] for card in cards if card["task"]["kind"] == "ExecuteScript"]
-    assert sorted(scripts) == ["CANCELED", *["COMPLETED"] * 4]
+    scripts = ("--filter", 'kind = "ExecuteScript"')
+    cards = json.loads((await windlass.run("history", *scripts, "-o", "json")).out)
+    assert sorted(card["state"] for card in cards) == ["CANCELED", *["COMPLETED"] * 4]
     terminal.press_ctrl_c()
     assert await terminal.ended() == 0
     assert "Far more output than anybody reads" in terminal.plain

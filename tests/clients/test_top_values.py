@@ -304,7 +304,7 @@ def test_the_overview_begins_with_what_is_wrong_and_what_to_check():
         "a-very-long-nam…  ░░░░░░░░░░░░░░░░░░░░ 0/4",
         "2 not due yet, 0 blocked",
         "lanes  gpu: task 7 +1",
-        "coalescing  task 7 Crawl acme +3",
+        "coalescing  4 Crawl in task 7",
         "Scripts  3 hosts  disk full",
     ]
     cut = plain(summary.details(whole, 30, 3))

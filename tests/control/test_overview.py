@@ -48,12 +48,18 @@ async def running(server: Calling, **task: str) -> str:
     return name
 
 
+def usual(found: Any) -> Any:
+    [pool] = [pool for pool in found.pools if pool.name == "pools/default"]
+    return pool
+
+
 async def test_idle_is_an_answer(server: Calling) -> None:
     found = await picture(server)
     assert (found.is_idle, found.summary) == (True, "nothing running, nothing pending")
-    pools = [(pool.name, pool.slots, pool.in_use, pool.waiting) for pool in found.pools]
-    assert pools == [("pools/default", 40, 0, 0), ("pools/maintenance", 4, 0, 0)]
-    assert not found.pools[0].HasField("oldest_wait")
+    pools = {pool.name: pool for pool in found.pools}
+    for name, slots in {"default": 40, "maintenance": 1, "bulk": 4}.items():
+        pool = pools[f"pools/{name}"]
+        assert (pool.slots, pool.in_use, pool.waiting, pool.HasField("oldest_wait")) == (slots, 0, 0, False)
     assert (found.live_nodes, len(found.signals), len(found.active)) == (1, 0, 0)
     assert abs(found.time.ToNanoseconds() - (await picture(server)).time.ToNanoseconds()) < 5e9
 
@@ -66,7 +72,7 @@ async def test_an_active_task_shows_name_trigger_stage_start_and_node(server: Ca
     assert task.state == State.STATE_RUNNING
     assert task.node
     assert task.HasField("start_time")
-    assert (found.active_count, found.is_idle, found.pools[0].in_use) == (1, False, 1)
+    assert (found.active_count, found.is_idle, usual(found).in_use) == (1, False, 1)
 
     async def staged() -> bool:
         return (await picture(server)).active[0].stage == "waiting"
@@ -83,7 +89,7 @@ async def test_what_waits_is_shown_by_why_it_waits(server: Calling) -> None:
     due.seconds += 3_600
     await server.enqueue(due_time=due)
     found = await once(server, "1 running, 1 waiting, 1 not due yet, 1 blocked")
-    pool = found.pools[0]
+    pool = usual(found)
     assert (pool.waiting, found.deferred, found.blocked, pool.is_more) == (1, 1, 1, False)
     assert pool.HasField("oldest_wait")
     assert (pool.pause.by, pool.pause.reason, pool.pause.HasField("time")) == ("ada", "a move", True)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from windlass import Context, Outcome, Success
+from windlass.core.interrupts import Graces
 from windlass.core.lifecycle import State, Verdict
 from windlass.host import worker
 
@@ -39,18 +40,14 @@ async def test_what_runs_may_finish_within_the_grace(rig: Rig) -> None:
     assert time.monotonic() - began < 5, "the drain waited although nothing ran"
 
 
-async def test_what_never_ends_by_itself_is_asked_at_once_and_handed_back_uncounted(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Player, "endless", True)
-
+async def test_a_resident_is_asked_to_end_at_once_and_handed_back_uncounted(rig: Rig) -> None:
     async def listens(ctx: Context) -> Outcome:
         await ctx.cancelled.wait()
         await ctx.step("the last words")
         return Success()
 
     kernel = await rig.start(drain_grace=20.0)
-    tasks = [await rig.enqueue(listens, attempt_limit=1) for _ in range(2)]
+    tasks = [await rig.enqueue(listens, attempt_limit=1, trigger="resident") for _ in range(2)]
     for task in tasks:
         await rig.began(task)
     began = time.monotonic()
@@ -109,6 +106,22 @@ async def test_what_does_not_finish_is_handed_back_uncounted(rig: Rig, monkeypat
     assert (await rig.ended(tasks[1])).attempt == 2, "one attempt is allowed, and none of them counted"
 
 
+async def test_a_resident_that_does_not_listen_holds_up_no_drain(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Player, "graces", Graces(ask=0.2))
+
+    async def never(ctx: Context) -> Outcome:
+        await asyncio.Event().wait()
+        return Success()
+
+    kernel = await rig.start(drain_grace=20.0)
+    task = await rig.enqueue(never, trigger="resident")
+    await rig.began(task)
+    began = time.monotonic()
+    await stop(kernel)
+    assert time.monotonic() - began < 5
+    assert (await rig.task(task)).state is State.PENDING
+
+
 async def test_what_was_claimed_ahead_is_returned_as_if_it_had_not_been(rig: Rig) -> None:
     async def works(ctx: Context) -> Outcome:
         await asyncio.Event().wait()
@@ -116,7 +129,7 @@ async def test_what_was_claimed_ahead_is_returned_as_if_it_had_not_been(rig: Rig
 
     kernel = await rig.start(slots=1)
     await rig.began(await rig.enqueue(works))
-    dispatcher, _ = kernel.node.dispatchers
+    dispatcher, *_ = kernel.node.dispatchers
     task = await rig.enqueue(succeeds)
     epoch = kernel.node._may_claim()
     assert epoch is not None

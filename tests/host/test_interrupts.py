@@ -117,7 +117,7 @@ async def test_a_task_claimed_ahead_is_canceled_before_it_starts(rig: Rig) -> No
     first = await rig.enqueue(waits)
     await rig.began(first)
     # Which the node claims ahead when it starts many tasks a second.
-    dispatcher, _ = kernel.node.dispatchers
+    dispatcher, *_ = kernel.node.dispatchers
     task = await rig.enqueue(succeeds)
     node = kernel.node._may_claim()
     assert node is not None

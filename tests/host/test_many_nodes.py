@@ -59,7 +59,7 @@ async def test_work_enqueued_through_another_store_is_started_by_its_hint(rig: R
     kernel = await rig.start()
     other = await rig.another_store()
     await eventually(lambda: rig.execute("select pid from pg_stat_activity where query = 'listen windlass'"))
-    dispatcher, _ = kernel.node.dispatchers
+    dispatcher, *_ = kernel.node.dispatchers
     took = []
     loop = asyncio.get_running_loop()
     for n in range(5):

@@ -28,6 +28,7 @@ SECTIONS = {
         "tasks",
         "scripts",
         "buffer",
+        "entities",
         "schedules",
         "pools",
         "kinds",

@@ -40,6 +40,7 @@ POOLS: tuple[Column[Pool], ...] = (
 COALESCING: tuple[Column[Coalescing], ...] = (
     Column("ID", lambda each: each.task, number=True),
     Column("Status", lambda each: screen.state(each.state)),
+    Column("Title", lambda each: each.title, gives_way=True),
     Column("Type", lambda each: each.kind),
     Column("Key", lambda each: each.key, gives_way=True),
     Column("Joined", lambda each: each.joined, number=True),

@@ -9,6 +9,8 @@ import msgspec
 from windlass.errors import BootError
 
 LONGEST_KEY = 200
+TRIGGER = "resident"
+"""Of their tasks."""
 
 
 class Resident(msgspec.Struct, frozen=True):

@@ -27,9 +27,8 @@ from windlass.handler import Context, Failed, Handler, Outcome, Retry, Success
 from windlass.store.facts import Watched
 from windlass.store.port import MOST_COUNTED, Library
 
-POOL = "maintenance"
-SLOTS = 4
-"""Of that pool, where nobody configured it."""
+POOL = "bulk"
+"""Its own: who wants to stop something waits for nobody's work."""
 USUAL_RATE = 100
 LARGEST_PAGE = 500
 AT_ONCE = 20

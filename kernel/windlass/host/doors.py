@@ -10,12 +10,12 @@ import msgspec
 
 from windlass.core.access import Role
 from windlass.documents import Documents
-from windlass.door import Door
+from windlass.door import Door, Enqueued
 from windlass.handler import Wishes
 from windlass.host.admission import Admission, Caller, Request
 from windlass.host.children import checked, encoded
 from windlass.host.patience import patiently
-from windlass.store.facts import NewTask, Receipt
+from windlass.store.facts import NewTask, Receipt, Sort
 
 
 class LiveDoor(Door):
@@ -36,7 +36,7 @@ class LiveDoor(Door):
         self._caller = msgspec.structs.replace(caller, role=Role.ADMIN)
         self.documents = documents
 
-    async def enqueue(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> int:
+    async def ask(self, kind: str, payload: object = None, **wishes: Unpack[Wishes]) -> Enqueued:
         asked: dict[str, Any] = {**checked(wishes)}
         if asked.pop("name", None) is not None:
             raise TypeError("only a child has a name; a coalesce_key folds what several ask for")
@@ -45,4 +45,5 @@ class LiveDoor(Door):
         request_id = str(uuid4())
         request = Request(kind, payload=encoded(payload), request_id=request_id, **asked)
         task = self._admission.admit(request, self._caller)
-        return (await patiently(lambda: self._store(task), "a task", trigger=self._trigger)).task
+        receipt = await patiently(lambda: self._store(task), "a task", trigger=self._trigger)
+        return Enqueued(receipt.task, joined=receipt.sort is Sort.JOINED)

@@ -27,6 +27,7 @@ from windlass.core.deadlines import NONE as NO_DEADLINES
 from windlass.core.deadlines import Deadlines, next_look, overdue, override
 from windlass.core.interrupts import Rung, ladder, patience
 from windlass.core.lifecycle import Verdict
+from windlass.core.residents import TRIGGER
 from windlass.errors import AttemptSuperseded
 from windlass.executor import PayloadMisfit
 from windlass.handler import Failed, Handler, Retry
@@ -179,13 +180,23 @@ class Execution:
         elif (seconds := next_look(deadlines, ran, silent)) is not None:
             self._alarm = asyncio.get_running_loop().call_later(seconds, self._mind_deadlines)
 
+    @property
+    def is_resident(self) -> bool:
+        """It would never end by itself, and another node waits for it."""
+        return self.claimed.trigger == TRIGGER
+
     def ask_to_end(self) -> None:
-        """Politely, of what would never end by itself: whatever it returns then, its attempt is handed back."""
+        """Politely first, of what would never end by itself: whatever it returns then, its attempt is handed back."""
         if self.ctx.ended or self._why is not None or not self._begun:
             return
         self._why = Why.SHUTDOWN
         self.ctx.cancelled.set()
         self._kind.executor.climb(self, Rung.ASKED)
+        asyncio.get_running_loop().call_later(self.handler.graces.ask, self._insist)
+
+    def _insist(self) -> None:
+        if self._why is Why.SHUTDOWN:
+            self.shut_down()
 
     def shut_down(self) -> None:
         """Raise in the handler; its attempt is handed back uncounted."""
@@ -280,7 +291,7 @@ class Execution:
             outcome = outcome_of(error)
         except BaseException as error:  # noqa: BLE001 - a handler that exits must not take the node with it
             outcome = outcome_of(error)
-        if self._why is Why.OVERDUE or (self._why is Why.SHUTDOWN and self.handler.endless):
+        if self._why is Why.OVERDUE or (self._why is Why.SHUTDOWN and self.is_resident):
             # Whatever it returned: who waits for it was told that it failed when its time was over.
             return self._made_to_end()
         return decide(outcome, self.claimed, self.handler.retry)

@@ -22,8 +22,8 @@ from windlass.host.access import Access
 from windlass.host.admission import Caller, check_priority, read_request_id
 from windlass.host.agents.sessions import Sessions
 from windlass.host.bulk import Bulk, Deeds
-from windlass.host.bulk_kinds import POOL as MAINTENANCE
-from windlass.host.bulk_kinds import SLOTS, BulkHandler
+from windlass.host.bulk_kinds import POOL as BULK
+from windlass.host.bulk_kinds import BulkHandler
 from windlass.host.documents import Archive
 from windlass.host.doors import LiveDoor
 from windlass.host.enqueuer import Enqueuer
@@ -53,6 +53,8 @@ from windlass.store.port import ALL_POOLS, Scope, Store
 log = structlog.get_logger()
 
 USUAL_SLOTS = 40
+OWN_SLOTS = {"maintenance": 1, BULK: 4}
+"""Of these pools, where nobody configured them."""
 LAST_CALLS_SECONDS = 2.0
 """For operations and reloads that are under way at a shutdown."""
 MOST_CHILDREN = 1_000
@@ -167,9 +169,9 @@ class Kernel:
     def _configured(self, config: NodeConfig) -> dict[str, int]:
         # A handler that names a pool of its own need not be configured to run.
         kinds = (kind for kind in self._plugins.kinds.values() if not kind.is_reserved)
-        pools = {kind.handler.pool: USUAL_SLOTS for kind in kinds} | config.pools
-        pools = {name: slots for name, slots in pools.items() if not is_agent_pool(name)}
-        return pools if MAINTENANCE in pools else pools | {MAINTENANCE: SLOTS}
+        named = {kind.handler.pool for kind in kinds if not is_agent_pool(kind.handler.pool)} | OWN_SLOTS.keys()
+        others = {name: OWN_SLOTS.get(name, USUAL_SLOTS) for name in sorted(named - config.pools.keys())}
+        return config.pools | others
 
     def _doors(self, trigger: str) -> Doors:
         return lambda plugin: LiveDoor(

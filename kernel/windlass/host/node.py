@@ -18,7 +18,6 @@ from windlass.core.lifecycle import Verdict
 from windlass.errors import NodeGone, NodeNotFound, StoreUnavailable
 from windlass.host.admission import Admission
 from windlass.host.agents.remote_kinds import RemoteKinds
-from windlass.host.bulk_kinds import POOL as MAINTENANCE
 from windlass.host.children import Children
 from windlass.host.context import Means
 from windlass.host.counters import Counters
@@ -61,8 +60,8 @@ class Node(Worker):
         self.on_work: Callable[[Collection[str]], None] = lambda _: None
         self.counters = Counters(store.statistics, lambda: self._epoch)
         for dispatcher in self.dispatchers:
-            if dispatcher.pool == MAINTENANCE:
-                # Seldom used: an idle node would ask twice as often.
+            if dispatcher.pool not in config.pools:
+                # Seldom used: an idle node would ask several times as often.
                 dispatcher.poll_seconds = RARE_POLL_SECONDS
         here, gone = (lambda: self._epoch), surroundings.is_gone
         self.leadership = Leadership(store.cluster, here, gone, self.recover, self.look, self._drained)

@@ -144,7 +144,7 @@ class Worker(Service):
             # Nobody waits for the word: a database that is silent must not hold up an end.
             self._telling = asyncio.create_task(self._tell_of_drain())
             for execution in self._executions.values():
-                if execution.handler.endless:
+                if execution.is_resident:
                     execution.ask_to_end()
             await self._wait_for_ends(self._config.drain_grace)
         for execution in list(self._executions.values()):

@@ -38,7 +38,6 @@ class DrainBuffer(Handler[DrainPayload]):
     role = Role.OPERATOR
     # Whatever kills its worker, the site has to be drained.
     crash_limit = 0
-    endless = True
     retry = RetryPolicy(attempts=10, pause=1.0)
     graces = Graces(ask=8.0)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from windlass_cli import words
+from windlass_cli.demo.pages import FOLDER
 from windlass_cli.demo.servers import MainDatabase, main_database, valkey
 from windlass_cli.demo.serving import make
 
@@ -29,6 +30,9 @@ NOTICED_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.1
 MARK = "# Written by `windlass demo`, and removed at its end."
 CONFIG = """{mark}
+
+[plugins.entities]
+sample = {pages}
 
 [[plugins.buffer.site]]
 name = "{site}"
@@ -157,7 +161,7 @@ async def going_on(writes: Writes | None) -> AsyncGenerator[None, None]:
 
 @asynccontextmanager
 async def prepared(home: Path) -> AsyncGenerator[Writes | None, None]:
-    """Before the demo's server starts: its site is configured, and has its servers.
+    """Before the demo's server starts: it is configured, and its site has its servers.
 
     None where the home folder has a configuration of somebody's own: that is not touched.
     """
@@ -173,7 +177,7 @@ async def prepared(home: Path) -> AsyncGenerator[Writes | None, None]:
         finally:
             await asyncio.wait((opening,))
         url = await opening
-        texts = {"redis": json.dumps(url), "dsn": json.dumps(database.dsn)}
+        texts = {"pages": json.dumps(str(home / FOLDER)), "redis": json.dumps(url), "dsn": json.dumps(database.dsn)}
         config.write_text(CONFIG.format(mark=MARK, site=SITE, **texts))
         try:
             yield Writes(url, database)

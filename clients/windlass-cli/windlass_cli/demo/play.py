@@ -17,8 +17,9 @@ from windlass_client import Client, WindlassError
 from windlass_client.discovery import find_server
 
 from windlass_cli.commands.show import print_card
-from windlass_cli.demo.acts import ACTS, Part
+from windlass_cli.demo.acts import ACTS, KIND, Part
 from windlass_cli.demo.buffered import Writes, going_on, prepared
+from windlass_cli.demo.pages import show_pages
 from windlass_cli.demo.serving import home_of_the_demo, serving
 from windlass_cli.demo.stages import PanelStage, PlainStage, Stage
 from windlass_cli.exits import CANCELED, SUCCESS, TASK_FAILED, failure_of
@@ -67,6 +68,9 @@ async def _play_with(client: Client, home: Path, stop: asyncio.Event, writes: Wr
     if writes and (problem := await _unless(stop, writes.tell())):
         problems.append(problem)
     print("\n" + ("\n".join(problems) if problems else "All five ended as they should."), flush=True)
+    if trouble := await _unless(stop, show_pages(client)):
+        print(f"\n{trouble}", flush=True)
+        problems.append(trouble)
     if terminal:
         _say_what_next(home)
         await stop.wait()
@@ -108,7 +112,7 @@ async def _follow(client: Client, part: Part, stage: Stage) -> None:
 
 async def _look_back(client: Client, parts: Sequence[Part]) -> None:
     print("\nThe history now (windlass history):\n", flush=True)
-    cards = await take(client.list_cards(page_size=len(parts)), len(parts))
+    cards = await take(client.list_cards(filter=f'kind = "{KIND}"', page_size=len(parts)), len(parts))
     print_list(cards, CARDS, Format.table)
     chosen = next(part for part in parts if part.act.name == CARD_OF)
     print(f"\nOne card of it (windlass show {chosen.id}):\n", flush=True)
@@ -126,6 +130,7 @@ The server stays up until Ctrl-C. In another terminal, try:
   echo date | windlass run-script -    run something of your own, live
   windlass enqueue ExecuteScript --payload '{{"script": "sleep 600"}}'
   windlass active                      what runs and what waits
+  windlass entities show DE            the page of another country
   windlass interrupt ID                stop it
   windlass show ID                     its card, with its timeline""",
         flush=True,

@@ -18,13 +18,14 @@ STARTED_WITHIN_S = 90.0
 ENDED_WITHIN_S = 40.0
 LOOK_EVERY_S = 0.05
 LAST_LINES = 5
+LOG = "demo-serve.log"
 
 
 @contextlib.asynccontextmanager
 async def serving(home: Path) -> AsyncGenerator[Announced, None]:
     """A server on a free port, its data in `home`.  Failure, with its last words, when it does not start."""
     make(home)
-    log = home / "demo-serve.log"
+    log = home / LOG
     with log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "windlass_cli.demo.child", str(os.getpid())),

@@ -75,7 +75,7 @@ def _everything(picture: Any) -> Iterator[Text]:
     if held:
         yield _list("lanes", [_lane(lane) for lane in held])
     if joined := [each for each in picture.coalescing if each.joined]:
-        yield _list("coalescing", [f"task {each.task} {each.kind} {each.key} +{each.joined}" for each in joined])
+        yield _list("coalescing", [f"{each.joined + 1} {each.kind} in task {each.task}" for each in joined])
     for section in picture.sections:
         alarms = [f"{line.name} {line.value}" for line in section.lines if line.is_alarming]
         said = Text.assemble((f"{section.title or section.name}  ", "dim"), screen.styled(section.summary))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from windlass.core.residents import Resident
+from windlass.core.residents import TRIGGER, Resident
 from windlass.errors import BootError, InvalidArgument
 from windlass.host.admission import Admission, Request
 from windlass.host.schedules import SCHEDULER
@@ -52,7 +52,7 @@ def resident_tasks(residents: Sequence[Resident], admission: Admission) -> list[
 def _task(resident: Resident, admission: Admission) -> NewTask:
     try:
         payload = msgspec.json.encode(resident.payload)
-        asked = Request(kind=resident.kind, title=resident.title, trigger="resident", payload=payload)
+        asked = Request(kind=resident.kind, title=resident.title, trigger=TRIGGER, payload=payload)
         return admission.admit(asked, SCHEDULER)
     except (InvalidArgument, TypeError) as error:
         raise BootError(f"resident {resident.kind} {resident.key!r} can't work: {error}") from error
