@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from windlass import embedded
 
-from bench import agents, attribution, buffer, lasting, measures, scripts, watching
+from bench import agents, attribution, buffer, entities, lasting, measures, scripts, watching
 from bench.measures import Row
 
 MEASURES = (
@@ -34,6 +34,7 @@ MEASURES = (
     | agents.MEASURES
     | attribution.MEASURES
     | buffer.MEASURES
+    | entities.MEASURES
 )
 USUAL = [*measures.MEASURES, *watching.MEASURES, "store", "pickup-store", "idle", "two"]
 
