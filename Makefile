@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STRICT := kernel plugins clients proto/generate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim machine mutants chaos bench ci system-packages clean venv
+.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim machine long mutants chaos bench ci system-packages clean venv
 .DELETE_ON_ERROR:
 
 help:  ## list what there is
@@ -69,6 +69,12 @@ chaos: .venv/.installed  ## real processes under faults, against a ledger (CI pr
 	@$(BIN)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 machine: .venv/.installed  ## both stores through the same histories (HISTORIES=2000, STEPS=60; SHRINK=1 shortens a failing one)
 	@HISTORIES=$(or $(HISTORIES),2000) STEPS=$(or $(STEPS),60) $(BIN)/python -m pytest tests/contract/test_stores_agree.py
+
+long: .venv/.installed  ## the long forms of tests: 200 kills of a drainer, every order of feeds, … (WINDLASS_DATA=/folder; ARGS='-k word')
+	@BUFFER_KILLS=$(or $(BUFFER_KILLS),200) BUFFER_OUTAGE=$(or $(BUFFER_OUTAGE),30) BUFFER_HISTORIES=$(or $(BUFFER_HISTORIES),500) \
+	  TREE_KILLS=$(or $(TREE_KILLS),60) TREE_GENERATIONS=$(or $(TREE_GENERATIONS),60) TREE_READERS=$(or $(TREE_READERS),4) \
+	  TREE_PAGES=$(or $(TREE_PAGES),1500) TREE_SECONDS=$(or $(TREE_SECONDS),900) WINDLASS_THOROUGH=1 WINDLASS_TEST_EVERY_STAGE=1 \
+	  $(BIN)/python -m pytest tests/plugins/entities tests/plugins/buffer tests/clients/test_buffer_client_histories.py --timeout 0 $(ARGS)
 
 mutants: .venv/.installed  ## plant known faults in a copy of the source: each must be caught (choose with ARGS=word)
 	@$(BIN)/python -m tests.mutants $(ARGS)
