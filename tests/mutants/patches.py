@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent
-SOURCES = ("kernel/windlass", "clients/windlass-client/windlass_client")
+SOURCES = (
+    "kernel/windlass",
+    "clients/windlass-client/windlass_client",
+    "plugins/windlass-buffer/windlass_buffer",
+    "plugins/windlass-entities/windlass_entities",
+)
 CAUGHT_BY = "Caught by: "
 
 
