@@ -26,7 +26,7 @@ from windlass.store.port import Store
 from tests.control.calling import DEADLINE, ROOT, TOKEN, Calling, bearer, calling
 
 SHUT_OUT = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
-SILENT = 1.0
+SILENT = 2.0
 """Seconds after which a stream that says nothing was let in."""
 
 

@@ -162,5 +162,7 @@ async def test_it_starts_with_closed_descriptors_and_without_new_privileges(hand
 
 async def test_many_run_side_by_side_without_mixing(handler, asked):
     contexts = [RecordingContext(task_id=number) for number in range(12)]
-    await asyncio.gather(*[handler.run(c, asked("echo $WINDLASS_TASK_ID; exec cat", stdin="x")) for c in contexts])
+    payload = asked("echo $WINDLASS_TASK_ID; exec cat", stdin="x")
+    outcomes = await asyncio.gather(*[handler.run(c, payload) for c in contexts])
+    assert all(isinstance(outcome, Success) for outcome in outcomes), outcomes
     assert [c.text() for c in contexts] == [b"%d\nx" % number for number in range(12)]
