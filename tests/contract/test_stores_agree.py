@@ -1,6 +1,6 @@
 """The memory store models PostgreSQL: both are taken through the same steps, and every answer is compared.
 
-200 histories of 40 steps in CI; `make machine` takes 2,000 of 60 (HISTORIES, STEPS).
+100 histories of 40 steps in CI; `make machine` takes 2,000 of 60 (HISTORIES, STEPS).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from windlass.store.postgres import connection, frontier
 from tests.contract.history import Histories
 from tests.contract.pair import Pair
 
-HISTORIES = int(os.environ.get("HISTORIES", "200"))
+HISTORIES = int(os.environ.get("HISTORIES", "100"))
 STEPS = int(os.environ.get("STEPS", "40"))
 SHRINK = bool(os.environ.get("SHRINK"))
 """Whether a history that tells the stores apart is made as short as can be; that may take minutes."""
