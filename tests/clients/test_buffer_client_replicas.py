@@ -2,7 +2,8 @@
 
 import pytest
 from windlass_buffer_client import WrongReplica
-from windlass_buffer_client.replicas import Facts, end_of_record, has_replayed, lsn_number
+from windlass_buffer_client.lsn import end, number
+from windlass_buffer_client.replicas import Facts, has_replayed
 from windlass_buffer_client.reports import Status
 
 APPLIED = Status("applied", lsn="0/10000000", system="7", timeline=2)
@@ -43,7 +44,7 @@ def test_a_server_that_can_never_tell_is_refused(found, words):
 
 
 @pytest.mark.parametrize(
-    ("position", "end"),
+    ("position", "ended"),
     [
         ("0/2018", "0/2000"),
         ("0/2028", "0/2028"),
@@ -52,7 +53,7 @@ def test_a_server_that_can_never_tell_is_refused(found, words):
         ("0/2020", "0/2020"),
     ],
 )
-def test_a_position_behind_a_header_is_the_end_of_the_page_before(position, end):
-    assert end_of_record(lsn_number(position)) == lsn_number(end)
+def test_a_position_behind_a_header_is_the_end_of_the_page_before(position, ended):
+    assert end(number(position)) == number(ended)
     applied = Status("applied", lsn=position, system="7", timeline=2)
-    assert has_replayed(applied, facts(end))
+    assert has_replayed(applied, facts(ended))

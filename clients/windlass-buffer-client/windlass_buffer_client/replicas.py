@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import LiteralString, NamedTuple
 
+from windlass_buffer_client import lsn
 from windlass_buffer_client.errors import WrongReplica
 from windlass_buffer_client.reports import Status
-
-PAGE, SEGMENT = 8192, 1 << 20  # bytes of a page of the log, and of its smallest segment
-HEADER, LONG_HEADER = 24, 40  # bytes that a page begins with, and the first of a segment
 
 # A standby's control file names the timeline of its last restart point, which may be long ago; its receiver knows the
 # newest.
@@ -39,23 +37,6 @@ class Facts(NamedTuple):
     is_hidden: bool | None  # it receives, but its role may not see from which timeline; None when it does not receive
 
 
-def lsn_number(lsn: str) -> int:
-    """The position as the number of bytes it is: text compares wrongly, "0/9" is before "0/10"."""
-    high, _, low = lsn.partition("/")
-    return int(high, 16) << 32 | int(low, 16)
-
-
-def end_of_record(position: int) -> int:
-    """What a replica reports that has replayed everything up to this insert position.
-
-    Behind a record that fills its page the main database names the place after the next page's header, the replica the
-    end of the page: it would be waited for until something else is written.  No other record ends there.
-    """
-    if position % PAGE == HEADER:
-        return position - HEADER
-    return position - LONG_HEADER if position % SEGMENT == LONG_HEADER else position
-
-
 def has_replayed(status: Status, facts: Facts) -> bool:
     """True once the server has what the transaction changed; WrongReplica when it can never tell."""
     if facts.system != status.system:
@@ -73,4 +54,4 @@ def has_replayed(status: Status, facts: Facts) -> bool:
     # One on an earlier timeline has not followed yet.
     if facts.timeline < status.timeline or facts.lsn is None:
         return False
-    return lsn_number(facts.lsn) >= end_of_record(lsn_number(status.lsn))
+    return lsn.number(facts.lsn) >= lsn.end(lsn.number(status.lsn))

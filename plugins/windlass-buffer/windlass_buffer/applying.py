@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import psycopg
 from windlass import failpoint
+from windlass_buffer_client import lsn
 
-from windlass_buffer import lsn
 from windlass_buffer.database import MARK, Away, Database, Mark, Position
 from windlass_buffer.judging import Verdict, in_words, judge
 from windlass_buffer.lines import Work

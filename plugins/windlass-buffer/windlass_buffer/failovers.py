@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 import redis
+from windlass_buffer_client import lsn
 from windlass_buffer_client.keys import Keys
 from windlass_buffer_client.ledger import STATUS_TTL
 
-from windlass_buffer import lsn
 from windlass_buffer.replication import Check
 
 KEPT = 100  # records

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from windlass_buffer import lsn
+from windlass_buffer_client import lsn
+
 from windlass_buffer.replication import Check, Sight, lag
 
 NAMED = 20  # ids in a text; the data beside it has up to IDS

@@ -11,8 +11,8 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from windlass_buffer_client.lsn import number
 
-from windlass_buffer.lsn import number
 from windlass_buffer.replication import Sight, branches
 
 CONNECT_WITHIN = 5  # s

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from windlass_buffer.lsn import number
+from windlass_buffer_client.lsn import number
 
 NOTHING = -1
 EVERYTHING = 1 << 64

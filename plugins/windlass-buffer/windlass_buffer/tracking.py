@@ -17,10 +17,11 @@ from functools import partial
 from threading import Event
 
 import redis
+from windlass_buffer_client import lsn
 from windlass_buffer_client.ledger import CACHE_TTL, Applied, Ledger
 from windlass_buffer_client.reports import Pending
 
-from windlass_buffer import failovers, lsn, spans
+from windlass_buffer import failovers, spans
 from windlass_buffer.lookout import Lookout
 from windlass_buffer.remarks import Remarks
 from windlass_buffer.replica import Replica

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from windlass_buffer import lsn
 from windlass_buffer.replication import Check, Sight, astray, branches, lag, rule
+from windlass_buffer_client import lsn
 
 MAIN, OTHER = "7412345678901234567", "7499999999999999999"
 

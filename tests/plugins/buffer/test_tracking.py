@@ -11,8 +11,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from windlass_buffer import lsn
 from windlass_buffer.replica import Replica as WatchedReplica
+from windlass_buffer_client import lsn
 from windlass_buffer_client.ledger import CACHE_TTL, Applied
 
 from tests.clients.buffer_entries import entry

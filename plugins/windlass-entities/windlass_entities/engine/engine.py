@@ -114,7 +114,7 @@ def _tell_of_tables(before: State, atlas: Atlas, say: Say) -> None:
     for table, count in atlas.bad_rows.items():
         if count:
             lines = [str(problem) for problem in atlas.problems if problem.table == table]
-            say.step(f"{table}: {count:,} rows of the table can't be used", table=table, rows=lines[:20])
+            say.step(f"{table}: {count:,} rows of the table are worth a look", table=table, rows=lines[:20])
 
 
 def _held(order: Order, inputs: Inputs, base: Base, atlas: Atlas, taking: Taking, say: Say) -> tuple[Inputs, Holdings]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 PAGE = 8192  # bytes of a page of the log (XLOG_BLCKSZ, as every package is built)
-HEADER = 24  # bytes that each page begins with (SizeOfXLogShortPHD)
+SEGMENT = 1 << 20  # of the smallest segment that a cluster can have
+HEADER, LONG_HEADER = (
+    24,
+    40,
+)  # that a page begins with, and the first of a segment (SizeOfXLogShortPHD, SizeOfXLogLongPHD)
 
 
 def number(lsn: str) -> int:
@@ -24,6 +28,9 @@ def end(lsn: int) -> int:
     """Where the last record before this insert position ends: what a replica that replayed it all can report.
 
     When that record fills its page exactly, pg_current_wal_insert_lsn() names the place behind the next page's header.
-    A replica reports the end of the page, and would be waited for until something else is written.
+    A replica reports the end of the page, and would be waited for until something else is written.  No other record
+    ends there.
     """
-    return lsn - HEADER if lsn % PAGE == HEADER else lsn
+    if lsn % PAGE == HEADER:
+        return lsn - HEADER
+    return lsn - LONG_HEADER if lsn % SEGMENT == LONG_HEADER else lsn
