@@ -11,7 +11,7 @@ import msgspec
 
 from windlass.core.interrupts import Rung
 from windlass.executor import Attempt, Executor
-from windlass.handler import Context, Handler, Outcome
+from windlass.handler import Context, Failed, Handler, Outcome
 from windlass.host.admission import Admission
 from windlass.host.children import Children, encoded
 from windlass.host.lanes import Lanes
@@ -123,7 +123,7 @@ class _Stranger(Handler[Any]):
     kind = "a child's"
 
     async def run(self, ctx: Context, payload: Any) -> Outcome:
-        raise NotImplementedError
+        return Failed("its handler is another plugin's")
 
 
 class AnyKind(dict[str, Kind]):
