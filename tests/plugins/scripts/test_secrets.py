@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,6 +67,17 @@ async def test_many_secrets_keep_apart_whatever_numbers_they_get(handler, ctx, a
     secrets = {f"S{n}": f"s{n}" for n in range(16)}
     await handler.run(ctx, asked(f"{{ {script}\n}} > {tmp_path}/got", secrets=secrets))
     assert (tmp_path / "got").read_text().splitlines() == [f"secret number {n}" for n in range(16)]
+
+
+@pytest.mark.parametrize("first_free", [40, 48, 56, 64, 200])
+async def test_they_keep_apart_however_many_descriptors_the_node_has_open(
+    handler, ctx, asked, vault, tmp_path, first_free
+):
+    with ExitStack() as opened:
+        while (null := os.open(os.devnull, os.O_RDONLY)) < first_free:
+            opened.callback(os.close, null)
+        os.close(null)
+        await test_many_secrets_keep_apart_whatever_numbers_they_get(handler, ctx, asked, vault, tmp_path)
 
 
 async def test_it_is_in_no_argument_no_variable_and_no_file(handler, ctx, asked, directory):

@@ -11,10 +11,6 @@ from .plan import Plan
 from .prctl import die_with_parent
 from .signals import signal
 
-_OUT_OF_THE_WAY = 64
-"""Far above what the runner has open: descriptors wait there until all of them can take their numbers."""
-
-
 class StartFailed(Exception):
     """The script was not started.  `step` says which call refused (chdir, exec, …), `errno` or `reason` why."""
 
@@ -81,9 +77,13 @@ def _become(job: Job, plan: Plan, runner: int, failure: int) -> None:
 
 
 def _place(descriptors: list[tuple[int, int]], failure: int) -> int:
-    """Give each the number under which the script looks for it; where `failure` is then."""
-    waiting = [os.dup2(ours, _OUT_OF_THE_WAY + place, False) for place, (ours, _) in enumerate(descriptors)]
-    failure = os.dup2(failure, _OUT_OF_THE_WAY + len(waiting), False)
+    """Give each the number under which the script looks for it; where `failure` is then.
+
+    Ours have the numbers they had in the kernel, which may have hundreds open: all wait above every number in play.
+    """
+    above = max(failure, *(max(numbers) for numbers in descriptors)) + 1
+    waiting = [os.dup2(ours, above + place, False) for place, (ours, _) in enumerate(descriptors)]
+    failure = os.dup2(failure, above + len(waiting), False)
     for moved, (_, theirs) in zip(waiting, descriptors, strict=True):
         os.dup2(moved, theirs)
     return failure
