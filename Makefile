@@ -7,7 +7,7 @@ PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 
 # Debian packages of programs that the tests use and Python packages cannot bring. `make ci` installs those that are missing;
 # tests name theirs with @pytest.mark.needs(program=…, package=…).
-SYSTEM_PACKAGES := bubblewrap pgbouncer nodejs openssl systemd
+SYSTEM_PACKAGES := bubblewrap chromium fonts-dejavu-core pgbouncer nodejs openssl systemd
 
 # The oldest PostgreSQL that Windlass works with: `make test-pg15` holds the store against it. In CI its package is installed first.
 PG15 := /usr/lib/postgresql/15/bin

@@ -78,6 +78,7 @@ BREAKS = [
     ("client-alone", "windlass_client/__init__.py", "import windlass.errors"),
     ("buffer-client-alone", "windlass_buffer_client/__init__.py", "import windlass_client"),
     ("cli-alone", "windlass_cli/__init__.py", "from windlass import Handler"),
+    ("console-alone", "windlass_console/__init__.py", "import windlass_proto"),
     ("proto-alone", "windlass_proto/__init__.py", "import windlass_client"),
 ]
 """A contract, and a line that breaks it when it stands at the end of that module."""

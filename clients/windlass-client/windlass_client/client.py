@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, Unpack
 from uuid import uuid4
@@ -74,6 +75,11 @@ class Client:
         Unavailable when no server is to be found, Unauthenticated when its token may not be read.
         """
         return cls(Connection(find_server(address, token, tls=tls, profile=profile), timeout=timeout))
+
+    def with_token(self, token: str) -> Self:
+        """Another client of the same server, reached in the same way, for who has this token."""
+        server = replace(self._connection.server, token=token)
+        return type(self)(Connection(server, timeout=self._connection.timeout))
 
     @property
     def address(self) -> str:

@@ -1,0 +1,1 @@
+"""The web console: pages for people, made from what the gRPC API tells."""

@@ -1,0 +1,17 @@
+"""Audit."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from windlass_console.rendering import Nav, render
+
+
+async def page(request: Request) -> Response:
+    return render(request, "empty.html", title="Audit")
+
+
+ROUTES = (Route("/audit", page),)
+NAVS = (Nav("/audit", "Audit", role="operator"),)

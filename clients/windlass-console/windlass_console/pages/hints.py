@@ -1,0 +1,34 @@
+"""`/live`: the browser's one stream, which tells what to load again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from windlass_console.live import Live
+from windlass_console.rendering import Nav
+
+PING_SECONDS = 15
+
+
+async def stream(request: Request) -> Response:
+    return EventSourceResponse(_events(request.app.state.live), ping=PING_SECONDS)
+
+
+async def _events(live: Live) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent(live.link_words(), event="link", retry=1000)
+    async with aclosing(live.hints()) as hints:
+        async for topics in hints:
+            if "link" in topics:
+                yield ServerSentEvent(live.link_words(), event="link")
+            yield ServerSentEvent(json.dumps(sorted(topics - {"link"})), event="hint")
+
+
+ROUTES: tuple[BaseRoute, ...] = (Route("/live", stream),)
+NAVS: tuple[Nav, ...] = ()

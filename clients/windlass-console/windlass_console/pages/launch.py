@@ -1,0 +1,17 @@
+"""Launch."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from windlass_console.rendering import Nav, render
+
+
+async def page(request: Request) -> Response:
+    return render(request, "empty.html", title="Launch")
+
+
+ROUTES = (Route("/launch", page),)
+NAVS = (Nav("/launch", "Launch", role="submitter"),)

@@ -1,0 +1,71 @@
+"""Signing in with a token, or by a link that the command line makes, and out again."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from windlass_client import Unauthenticated
+
+from windlass_console.guard import COOKIE, bearer
+from windlass_console.rendering import Nav, render
+
+
+async def show(request: Request) -> Response:
+    return render(request, "sign_in.html", wrong="", to=_inside(request.query_params.get("to", "/")))
+
+
+async def enter(request: Request) -> Response:
+    form = await request.form()
+    to = _inside(str(form.get("to", "/")))
+    try:
+        word = await request.app.state.sessions.sign_in(str(form.get("token", "")).strip())
+    except Unauthenticated:
+        wrong = "The server does not know this token. Make one with: windlass tokens create NAME --role operator"
+        return render(request, "sign_in.html", status=401, wrong=wrong, to=to)
+    return _signed_in(request, word, to)
+
+
+async def link(request: Request) -> Response:
+    """For `windlass console link`: who shows a token gets a link that signs in once."""
+    code = await request.app.state.sessions.link(bearer(request.headers))
+    return JSONResponse({"path": f"{request.app.state.settings.prefix}/enter/{code}"})
+
+
+async def follow(request: Request) -> Response:
+    word = request.app.state.sessions.follow(request.path_params["code"])
+    if word is None:
+        wrong = "This link was used, or is older than a minute. Ask for another: windlass console link"
+        return render(request, "sign_in.html", status=401, wrong=wrong, to="/")
+    return _signed_in(request, word, "/")
+
+
+async def leave(request: Request) -> Response:
+    await request.app.state.sessions.sign_out(request.cookies.get(COOKIE))
+    answer = RedirectResponse(f"{request.app.state.settings.prefix}/sign-in", 303)
+    answer.delete_cookie(COOKIE, path=request.app.state.settings.prefix or "/")
+    return answer
+
+
+def _signed_in(request: Request, word: str, to: str) -> Response:
+    settings = request.app.state.settings
+    answer = RedirectResponse(settings.prefix + to, 303)
+    answer.set_cookie(
+        COOKIE, word, httponly=True, samesite="strict", secure=settings.secure, path=settings.prefix or "/"
+    )
+    return answer
+
+
+def _inside(to: str) -> str:
+    """A path of ours, never another site's."""
+    return to if to.startswith("/") and not to.startswith(("//", "/\\")) else "/"
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/sign-in", show),
+    Route("/sign-in", enter, methods=["POST"]),
+    Route("/links", link, methods=["POST"]),
+    Route("/enter/{code}", follow),
+    Route("/sign-out", leave, methods=["POST"]),
+)
+NAVS: tuple[Nav, ...] = ()

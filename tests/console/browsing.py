@@ -1,0 +1,158 @@
+"""A console before a real server, and a real browser before the console."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, ConsoleMessage, Page, Playwright
+from windlass_client import Client, Role
+
+from tests.system.serving import Home, wait_for
+
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+]
+SIZES = {"wide": (1440, 900), "middle": (900, 1000), "narrow": (380, 800)}
+THEMES = ("light", "dark")
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WITHIN_MS = 5000
+CHOOSE = "theme => { document.documentElement.dataset.theme = theme; document.dispatchEvent(new Event('theme')) }"
+
+
+@dataclass
+class Console:
+    """A running console: its address for browsers, and the server behind it."""
+
+    url: str
+    home: Home
+    token: str
+    log: Path
+
+    def client(self, token: str = "") -> Client:
+        """Of the server; with the server's own token, which may everything, when none is given."""
+        return Client.connect(address_of(self.home), token or self.token)
+
+    async def token_for(self, role: Role, subject: str = "") -> str:
+        """A new token of this role."""
+        async with self.client() as client:
+            return (await client.access.create_token(subject or f"somebody-{role.lower()}", role)).secret
+
+
+def address_of(home: Home) -> str:
+    """Where its newest server listens."""
+    files = (home.path / "run").glob("server-*.json")
+    newest = max(files, key=lambda file: file.stat().st_mtime)
+    return str(json.loads(newest.read_text())["address"])
+
+
+def start_console(home: Home, folder: Path, *arguments: str) -> Console:
+    """A console of its own process; it ends with its home."""
+    process = home.start("console", "--listen", "127.0.0.1:0", *arguments)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert "ready on " in line, (line, process.stderr and process.stderr.read())
+    token = (home.path / "token").read_text().strip()
+    return Console(line.split("ready on ")[1].strip().rstrip("/"), home, token, folder)
+
+
+async def launch(playwright: Playwright) -> Browser:
+    program = shutil.which("chromium")
+    assert program is not None
+    return await playwright.chromium.launch(executable_path=program, args=FLAGS)
+
+
+@asynccontextmanager
+async def browsing(browser: Browser, console: Console, token: str, **options: Any) -> AsyncIterator[Page]:
+    """A signed-in page.  Whatever the browser complains of (a script's error, a violated policy) fails the test."""
+    context = await browser.new_context(
+        **{"viewport": {"width": 1280, "height": 900}, "timezone_id": "Europe/Helsinki"} | options
+    )
+    context.set_default_timeout(WITHIN_MS)
+    complaints: list[str] = []
+    page = await context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: _note(message, complaints))
+    try:
+        if token:
+            await sign_in(page, console, token)
+        yield page
+        assert complaints == []
+    finally:
+        await context.close()
+
+
+def _note(message: ConsoleMessage, complaints: list[str]) -> None:
+    # The browser itself writes a line for each answer of 4xx and 5xx: what they say is for the tests to look at.
+    if message.type == "error" and "Failed to load resource" not in message.text and "net::ERR" not in message.text:
+        complaints.append(message.text)
+
+
+async def sign_in(page: Page, console: Console, token: str) -> None:
+    await page.goto(f"{console.url}/sign-in")
+    await page.get_by_label("Token").fill(token)
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url(f"{console.url}/")
+
+
+async def accessible(page: Page) -> None:
+    """axe finds nothing to complain of."""
+    results = await Axe().run(page, options={"runOnly": AXE_TAGS})
+    found = [
+        f"{one['id']}: {one['help']}: {[node['html'][:160] for node in one['nodes'][:3]]}"
+        for one in results.response["violations"]
+    ]
+    assert found == []
+
+
+async def photograph(page: Page, name: str) -> None:
+    """Screenshots at three widths and in both themes, when WINDLASS_SCREENSHOTS names a folder for them.
+
+    The wide light one is what docs/console shows.
+    """
+    folder = os.environ.get("WINDLASS_SCREENSHOTS")
+    if not folder:
+        return
+    for size, (width, height) in SIZES.items():
+        await page.set_viewport_size({"width": width, "height": height})
+        for theme in THEMES:
+            await page.evaluate(
+                CHOOSE,
+                theme,
+            )
+            await page.screenshot(path=f"{folder}/{name}-{size}-{theme}.png", full_page=True)
+    await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+async def no_sideways_scrolling(page: Page) -> None:
+    """The page itself fits at 380 px; what is wide scrolls in a box of its own."""
+    before = page.viewport_size
+    await page.set_viewport_size({"width": 380, "height": 800})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 380
+    if before:
+        await page.set_viewport_size(before)
+
+
+__all__ = [
+    "Console",
+    "Home",
+    "accessible",
+    "browsing",
+    "launch",
+    "no_sideways_scrolling",
+    "photograph",
+    "sign_in",
+    "start_console",
+    "wait_for",
+]

@@ -1,0 +1,27 @@
+"""Signing in and out, and what who has not sees."""
+
+from __future__ import annotations
+
+from playwright.async_api import Browser, Page
+
+from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
+
+
+async def test_who_has_not_signed_in_is_asked_to_and_lands_where_he_wanted(browser: Browser, console: Console) -> None:
+    async with browsing(browser, console, "") as page:
+        await page.goto(f"{console.url}/history?x=1")
+        await accessible(page)
+        await no_sideways_scrolling(page)
+        await photograph(page, "sign-in")
+        await page.get_by_label("Token").fill("no such token")
+        await page.get_by_role("button", name="Sign in").click()
+        await page.get_by_text("The server does not know this token").wait_for()
+        await page.get_by_label("Token").fill(console.token)
+        await page.get_by_role("button", name="Sign in").click()
+        await page.wait_for_url(f"{console.url}/history?x=1")
+
+
+async def test_the_page_says_that_it_is_live_and_who_is_signed_in(page: Page) -> None:
+    await page.locator("#link[data-state=on]").wait_for()
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("Token").wait_for()
