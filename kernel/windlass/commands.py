@@ -117,5 +117,7 @@ def check(
     print(f"a server would start: home {loaded.home}, {'its own PostgreSQL' if not loaded.store.dsn else 'store.dsn'}")
 
 
-def _say_ready(address: str) -> None:
+def _say_ready(address: str, console: str) -> None:
     print(f"windlass is ready on {address}", flush=True)
+    if console:
+        print(f"the console is on {console} (windlass console link signs you in)", flush=True)

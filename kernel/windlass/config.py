@@ -22,6 +22,7 @@ from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
 
 S = TypeVar("S", bound=msgspec.Struct)
+USUAL_CONSOLE = "127.0.0.1:7655"
 MOST_SLOTS = 100_000
 """Of a pool."""
 
@@ -92,6 +93,20 @@ class EmbeddedConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     valkey: bool = True
 
 
+class ConsoleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    listen: str = USUAL_CONSOLE
+    """Where the web console is, for browsers; empty: nowhere.  Beyond loopback it needs `https`."""
+    hosts: list[str] = []
+    """Further names under which browsers may reach it."""
+    prefix: str = ""
+    """The path it lives under behind a proxy, as /windlass."""
+    trace_url: str = ""
+    """Where a trace is shown, with {trace_id} in it."""
+    read_only: bool = False
+    https: bool = False
+    """Browsers come by https, through a proxy that ends TLS."""
+
+
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: str = "info"
     json: bool = False
@@ -106,6 +121,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: RetentionConfig = msgspec.field(default_factory=RetentionConfig)
     health: Thresholds = Thresholds()
     embedded: EmbeddedConfig = EmbeddedConfig()
+    console: ConsoleConfig = ConsoleConfig()
     log: LogConfig = LogConfig()
     plugins: dict[str, dict[str, Any]] = {}
 
@@ -189,7 +205,7 @@ def _section(raw: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    for section in ("store", "server", "node", "retention", "health", "embedded", "log"):
+    for section in ("store", "server", "node", "retention", "health", "embedded", "console", "log"):
         prefix = f"WINDLASS_{section.upper()}_"
         for name, text in environ.items():
             if name.startswith(prefix):
@@ -211,11 +227,25 @@ def _check(config: Config) -> None:
     if config.node.leak_limit < 0:
         raise ConfigError(f"configuration: node.leak_limit must be at least 0, not {config.node.leak_limit}")
     _check_server(config.server)
+    _check_console(config.console)
     for pool, slots in config.node.pools.items():
         if is_agent_pool(pool):
             raise ConfigError(f"configuration: node.pools.{pool}: the pool of an agent is served by that agent alone")
         if not 1 <= slots <= MOST_SLOTS:
             raise ConfigError(f"configuration: node.pools.{pool} must be from 1 to {MOST_SLOTS}, not {slots}")
+
+
+def _check_console(config: ConsoleConfig) -> None:
+    host, _, port = config.listen.rpartition(":")
+    if config.listen and not (host and port.isdigit()):
+        raise ConfigError(f"configuration: console.listen must be host:port, not {config.listen!r}")
+    if config.listen and not config.https and host not in ("127.0.0.1", "[::1]", "localhost"):
+        raise ConfigError(
+            "configuration: console.listen goes beyond this machine, where tokens would travel readable:"
+            " put a proxy with TLS before it and set console.https = true"
+        )
+    if config.prefix and not config.prefix.startswith("/"):
+        raise ConfigError(f"configuration: console.prefix must begin with /, not {config.prefix!r}")
 
 
 def _check_server(config: ServerConfig) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from windlass import embedded, failpoints, telemetry
-from windlass.config import Config, LogConfig, ServerConfig
+from windlass.config import Config, ConsoleConfig, LogConfig, ServerConfig
 from windlass.control.server import Server, check_listen
 from windlass.control.status import open_streams
 from windlass.control.token_file import owner, write_token
@@ -26,6 +26,7 @@ from windlass.core.access import Role
 from windlass.errors import BootError
 from windlass.host.access import Access
 from windlass.host.admission import Caller
+from windlass.host.console import Console
 from windlass.host.ending import first, leave_behind, stop_on_signals
 from windlass.host.grants import Grant, new_token
 from windlass.host.kernel import Kernel
@@ -48,11 +49,12 @@ SERVERS_CHECK = 1.0
 
 
 async def serve(
-    config: Config, on_ready: Callable[[str], None], read_again: Callable[[], Config] | None = None
+    config: Config, on_ready: Callable[[str, str], None], read_again: Callable[[], Config] | None = None
 ) -> None:
     """Run one kernel process until SIGTERM or SIGINT; a second signal ends it at once.
 
-    `read_again` gives the configuration as its file has it by then: asked at SIGHUP, or by an operator.
+    `on_ready` is told where gRPC is, and where the console is ("": nowhere).  `read_again` gives the configuration as
+    its file has it by then: asked at SIGHUP, or by an operator.
     A node that is worn out by abandoned handlers drains, and the process replaces itself.
     Raises `BootError` or `StoreUnavailable` when it can't start.
     """
@@ -68,7 +70,7 @@ async def serve(
 
 async def _serve(
     config: Config,
-    on_ready: Callable[[str], None],
+    on_ready: Callable[[str, str], None],
     stop: asyncio.Event,
     rereading: Callable[[Kernel], AbstractAsyncContextManager[None]],
 ) -> int:
@@ -85,12 +87,15 @@ async def _serve(
         _store(config, dsn) as store,
         _kernel(config, store, plugins) as kernel,
         _observed(config, kernel, store, push) as probes,
+        _console(config.console) as console,
     ):
         server = Server(kernel, token, config.server)
         address = await _listen(server, config.server)
         calm_collector()
-        with _announced(home, address, probes, tls=bool(config.server.tls_cert)):
-            on_ready(address)
+        facts: dict[str, str | bool] = {"probes": probes, "console": console.url, "tls": bool(config.server.tls_cert)}
+        with _announced(home, address, facts):
+            console.start(address, str(home / "token"))
+            on_ready(address, console.url)
             tell_supervisor("READY=1")
             async with rereading(kernel):
                 await first(stop, kernel.node.worn_out)
@@ -278,15 +283,24 @@ def _make_home(home: Path) -> None:
         ) from error
 
 
+@asynccontextmanager
+async def _console(config: ConsoleConfig) -> AsyncIterator[Console]:
+    console = Console(config)
+    console.bind()
+    try:
+        yield console
+    finally:
+        await console.stop()
+
+
 class _announced:  # noqa: N801 - read as a verb
     """`run/server-<pid>.json`: where the command line finds this server."""
 
-    def __init__(self, home: Path, address: str, probes: str, *, tls: bool) -> None:
+    def __init__(self, home: Path, address: str, more: Mapping[str, str | bool]) -> None:
         self._file = home / "run" / f"server-{os.getpid()}.json"
         started = datetime.now(UTC).isoformat()
         facts = {"address": address, "token_file": str(home / "token"), "pid": os.getpid(), "started": started}
-        facts |= ({"probes": probes} if probes else {}) | ({"tls": True} if tls else {})
-        self._text = json.dumps(facts)
+        self._text = json.dumps(facts | {name: fact for name, fact in more.items() if fact})
 
     def __enter__(self) -> None:
         fresh = self._file.with_suffix(".new")

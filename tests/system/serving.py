@@ -22,7 +22,7 @@ class Home:
     def __init__(self, path: Path, **environ: str) -> None:
         self.path = path
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WINDLASS_")}
-        self.environ = {**kept, "WINDLASS_HOME": str(path), "NO_COLOR": "1", **environ}
+        self.environ = {**kept, "WINDLASS_HOME": str(path), "NO_COLOR": "1", "WINDLASS_CONSOLE_LISTEN": "", **environ}
         self._processes: list[subprocess.Popen[str]] = []
 
     def serve(self, *arguments: str) -> subprocess.Popen[str]:

@@ -65,6 +65,8 @@ class Announced:
     pid: int
     written: float
     tls: bool = False
+    console: str = ""
+    """Where its web console is, for browsers; empty when it has none."""
 
     def place(self, address: str) -> Profile:
         """How to reach it by this address, which is its own, perhaps with a scheme."""
@@ -163,7 +165,7 @@ def _read(path: Path) -> Announced | None:
     try:
         said = json.loads(path.read_bytes())
         address, token_file, pid = str(said["address"]), str(said["token_file"]), int(said["pid"])
-        return Announced(address, token_file, pid, path.stat().st_mtime, bool(said.get("tls")))
+        return Announced(address, token_file, pid, path.stat().st_mtime, bool(said.get("tls")), str(said.get("console", "")))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
