@@ -18,9 +18,9 @@ from windlass_client import Client, WindlassError
 from windlass_console.guard import Guard
 from windlass_console.live import Live
 from windlass_console.pages import (
-    access,
     active,
     agents,
+    audit,
     card,
     hints,
     history,
@@ -34,13 +34,14 @@ from windlass_console.pages import (
     scripts,
     sign_in,
     statics,
+    tokens,
 )
 from windlass_console.problems import problem, refused
 from windlass_console.sessions import Connect, Sessions
 from windlass_console.settings import Settings
 
 PAGES: tuple[ModuleType, ...] = (
-    overview, active, history, launch, scripts, schedules, nodes, agents, pools, plugins, access,
+    overview, active, history, launch, scripts, schedules, nodes, agents, pools, plugins, audit, tokens,
     card, log, sign_in, hints, statics,
 )  # fmt: skip
 """Each has ROUTES, and NAVS for the list of pages, which is in this order."""

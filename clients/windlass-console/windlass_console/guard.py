@@ -53,7 +53,7 @@ class Guard:
             return _say(
                 421, "This console is not reached by that name. Start it with --host NAME to allow one."
             ), request.receive
-        session = self._sessions.find(request.cookies.get(COOKIE))
+        session = await self._sessions.find(request.cookies.get(COOKIE))
         request.scope["state"] = {**request.scope.get("state", {}), "session": session}
         path = request.scope["path"].removeprefix(self._settings.prefix) or "/"
         is_open = path.startswith(OPEN)

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from windlass_client import Client, Identity, Role
+from windlass_client import Client, Identity, Role, Unauthenticated, WindlassError
 
 LINK_SECONDS = 60.0
+CHECK_SECONDS = 20.0
 MOST_SESSIONS = 1000
 
 RANKS = {Role.VIEWER: 0, Role.SUBMITTER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
@@ -28,6 +29,7 @@ class Session:
     client: Client
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     seen: float = field(default_factory=time.monotonic)
+    checked: float = field(default_factory=time.monotonic)
 
     def may(self, role: str) -> bool:
         """Whether its role includes this one: `viewer`, `submitter`, `operator` or `admin`."""
@@ -37,8 +39,9 @@ class Session:
 class Sessions:
     """Lost with the process: who was signed in signs in again."""
 
-    def __init__(self, connect: Connect, seconds: float) -> None:
+    def __init__(self, connect: Connect, seconds: float, check: float = CHECK_SECONDS) -> None:
         self._connect = connect
+        self._check = check
         self._seconds = seconds
         self._open: dict[str, Session] = {}
         self._links: dict[str, tuple[str, float]] = {}
@@ -56,11 +59,17 @@ class Sessions:
         self._open[word] = Session(token, identity, client)
         return word
 
-    def find(self, word: str | None) -> Session | None:
+    async def find(self, word: str | None) -> Session | None:
+        """None for who has not signed in, was away too long, or whose token has ended meanwhile."""
         session = self._open.get(word or "")
         if session is None or time.monotonic() - session.seen > self._seconds:
             return None
         session.seen = time.monotonic()
+        if session.seen - session.checked > self._check:
+            session.checked = session.seen
+            if not await _is_good(session):
+                await self.sign_out(word)
+                return None
         return session
 
     async def sign_out(self, word: str | None) -> None:
@@ -91,3 +100,14 @@ class Sessions:
             old = [min(self._open, key=lambda word: self._open[word].seen)]
         for word in old:
             await self.sign_out(word)
+
+
+async def _is_good(session: Session) -> bool:
+    """Whether the server still knows the token; one that does not answer has not said otherwise."""
+    try:
+        session.identity = await session.client.access.whoami()
+    except Unauthenticated:
+        return False
+    except WindlassError:
+        return True
+    return True

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from windlass_console.guard import COOKIE
 from windlass_console.live import Live
 from windlass_console.rendering import Nav
 
@@ -18,13 +19,17 @@ PING_SECONDS = 15
 
 
 async def stream(request: Request) -> Response:
-    return EventSourceResponse(_events(request.app.state.live), ping=PING_SECONDS)
+    return EventSourceResponse(_events(request, request.app.state.live), ping=PING_SECONDS)
 
 
-async def _events(live: Live) -> AsyncIterator[ServerSentEvent]:
+async def _events(request: Request, live: Live) -> AsyncIterator[ServerSentEvent]:
+    """Until the browser goes, or its token has ended."""
+    sessions, word = request.app.state.sessions, request.cookies.get(COOKIE)
     yield ServerSentEvent(live.link_words(), event="link", retry=1000)
     async with aclosing(live.hints()) as hints:
         async for topics in hints:
+            if await sessions.find(word) is None:
+                return
             if "link" in topics:
                 yield ServerSentEvent(live.link_words(), event="link")
             yield ServerSentEvent(json.dumps(sorted(topics - {"link"})), event="hint")

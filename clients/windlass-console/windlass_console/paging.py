@@ -1,0 +1,26 @@
+"""Keyset paging in addresses: on to the next page, and back to the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Addresses relative to the page; empty where there is nothing to go to."""
+
+    first: str
+    next: str
+
+
+def pages_of(request: Request, here: str, next_token: str) -> Pages:
+    """For the page that `here` (its token, empty for the first) names; everything else in the address stays."""
+    return Pages(_address(request, "") if here else "", _address(request, next_token) if next_token else "")
+
+
+def _address(request: Request, token: str) -> str:
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "page" and value]
+    return "?" + urlencode(kept + ([("page", token)] if token else []))
