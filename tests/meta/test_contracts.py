@@ -157,10 +157,12 @@ def unnamed(found: list[Part]) -> list[str]:
             if contract["id"] in contracts and part.package not in contract[end]
         ]
         if part.family == "clients" and not any(
-            part.package in sources for sources in _sources("client-alone", "buffer-client-alone", "cli-alone")
+            part.package in sources
+            for sources in _sources("client-alone", "buffer-client-alone", "cli-alone", "console-alone")
         ):
             problems.append(
-                f"{part.package} is in source_modules of none of client-alone, buffer-client-alone, cli-alone"
+                f"{part.package} is in source_modules of none of"
+                " client-alone, buffer-client-alone, cli-alone, console-alone"
             )
     return problems
 

@@ -165,7 +165,9 @@ def _read(path: Path) -> Announced | None:
     try:
         said = json.loads(path.read_bytes())
         address, token_file, pid = str(said["address"]), str(said["token_file"]), int(said["pid"])
-        return Announced(address, token_file, pid, path.stat().st_mtime, bool(said.get("tls")), str(said.get("console", "")))
+        return Announced(
+            address, token_file, pid, path.stat().st_mtime, bool(said.get("tls")), str(said.get("console", ""))
+        )
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

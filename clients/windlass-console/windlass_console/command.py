@@ -52,11 +52,16 @@ def link(
 
     The link has the rights of the token that other commands would use.
     """
-    from windlass_console.linking import NoLink, make_link
+    from windlass_client import Unavailable, WindlassError
+    from windlass_client.consoles import console_link
+    from windlass_client.discovery import announcements, find_server, home
 
+    consoles = [server.console for server in announcements(home()) if server.console]
     try:
-        print(make_link(url))
-    except NoLink as problem:
+        if not (url or consoles):
+            raise Unavailable("no server of this machine has a console; name one with --url, or: windlass console")
+        print(console_link(url or consoles[0], find_server(None, None).token))
+    except WindlassError as problem:
         print(f"error: {problem}", file=sys.stderr)
         raise typer.Exit(3) from None
 

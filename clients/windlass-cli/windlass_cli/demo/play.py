@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from windlass_client import Client, WindlassError
-from windlass_client.discovery import find_server
+from windlass_client.consoles import console_link
+from windlass_client.discovery import Announced, find_server
 
 from windlass_cli.commands.show import print_card
 from windlass_cli.demo.acts import ACTS, KIND, Part
@@ -47,6 +48,7 @@ async def play(*, terminal: bool) -> int:
     try:
         async with prepared(home) as writes, serving(home) as server:
             token = find_server(server.address, None, {"WINDLASS_HOME": str(home)}).token
+            await _show_console(server, token)
             async with Client.connect(server.address, token) as client, going_on(writes):
                 return await _play_with(client, home, stop, writes, terminal=terminal)
     except WindlassError as error:
@@ -55,6 +57,13 @@ async def play(*, terminal: bool) -> int:
         return CANCELED
     finally:
         print("The server has ended.", flush=True)
+
+
+async def _show_console(server: Announced, token: str) -> None:
+    if server.console:
+        with suppress(WindlassError):  # without a console the demo goes on
+            link = await asyncio.to_thread(console_link, server.console, token)
+            print(f"Watch it in a browser (the link signs you in, once): {link}", flush=True)
 
 
 async def _play_with(client: Client, home: Path, stop: asyncio.Event, writes: Writes | None, *, terminal: bool) -> int:
@@ -126,6 +135,7 @@ def _say_what_next(home: Path) -> None:
 The server stays up until Ctrl-C. In another terminal, try:
 {path}
   export WINDLASS_HOME={home}
+  windlass console link                the console in a browser, signed in
   windlass history                     what became of the tasks
   echo date | windlass run-script -    run something of your own, live
   windlass enqueue ExecuteScript --payload '{{"script": "sleep 600"}}'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Unauthenticated
 
@@ -28,7 +28,10 @@ async def enter(request: Request) -> Response:
 
 async def link(request: Request) -> Response:
     """For `windlass console link`: who shows a token gets a link that signs in once."""
-    code = await request.app.state.sessions.link(bearer(request.headers))
+    try:
+        code = await request.app.state.sessions.link(bearer(request.headers))
+    except Unauthenticated as error:
+        return PlainTextResponse(f"{error}\n", 401)
     return JSONResponse({"path": f"{request.app.state.settings.prefix}/enter/{code}"})
 
 
