@@ -220,6 +220,14 @@ async def test_a_server_that_forgot_the_scripts_gets_them_again(valkey_url, site
     assert len(epochs) == 1
 
 
+async def test_what_can_not_be_sent_is_the_error_of_who_sent_it_alone(valkey_url, site):
+    async with BufferClient(valkey_url, site) as buffer:
+        await fill(buffer)
+        asked = [buffer.read("people", "\ud800" if number == 3 else str(number)) for number in range(6)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert [number for number, each in enumerate(found) if isinstance(each, Exception)] == [3]
+
+
 async def test_what_a_server_refuses_is_told_in_its_words(own_valkey, site):
     with own_valkey.connect() as connection:
         connection.config_set("maxmemory", "1mb")

@@ -23,7 +23,7 @@ MOST = 256
 
 CLOSED = "the client was closed"
 
-Question = tuple[tuple[Any, ...], "asyncio.Future[Any]"]
+Question = tuple[bytes, "asyncio.Future[Any]"]
 
 
 class Line:
@@ -38,12 +38,16 @@ class Line:
         self._is_closed = False
 
     async def ask(self, *words: Any) -> Any:
-        """The answer to this command.  TimeoutError when there is none in time: it may be carried out all the same."""
+        """The answer to this command.  TimeoutError when there is none in time: it may be carried out all the same.
+
+        What can't be sent (UnicodeEncodeError) is the caller's own error: the others of its batch never see it.
+        """
+        command = packed(words)
         if self._is_closed:
             raise NotConnected(CLOSED)
         loop = asyncio.get_running_loop()
         answer = loop.create_future()
-        self._waiting.append((words, answer))
+        self._waiting.append((command, answer))
         if self._carrying is None:
             self._carrying = loop.create_task(self._carry())
         timer = loop.call_later(self._timeout, _expire, answer)
@@ -96,7 +100,7 @@ async def _exchange(connection: AbstractConnection, batch: list[Question]) -> No
     left = [each for each in batch if not each[1].done()]
     if not left:
         return
-    await connection.send_packed_command(b"".join([packed(words) for words, _ in left]))
+    await connection.send_packed_command(b"".join([command for command, _ in left]))
     for _, answer in left:
         try:
             said = await connection.read_response()

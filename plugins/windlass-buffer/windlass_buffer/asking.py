@@ -77,7 +77,7 @@ class Line:
     def _work(self, work: Work[T], seconds: float) -> T:
         try:
             found = work(self._client(seconds), self.keys)
-        except (redis.RedisError, OSError, Rejected, ValueError) as error:
+        except (redis.RedisError, OSError, Rejected) as error:
             if isinstance(error, redis.ResponseError):  # it answers, and does not like what it was asked
                 raise
             if self._away_since is None:

@@ -129,7 +129,7 @@ class BufferOperations:
         site, _, behind = argument.after.partition("/")
         lines = self._lines.of(argument.site)
         if site:
-            lines = lines[lines.index(self._lines.of(site)[0]) :]
+            lines = _from(lines, site, argument.after)
         for line in lines:
             found += await line.call(partial(_listed, argument, behind, argument.limit - len(found)))
             behind = ""
@@ -191,11 +191,21 @@ async def _check_known(argument: Chosen, lines: Sequence[Line]) -> None:
         raise Rejected(f"ids: there is no dead letter {missing[0]!r}; windlass buffer dead lists them")
 
 
+def _from(lines: list[Line], site: str, after: str) -> list[Line]:
+    """The lines from this site on.  Raises `Rejected`: `after` is of another list."""
+    for place, line in enumerate(lines):
+        if line.site.name == site:
+            return lines[place:]
+    raise Rejected(f"after: {after!r} is no letter of this list; leave it out to begin anew")
+
+
 def _listed(argument: Page, behind: str, most: int, redis_: Redis, keys: Keys) -> list[DeadLine]:
     now = time.time()
     letters = newest_first(redis_, keys)
     if behind:
-        letters = islice(dropwhile(lambda letter: letter.id != behind, letters), 1, None)
+        letters = dropwhile(lambda letter: letter.id != behind, letters)
+        if next(letters, None) is None:
+            raise Rejected(f"after: the letter {behind!r} is no longer there; leave it out to begin anew")
     fitting = (letter for letter in letters if argument.fits(letter, now))
     return [_line(keys.site, letter) for letter in islice(fitting, most)]
 

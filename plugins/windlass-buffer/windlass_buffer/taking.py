@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 from windlass import failpoint
 from windlass_buffer_client.keys import Keys
+from windlass_buffer_client.ledger import WAITING_TTL
 
 TAKEN = failpoint("buffer.take", "entries are in the drainer's list, and nothing of them is in the database")
 
@@ -34,7 +35,6 @@ ANSWER_SECONDS = 5.0
 """For which Redis may not answer."""
 MOST_BYTES = 8 * 1024 * 1024
 """Of one take, but for its last entry."""
-TRIES_SECONDS = 3_600
 
 
 class Lost(Exception):
@@ -119,7 +119,7 @@ class Intake:
         told = self.redis.pipeline(transaction=True)
         told.hincrby(key, "tries", 1)
         told.hset(key, "error", why)
-        told.expire(key, TRIES_SECONDS)
+        told.expire(key, WAITING_TTL, nx=True)  # the submit has set it; only one that is gone has none
         return int(told.execute()[0])
 
     def forget_tries(self, id: UUID) -> None:

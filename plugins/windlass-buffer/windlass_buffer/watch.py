@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
+from redis.exceptions import ResponseError
 from windlass_buffer_client.keys import Keys
 
 from windlass_buffer.asking import Line, Redis, RedisAway
@@ -40,5 +41,7 @@ class Watch:
             facts = await line.look(work)
         except RedisAway as away:
             return SiteFacts(line.site.name, limit=limit, redis=away.why, away=away.seconds)
+        except ResponseError as error:  # busy with a script, or not permitted: the other sites are shown all the same
+            return SiteFacts(line.site.name, limit=limit, redis=f"it refuses: {error}")
         rate = self._rates[facts.site].see(facts.now, facts.processed)
         return msgspec.structs.replace(facts, rate=rate)

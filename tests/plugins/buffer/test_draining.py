@@ -83,6 +83,7 @@ def test_an_entry_that_works_at_its_third_attempt_is_applied_before_those_behind
         field.wait(lambda: any("attempt 1 of 3" in step for step in field.heard.steps))
         field.push(field.entry("a"), field.entry("b"))
         field.wait(lambda: any("attempt 2 of 3" in step for step in field.heard.steps))
+        assert field.redis.ttl(field.keys.transaction(held.id)) > 2_400, "its status outlives its attempts"
         field.wait(lambda: len(field.effects()) == 2)
         assert [key for key, _ in field.effects()] == ["b", "b"]
         field.ask("update gate set open = 1")

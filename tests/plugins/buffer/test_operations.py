@@ -108,13 +108,38 @@ async def test_only_those_that_match_are_meant(harness, connection, site, other)
         ("drop", {"ids": ["absent"]}, "ids: there is no dead letter 'absent'"),
         ("show", {"id": "absent"}, "id: nothing is known of 'absent'"),
         ("status", {"site": "ship"}, "site: there is no site 'ship'; there is site-"),
-        ("dead", {"after": "ship/1"}, "site: there is no site 'ship'"),
+        ("dead", {"after": "ship/1"}, "after: 'ship/1' is no letter of this list"),
     ],
 )
 async def test_what_can_not_be_done_says_what_to_change(harness, site, operation, argument, words):
     asked = {name: site if value == "SITE" else value for name, value in argument.items()}
     with pytest.raises(OperationRejected, match=words):
         await harness.call(operation, asked)
+
+
+async def test_a_page_behind_what_is_not_in_its_list_says_so(harness, connection, site, other):
+    died = dies(connection, site)
+    with pytest.raises(OperationRejected, match=r"after: .* is no letter of this list"):
+        await harness.call("dead", {"site": other, "after": f"{site}/{died.id}"})
+    assert await harness.call("drop", {"ids": [str(died.id)]})
+    with pytest.raises(OperationRejected, match=r"after: the letter .* is no longer there"):
+        await harness.call("dead", {"after": f"{site}/{died.id}"})
+
+
+async def test_nothing_is_dropped_by_who_thinks_it_would_only_be_counted(harness, connection, site):
+    dies(connection, site)
+    with pytest.raises(ArgumentInvalid, match="dry_run"):
+        await harness.call("drop", {"all": True, "dry_run": True})
+    assert await harness.call("count", {"all": True, "site": site}) == [{"site": site, "count": 1}]
+
+
+async def test_a_site_whose_redis_refuses_says_so_and_hides_no_other(valkey_url: str, own_valkey: Valkey, site: str):
+    with own_valkey.connect() as connection:
+        connection.execute_command("ACL", "SETUSER", "poor", "on", ">secret", "+ping", "+hello", "+client", "~*")
+    poor = own_valkey.url.replace("://", "://poor:secret@")
+    async with Harness(windlass_buffer, settings=settings(poor, site)) as harness:
+        [status] = await harness.call("status")
+        assert "it refuses" in str(status)
 
 
 async def test_a_misspelt_field_is_named(harness):
