@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STRICT := kernel plugins clients proto/generate.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim machine long mutants chaos bench ci system-packages clean venv
+.PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim machine long screenshots mutants chaos bench ci system-packages clean venv
 .DELETE_ON_ERROR:
 
 help:  ## list what there is
@@ -75,6 +75,10 @@ long: .venv/.installed  ## the long forms of tests: 200 kills of a drainer, ever
 	  TREE_KILLS=$(or $(TREE_KILLS),60) TREE_GENERATIONS=$(or $(TREE_GENERATIONS),60) TREE_READERS=$(or $(TREE_READERS),4) \
 	  TREE_PAGES=$(or $(TREE_PAGES),1500) TREE_SECONDS=$(or $(TREE_SECONDS),900) WINDLASS_THOROUGH=1 WINDLASS_TEST_EVERY_STAGE=1 \
 	  $(BIN)/python -m pytest tests/plugins/entities tests/plugins/buffer tests/clients/test_buffer_client_histories.py --timeout 0 $(ARGS)
+
+screenshots: .venv/.installed  ## the console's pages as docs/console/*.png (all widths and themes in .screenshots)
+	@rm -rf .screenshots && WINDLASS_SCREENSHOTS=$(CURDIR)/.screenshots $(BIN)/python -m pytest tests/console $(ARGS)
+	@mkdir -p docs/console && for shot in .screenshots/*-wide-light.png; do cp "$$shot" "docs/console/$$(basename "$$shot" -wide-light.png).png"; done
 
 mutants: .venv/.installed  ## plant known faults in a copy of the source: each must be caught (choose with ARGS=word)
 	@$(BIN)/python -m tests.mutants $(ARGS)
