@@ -9,7 +9,8 @@ from windlass_cli.assembly import assemble
 from tests.meta.house import ROOT
 
 PAGE = ROOT / "clients" / "windlass-cli" / "README.md"
-THE_KERNELS = {"serve", "config check", "first-token", "agent"}
+OTHERS = {"serve", "config check", "first-token", "agent", "console", "console link"}
+"""What the kernel, the agent and the console bring has its own pages."""
 
 
 def commands(group: Any, path: str = "") -> Iterator[str]:
@@ -28,7 +29,7 @@ def listed(page: str) -> list[str]:
 
 
 def test_the_page_lists_every_command_and_only_those():
-    there = {each for each in commands(assemble(["--help"])) if not each.startswith("plugin")} - THE_KERNELS
+    there = {each for each in commands(assemble(["--help"])) if not each.startswith("plugin")} - OTHERS
     names = listed(PAGE.read_text("utf-8"))
     assert len(names) == len(set(names))
     assert set(names) - {"history"} == there
