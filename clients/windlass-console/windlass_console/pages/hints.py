@@ -15,10 +15,12 @@ from windlass_console.live import Live
 from windlass_console.rendering import Nav
 
 PING_SECONDS = 15
+SEND_SECONDS = 30
+"""A browser that takes nothing for so long has gone; it comes again by itself when it has not."""
 
 
 async def stream(request: Request) -> Response:
-    return EventSourceResponse(_events(request.app.state.live), ping=PING_SECONDS)
+    return EventSourceResponse(_events(request.app.state.live), ping=PING_SECONDS, send_timeout=SEND_SECONDS)
 
 
 async def _events(live: Live) -> AsyncIterator[ServerSentEvent]:
@@ -27,7 +29,8 @@ async def _events(live: Live) -> AsyncIterator[ServerSentEvent]:
         async for topics in hints:
             if "link" in topics:
                 yield ServerSentEvent(live.link_words(), event="link")
-            yield ServerSentEvent(json.dumps(sorted(topics - {"link"})), event="hint")
+            if topics - {"link"}:
+                yield ServerSentEvent(json.dumps(sorted(topics - {"link"})), event="hint")
 
 
 ROUTES: tuple[BaseRoute, ...] = (Route("/live", stream),)
