@@ -140,11 +140,13 @@ class Live:
 
     async def _sample(self) -> None:
         while True:
-            age = time.monotonic() - self._seen_at
-            self.series.add(time.time(), self.picture if self.reachable else None, age)
-            for made in ("series", "series.gz"):
-                self._made.pop(made, None)
             await asyncio.sleep(STEP - time.time() % STEP)
+            self._add_sample()
+
+    def _add_sample(self) -> None:
+        age = time.monotonic() - self._seen_at
+        self.series.add(time.time(), self.picture if self.reachable else None, age)
+        self._made.clear()
 
     def _show(self, picture: Picture) -> None:
         before, self.picture = self.picture, picture
@@ -156,6 +158,7 @@ class Live:
         if not self.reachable:
             self.reachable, self.trouble, self.changed_at = True, "", datetime.now(UTC)
             topics |= {"link", "history"}
+            self._add_sample()  # so that the charts begin with it, not up to a step later
         self.tell(*topics)
 
     def _lost(self, error: Exception) -> None:

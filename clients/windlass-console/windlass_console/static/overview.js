@@ -73,14 +73,17 @@
   }
   // The legend is the chart in words: what is now, or under the pointer, and the most there was.
   function tell(chart, legend, at) {
-    const index = at ?? rows.length - 1;
+    const row = rows[at ?? rows.length - 1];
     chart.series.forEach(([label, column], number) => {
-      const most = rows.reduce((top, row) => (row[column] === null ? top : Math.max(top, row[column])), 0);
-      const value = words(rows[index]?.[column], chart);
-      const text = `${label} ${value}${at === null || at === undefined ? "" : ` at ${second.format(rows[index][0] * 1000)}`}, at most ${words(most, chart)}`;
-      const item = legend.children[number].lastElementChild;
-      if (item.textContent !== text) item.textContent = text;
+      const seen = rows.filter((each) => each[column] !== null).map((each) => each[column]);
+      const [, now, most] = legend.children[number].children;
+      say(now, `${label} ${words(row?.[column], chart)}`);
+      say(most, seen.length ? `, at most ${words(Math.max(...seen), chart)}` : ", nothing seen yet");
     });
+    say(legend.nextElementSibling, at === null || at === undefined ? "" : second.format(row[0] * 1000));
+  }
+  function say(element, text) {
+    if (element.textContent !== text) element.textContent = text;
   }
   function explain(chart, legend) {
     legend.replaceChildren(...chart.series.map(([, , name, dash]) => {
@@ -90,7 +93,9 @@
       for (const [key, value] of Object.entries({ width: 20, height: 8, viewBox: "0 0 20 8", "aria-hidden": "true" })) svg.setAttribute(key, value);
       for (const [key, value] of Object.entries({ x1: 0, x2: 20, y1: 4, y2: 4, class: name.slice(2), "stroke-dasharray": dash.join(" ") })) line.setAttribute(key, value);
       svg.append(line);
-      item.append(svg, document.createElement("span"));
+      const most = document.createElement("span");
+      most.className = "hidden-label";
+      item.append(svg, document.createElement("span"), most);
       return item;
     }));
   }
