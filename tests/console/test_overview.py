@@ -62,7 +62,9 @@ async def test_a_swap_leaves_scroll_focus_and_charts_alone(page: Page, client: C
     await client.interrupt(handle.id)
 
 
-async def test_a_viewer_sees_the_same_and_who_may_see_one_pool_sees_that_one(browser: Browser, console: Console) -> None:
+async def test_a_viewer_sees_the_same_and_who_may_see_one_pool_sees_that_one(
+    browser: Browser, console: Console
+) -> None:
     async with browsing(browser, console, await console.token_for(Role.VIEWER)) as page:
         await page.locator("#pools").get_by_text("default").wait_for()
         assert await page.locator("#panel button").count() == 0
@@ -130,7 +132,9 @@ async def _much_work(client: Client) -> int:
         await client.enqueue(
             "ExecuteScript", {"script": "sleep 60"}, title=f"Print the labels {number}", concurrency_key="printer"
         )
-        await client.enqueue("ExecuteScript", {"script": "date"}, coalesce_key="feed 7", due=later, title="Refresh feed 7")
+        await client.enqueue(
+            "ExecuteScript", {"script": "date"}, coalesce_key="feed 7", due=later, title="Refresh feed 7"
+        )
     for number in range(6):
         await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title=f"Rebuild the index of archive {number}")
     return (await client.enqueue("ExecuteScript", {"script": SAYS}, title=f"Copy {HOSTILE}")).id

@@ -116,7 +116,9 @@ class Live:
         made: T = self._made[name]
         return made
 
-    async def _again(self, watch: Callable[[], Awaitable[None]], lost: Callable[[Exception], None] | None = None) -> None:
+    async def _again(
+        self, watch: Callable[[], Awaitable[None]], lost: Callable[[Exception], None] | None = None
+    ) -> None:
         """A watch that ended is begun again: without it the pages would stand still and call themselves live."""
         while True:
             try:
@@ -162,10 +164,13 @@ class Live:
         self.tell(*topics)
 
     def _lost(self, error: Exception) -> None:
-        if not self.reachable and self.trouble == str(error):
+        trouble = f"the server at {self._client.address} does not answer: {error}"
+        if not isinstance(error, Unavailable):
+            trouble = f"the server at {self._client.address} does not show the console what goes on: {error}"
+        if not self.reachable and self.trouble == trouble:
             return
         if self.reachable:
             self.changed_at = datetime.now(UTC)
-        self.reachable, self.trouble = False, str(error)
+        self.reachable, self.trouble = False, trouble
         self._made.clear()
         self.tell("link", "overview")

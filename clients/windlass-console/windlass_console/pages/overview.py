@@ -67,15 +67,17 @@ async def _drawn(request: Request, template: str) -> Response:
 
 
 def _draw(request: Request, template: str, picture: Picture | None, *, is_whole: bool = True) -> Response:
-    facts = {
-        "picture": picture,
-        "standing": _standing(_live(request), picture),
-        "folding": _folding(picture.coalescing) if picture else [],
-        "newest": json.dumps(_live(request).series.rows(NEWEST)) if is_whole else "[]",
-        "is_whole": is_whole,
-        "subject": subject,
-    }
-    return render(request, template, **facts)
+    live = _live(request)
+    return render(
+        request,
+        template,
+        picture=picture,
+        standing=_standing(live, picture),
+        folding=_folding(picture.coalescing) if picture else [],
+        newest=json.dumps(live.series.rows(NEWEST)) if is_whole else "[]",
+        is_whole=is_whole,
+        subject=subject,
+    )
 
 
 def _packed(request: Request, name: str, media_type: str, make: Callable[[], bytes | memoryview]) -> Response:
