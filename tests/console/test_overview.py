@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 from windlass_client import Client, Role
 
 from tests.console.browsing import (
@@ -18,7 +20,6 @@ from tests.console.browsing import (
     browsing,
     no_sideways_scrolling,
     photograph,
-    start_console,
 )
 from tests.system.serving import Home, home_in
 
@@ -62,6 +63,26 @@ async def test_a_swap_leaves_scroll_focus_and_charts_alone(page: Page, client: C
     await client.interrupt(handle.id)
 
 
+async def test_what_changed_before_the_stream_was_open_is_not_missed(
+    page: Page, client: Client, browser: Browser, console: Console
+) -> None:
+    opens = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await opens.wait()
+        await route.continue_()
+
+    await page.route("**/live", late)
+    await page.reload()
+    handle = await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title="before the stream")
+    async with browsing(browser, console, console.token) as other:
+        await expect(other.locator(f"#active-{handle.id}")).to_be_visible(timeout=LIVE_MS)
+    await expect(page.locator(f"#active-{handle.id}")).to_have_count(0)
+    opens.set()
+    await expect(page.locator(f"#active-{handle.id}")).to_be_visible(timeout=LIVE_MS)
+    await client.interrupt(handle.id)
+
+
 async def test_a_viewer_sees_the_same_and_who_may_see_one_pool_sees_that_one(
     browser: Browser, console: Console
 ) -> None:
@@ -87,10 +108,11 @@ def own_home(tmp_path: Path) -> Iterator[Home]:
         yield home
 
 
-async def test_an_outage_is_told_in_words_and_over_by_itself(browser: Browser, own_home: Home, tmp_path: Path) -> None:
+async def test_an_outage_is_told_in_words_and_over_by_itself(browser: Browser, own_home: Home) -> None:
     listen = f"127.0.0.1:{_free_port()}"
     server = own_home.serve("--listen", listen)
-    console = start_console(own_home, tmp_path)
+    for_browsers = f"127.0.0.1:{_free_port()}"
+    console, process = _started(own_home, for_browsers)
     async with browsing(browser, console, console.token) as page, console.client() as client:
         await expect(page.locator(".standing .word")).to_have_text("Idle", timeout=AWAY_MS)
         await expect(page.locator(".standing .summary")).to_have_text("nothing running, nothing pending")
@@ -113,6 +135,11 @@ async def test_an_outage_is_told_in_words_and_over_by_itself(browser: Browser, o
         await expect(page.locator(".standing .word")).not_to_have_text("Kernel unreachable", timeout=LIVE_MS)
         after = await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title="after the outage")
         await expect(page.locator(f"#active-{after.id}")).to_be_visible(timeout=LIVE_MS)
+        process.kill()
+        process.wait()
+        await expect(page.locator("#link")).to_have_text("console unreachable", timeout=AWAY_MS)
+        _started(own_home, for_browsers)
+        await expect(page.locator("#link")).to_have_text("signed out", timeout=BACK_MS)
 
 
 async def _looks(page: Page, name: str) -> None:
@@ -138,6 +165,15 @@ async def _much_work(client: Client) -> int:
     for number in range(6):
         await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title=f"Rebuild the index of archive {number}")
     return (await client.enqueue("ExecuteScript", {"script": SAYS}, title=f"Copy {HOSTILE}")).id
+
+
+def _started(home: Home, listen: str) -> tuple[Console, subprocess.Popen[str]]:
+    """A console on this address, and its process, so that it can be killed."""
+    process = home.start("console", "--listen", listen)
+    assert process.stdout is not None
+    assert "ready on " in process.stdout.readline()
+    token = (home.path / "token").read_text().strip()
+    return Console(f"http://{listen}", home, token, home.path.parent), process
 
 
 def _free_port() -> int:

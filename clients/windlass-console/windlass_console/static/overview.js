@@ -11,7 +11,7 @@
       ["canceled", 9, "--still", [2, 3]], ["lost", 10, "--bad", [2, 3]]] },
     pickup: { seconds: true, series: [["oldest due task", 3, "--busy", []]] },
   };
-  const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+  const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
   const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
   const second = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   const INCREMENTS = [1, 2, 5].map((step) => [0, 1, 2, 3, 4, 5, 6].map((power) => step * 10 ** power)).flat().sort((a, b) => a - b);
@@ -60,7 +60,7 @@
     const colour = (name) => style.getPropertyValue(name).trim();
     const axis = { stroke: colour("--faint"), font: "11px system-ui, sans-serif", grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false } };
     return {
-      width, height: HEIGHT, legend: { show: false }, padding: [8, 8, 0, 0],
+      width, height: HEIGHT, legend: { show: false }, padding: [8, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "hour" }, points: { size: 5 } },
       scales: { x: { time: true, range }, y: { range: (_, __, most) => [0, Math.max((most || 0) * 1.1, 1)] } },
       axes: [
