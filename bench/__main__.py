@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from windlass import embedded
 
-from bench import agents, attribution, buffer, entities, lasting, measures, scripts, watching
+from bench import agents, attribution, buffer, console_watch, entities, lasting, measures, scripts, watching
 from bench.measures import Row
 
 MEASURES = (
@@ -35,6 +35,7 @@ MEASURES = (
     | attribution.MEASURES
     | buffer.MEASURES
     | entities.MEASURES
+    | console_watch.MEASURES
 )
 USUAL = [*measures.MEASURES, *watching.MEASURES, "store", "pickup-store", "idle", "two"]
 

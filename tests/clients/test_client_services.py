@@ -254,6 +254,7 @@ def a_picture(**fields: Any) -> overview_pb2.Picture:
 
 async def test_the_picture_is_read_whole(client: Client, world: World):
     picture = a_picture(summary="1 running", active=[a_task(7)], active_count=1, counts=overview_pb2.Counts(lost=2))
+    picture.coalescing_count = 150
     picture.coalescing.add(task="tasks/3", key="k", state=task_pb2.Task.STATE_RUNNING, joined=4)
     picture.signals.add(
         name="stuck-running", severity=overview_pb2.HealthSignal.SEVERITY_CRITICAL, checks=["look"]
@@ -262,6 +263,7 @@ async def test_the_picture_is_read_whole(client: Client, world: World):
     world.answers["Overview.GetOverview"].append(picture)
     told = await client.overview.get()
     assert (told.time, told.is_idle, [task.id for task in told.active], told.counts.lost) == (START, False, [7], 2)
+    assert told.coalescing_count == 150
     assert (told.coalescing[0].task, told.coalescing[0].state) == (3, State.RUNNING)
     assert (told.signals[0].severity, told.signals[0].since) == (Severity.CRITICAL, 90.0)
     assert (told.sections[0].data, told.sections[0].lines[0].value) == ([1], "3 of 4/5")

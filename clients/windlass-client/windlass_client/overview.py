@@ -100,6 +100,8 @@ class Picture:
     sections: tuple[Section, ...]
     live_nodes: int
     counts: Counts
+    coalescing_count: int = 0
+    """How many tasks with a coalesce key have not ended, beyond those in `coalescing` too."""
 
 
 class Overview:

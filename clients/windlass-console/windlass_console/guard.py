@@ -83,6 +83,8 @@ class Guard:
         place = f"{self._settings.prefix}/sign-in"
         if request.headers.get("hx-request"):
             return Response(status_code=401, headers={"hx-redirect": place})
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return _say(401, "Sign in first.")
         if request.method not in SAFE:
             return _say(401, "Sign in first; nothing was done.")
         query = f"?{request.url.query}" if request.url.query else ""

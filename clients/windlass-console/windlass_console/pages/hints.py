@@ -16,10 +16,13 @@ from windlass_console.live import Live
 from windlass_console.rendering import Nav
 
 PING_SECONDS = 15
+SEND_SECONDS = 30
+"""A browser that takes nothing for so long has gone; it comes again by itself when it has not."""
 
 
 async def stream(request: Request) -> Response:
-    return EventSourceResponse(_events(request, request.app.state.live), ping=PING_SECONDS)
+    events = _events(request, request.app.state.live)
+    return EventSourceResponse(events, ping=PING_SECONDS, send_timeout=SEND_SECONDS)
 
 
 async def _events(request: Request, live: Live) -> AsyncIterator[ServerSentEvent]:
@@ -32,7 +35,8 @@ async def _events(request: Request, live: Live) -> AsyncIterator[ServerSentEvent
                 return
             if "link" in topics:
                 yield ServerSentEvent(live.link_words(), event="link")
-            yield ServerSentEvent(json.dumps(sorted(topics - {"link"})), event="hint")
+            if topics - {"link"}:
+                yield ServerSentEvent(json.dumps(sorted(topics - {"link"})), event="hint")
 
 
 ROUTES: tuple[BaseRoute, ...] = (Route("/live", stream),)

@@ -53,35 +53,59 @@
   }
   function hint(topics) {
     for (const topic of topics) pending.add(topic);
-    if (!timer && !document.hidden) timer = setTimeout(flush, 100);
+    if (!timer && !document.hidden) timer = setTimeout(flush, 50 + 100 * Math.random());
   }
+  const everything = ["overview", "queue", "history"];
+  let known = document.body.dataset.live;
   function link(state) {
     const shown = document.getElementById("link");
+    const since = state.since && !state.reachable ? `since ${new Date(state.since).toLocaleTimeString()}: ` : "";
     shown.dataset.state = state.reachable ? "on" : "off";
     shown.lastElementChild.textContent = state.words || (state.reachable ? "live" : "kernel unreachable");
-    shown.title = state.trouble || "";
+    shown.title = state.trouble ? since + state.trouble : "";
+  }
+  // What the page shows may be older than the stream: the versions tell.  After a break everything may be.
+  function linked(state) {
+    link(state);
+    if (known !== String(state.version)) hint(everything);
+    known = String(state.version);
   }
   function connect() {
     if (stream) stream.close();
-    stream = new EventSource(`${prefix}/live`);
-    let broken = false;
-    stream.addEventListener("link", (event) => {
-      link(JSON.parse(event.data));
-      if (broken) hint(["overview", "queue", "history"]);
-      broken = false;
+    stream = null;
+    if (document.hidden) return;
+    const mine = stream = new EventSource(`${prefix}/live`);
+    let isFirst = true;
+    mine.addEventListener("link", (event) => {
+      const state = JSON.parse(event.data);
+      if (isFirst) linked(state); else link(state);
+      isFirst = false;
     });
-    stream.addEventListener("hint", (event) => hint(JSON.parse(event.data)));
-    stream.onerror = () => {
-      broken = true;
-      link({ reachable: false, words: "console unreachable", trouble: "the console does not answer; trying again" });
-      if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
+    mine.addEventListener("hint", (event) => hint(JSON.parse(event.data)));
+    mine.onerror = () => {
+      if (mine !== stream) return;
+      isFirst = true;
+      known = "";
+      if (mine.readyState === EventSource.CLOSED) refused();
+      else link({ reachable: false, words: "console unreachable", trouble: "the console does not answer; trying again" });
     };
+  }
+  // The console answered, with something that is no stream: most of the time because it knows this session no more.
+  async function refused() {
+    let words = "console unreachable", trouble = "the console does not answer; trying again";
+    try {
+      const answer = await fetch(`${prefix}/healthz`, { cache: "no-store" });
+      if (answer.ok) { words = "signed out"; trouble = "load the page again to sign in"; }
+    } catch { /* it does not answer */ }
+    link({ reachable: false, words, trouble });
+    setTimeout(() => { if (!stream || stream.readyState === EventSource.CLOSED) connect(); }, 2000 + 2000 * Math.random());
   }
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { if (stream) stream.close(); stream = null; return; }
+    known = "";
     connect();
-    hint(["overview", "queue", "history"]);
   });
+  addEventListener("pageshow", (event) => { if (event.persisted) { known = ""; connect(); } });
   addEventListener("pagehide", () => stream && stream.close());
-  if (!document.hidden) connect();
+  connect();
 })();
