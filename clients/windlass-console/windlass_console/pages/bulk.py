@@ -111,7 +111,11 @@ async def do(request: Request) -> Response:
         answer = await refused(request, error)
         answer.headers["hx-trigger"] = "close-dialog"
         return answer
-    headers = {"hx-retarget": "#notice", "hx-reswap": "innerHTML", "hx-trigger": f"{action.live}, close-dialog"}
+    headers = {
+        "hx-retarget": "#notice",
+        "hx-reswap": "innerHTML",
+        "hx-trigger": f"{action.live}, bulk:done, close-dialog",
+    }
     return render(request, "bulk/done.html", headers=headers, action=action, receipt=receipt, tasks=tasks(receipt))
 
 
