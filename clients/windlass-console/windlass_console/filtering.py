@@ -79,7 +79,7 @@ def searched(words: str, zone: str = "") -> str:
 def _searched(word: str, zone: str) -> str:
     if DAY.fullmatch(word) and (span := _day(word, zone)):
         return span
-    if number := re.fullmatch(r"#?([1-9]\d{0,17})|tasks/(\d{1,18})", word):
+    if number := re.fullmatch(r"#?(\d{1,18})|tasks/(\d{1,18})", word):
         return number[1] if word.isdigit() else f"id = {number[1] or number[2]}"
     sign, rest = ("-", word[1:]) if word.startswith("-") and len(word) > 1 else ("", word)
     bare = rest.strip('"')
