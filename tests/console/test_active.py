@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
-from playwright.async_api import Browser, Locator, Page, expect
-from windlass_client import Client, NewTask, Role, State
+import pytest
+from playwright.async_api import Browser, Locator, Page, Route, expect
+from windlass_client import Client, NewTask, Role, State, TaskFailed
 
 from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
 
@@ -128,6 +131,7 @@ async def test_search_chips_sort_and_pages_are_in_the_address(page: Page, consol
         await expect(rows).to_have_count(25)
         await page.get_by_role("link", name="Title").click()
         await expect(rows.first).to_contain_text("holds find")
+        await page.evaluate("scrollTo(0, 0)")
         await photograph(page, "active-much")
 
 
@@ -199,6 +203,57 @@ async def test_what_is_selected_is_acted_on_after_a_dialog_that_says_how_many(
             assert (await client.get_task(id)).state in (State.CANCELED, State.CANCELLING)
 
 
+async def test_an_answer_for_an_older_filter_does_not_overwrite_the_newer_list(
+    page: Page, console: Console, client: Client
+) -> None:
+    async with waiting(client, "waits", test="stale") as (holder, waits):
+        await opened(page, console, "labels.test = stale")
+        await row(page, waits).wait_for()
+        asked, may_go_on = asyncio.Event(), asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            answer = await route.fetch()
+            asked.set()
+            await may_go_on.wait()
+            await route.fulfill(response=answer)
+
+        await page.route("**/active/rows?filter=labels.test+%3D+stale", hold)
+        await client.reprioritize(waits, 77)
+        await asked.wait()
+        await page.get_by_role("link", name="Running", exact=True).click()
+        await row(page, waits).wait_for(state="detached")
+        async with page.expect_response("**/active/rows?filter=*RUNNING") as newer:
+            may_go_on.set()
+        await newer.value
+        await expect(row(page, holder)).to_be_visible()
+        assert await row(page, waits).count() == 0
+
+
+async def test_what_has_failed_is_retried_by_a_filter_once_for_a_form_sent_twice(
+    page: Page, console: Console, client: Client
+) -> None:
+    failed = await client.enqueue("ExecuteScript", {"script": "exit 3"}, labels={"test": "again"}, retry_attempts=1)
+    with pytest.raises(TaskFailed):
+        await failed.result(20)
+    filter_ = f"id = {failed.id} AND state = FAILED"
+    await page.goto(f"{console.url}/active")
+    headers = {
+        "x-csrf-token": await page.locator("form.who input[name=csrf]").input_value(),
+        "origin": console.url,
+        "hx-request": "true",
+    }
+    dialog = await page.request.get(f"{console.url}/bulk/retry", params={"filter": filter_}, headers=headers)
+    assert "Retry 1 task" in await dialog.text()
+    form: dict[str, str | float | bool] = {"filter": filter_, "reason": "once more", "request_id": str(uuid4())}
+    answers = [await page.request.post(f"{console.url}/bulk/retry", form=form, headers=headers) for _ in range(2)]
+    first, second = [re.findall(r"/tasks/(\d+)", await answer.text()) for answer in answers]
+    assert first == second
+    assert (await client.result(int(first[0]), 20))["done"] == 1
+    nothing = await page.request.get(f"{console.url}/bulk/retry", params={"matching": filter_}, headers=headers)
+    assert nothing.status == 422
+    assert "no task is selected" in await nothing.text()
+
+
 async def test_a_viewer_sees_the_tasks_and_nothing_to_press(browser: Browser, console: Console, client: Client) -> None:
     token = await console.token_for(Role.VIEWER)
     async with (
@@ -212,10 +267,11 @@ async def test_a_viewer_sees_the_tasks_and_nothing_to_press(browser: Browser, co
             answer = await page.request.get(console.url + path, headers={"hx-request": "true"})
             assert answer.status == 403
         csrf = await page.locator("form.who input[name=csrf]").input_value()
-        for path, form in (
+        posts: tuple[tuple[str, dict[str, str | float | bool]], ...] = (
             ("/bulk/interrupt", {"filter": f"id = {holder}", "reason": "x"}),
             (f"/active/{holder}/interrupt", {"reason": "x"}),
-        ):
+        )
+        for path, form in posts:
             answer = await page.request.post(
                 console.url + path, form=form, headers={"x-csrf-token": csrf, "origin": console.url}
             )

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from windlass_client import Client, Page, PermissionDenied, Task, WindlassError
+from windlass_client import Client, Page, Task, WindlassError
 
 from windlass_console import filtering
 from windlass_console.listing import SIZES, Asked
@@ -101,7 +101,7 @@ async def interrupt(request: Request) -> Response:
 async def _answer(request: Request, template: str) -> Response:
     asked = _with_added(request, Asked.of(request.query_params))
     client, wrong, found = session_of(request).client, "", None
-    choices, fetched = await asyncio.gather(_choices(client), _found(client, asked), return_exceptions=True)
+    choices, fetched = await asyncio.gather(_choices(request), _found(client, asked), return_exceptions=True)
     if isinstance(choices, BaseException):
         raise choices
     if isinstance(fetched, WindlassError) and fetched.reason in AT_THE_FILTER:
@@ -124,13 +124,14 @@ async def _found(client: Client, asked: Asked) -> Page[Task]:
     )
 
 
-async def _choices(client: Client) -> Choices:
-    try:
-        kinds, pools = await asyncio.gather(client.cluster.kinds(), client.cluster.pools())
-    except PermissionDenied:
-        # A token for some pools may not list them; the rest of the page is for it all the same.
-        return Choices()
-    return Choices(tuple(kind.name for kind in kinds), tuple(pool.name for pool in pools))
+async def _choices(request: Request) -> Choices:
+    """The pools of the console's own picture, which costs nothing; who is kept to some pools sees those only."""
+    session, picture = session_of(request), request.app.state.live.picture
+    if session.identity.pools:
+        # Such a token may not list the types.
+        return Choices(pools=session.identity.pools)
+    kinds = await session.client.cluster.kinds()
+    return Choices(tuple(kind.name for kind in kinds), tuple(pool.name for pool in picture.pools) if picture else ())
 
 
 def _with_added(request: Request, asked: Asked) -> Asked:
