@@ -18,6 +18,12 @@ SOON = 1500
 HOSTILE = "<img src=x onerror=alert(1)>"
 DEEP_IN = "labels.test = active"
 
+NOTE_RETURN = """id => {
+    window.cameBack = false;
+    const look = () => { if (document.getElementById(id)) window.cameBack = true; };
+    new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
+}"""
+
 
 @asynccontextmanager
 async def waiting(client: Client, *titles: str, test: str = "active", priority: int = 3) -> AsyncIterator[list[int]]:
@@ -222,11 +228,13 @@ async def test_an_answer_for_an_older_filter_does_not_overwrite_the_newer_list(
         await asked.wait()
         await page.get_by_role("link", name="Running", exact=True).click()
         await row(page, waits).wait_for(state="detached")
-        async with page.expect_response("**/active/rows?filter=*RUNNING") as newer:
+        await page.evaluate(NOTE_RETURN, f"task-{waits}")
+        async with page.expect_event("requestfinished", lambda request: request.url.endswith("=labels.test+%3D+stale")):
             may_go_on.set()
-        await newer.value
-        await expect(row(page, holder)).to_be_visible()
-        assert await row(page, waits).count() == 0
+        async with page.expect_response("**/active/rows?filter=*RUNNING"):
+            await client.reprioritize(holder, 78)
+        await expect(row(page, holder)).to_contain_text("High 78")
+        assert not await page.evaluate("window.cameBack")
 
 
 async def test_what_has_failed_is_retried_by_a_filter_once_for_a_form_sent_twice(
