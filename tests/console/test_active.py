@@ -112,6 +112,7 @@ async def test_search_chips_sort_and_pages_are_in_the_address(page: Page, consol
         await page.get_by_label("Search", exact=True).fill(str(ids[9]))
         await expect(row(page, ids[9])).to_be_visible()
         await page.get_by_label("Search", exact=True).fill(f"#{ids[9]}")
+        await expect(page).to_have_url(re.compile(r"q=%23"))
         await expect(rows).to_have_count(1)
         await page.reload()
         await expect(page.get_by_label("Search", exact=True)).to_have_value(f"#{ids[9]}")
@@ -126,6 +127,7 @@ async def test_search_chips_sort_and_pages_are_in_the_address(page: Page, consol
         await expect(rows).to_have_count(31)
 
         await page.get_by_label("Rows").select_option("25")
+        await expect(rows).to_have_count(25)
         await page.get_by_role("link", name="Title").click()
         await page.get_by_role("columnheader", name="Title").and_(page.locator("[aria-sort=ascending]")).wait_for()
         await expect(rows.first).to_contain_text("find n00")
@@ -158,6 +160,7 @@ async def test_a_wrong_filter_is_told_at_its_field_and_the_list_stays(
         await page.goto(f"{console.url}/active?filter=kind+%3D%3D+x")
         await expect(page.locator("#filter-wrong")).to_contain_text("here should come a value")
         await page.get_by_text("Mend it").wait_for()
+        await photograph(page, "active-wrong")
 
 
 async def test_what_is_selected_is_acted_on_after_a_dialog_that_says_how_many(

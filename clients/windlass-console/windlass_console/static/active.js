@@ -35,8 +35,13 @@
     event.preventDefault();
     document.body.dispatchEvent(new CustomEvent("live:queue"));
   });
-  document.addEventListener("htmx:after:swap", () => {
-    for (const select of document.querySelectorAll("select.adds")) select.selectedIndex = 0;
+  // A select that was touched goes by what was chosen, not by what the page now says: so it is told.
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (event.detail.ctx?.sourceElement?.id !== "rows") {
+      for (const select of document.querySelectorAll("#find select")) {
+        select.value = (select.querySelector("option[selected]") ?? select.options[0]).value;
+      }
+    }
     count();
   });
 
