@@ -89,7 +89,7 @@ async def test_the_nine_columns_are_live_and_looks_are_right(page: Page, console
         await photograph(page, "active")
 
 
-async def test_search_chips_sort_and_pages_are_in_the_address(page: Page, console: Console, client: Client) -> None:
+async def test_search_and_chips_are_in_the_address(page: Page, console: Console, client: Client) -> None:
     titles = [f"find n{number:02}" for number in range(30)]
     async with waiting(client, *titles, test="find") as (holder, *ids):
         await opened(page, console, "labels.test = find")
@@ -126,11 +126,20 @@ async def test_search_chips_sort_and_pages_are_in_the_address(page: Page, consol
         await page.get_by_label("Search", exact=True).fill("")
         await expect(rows).to_have_count(31)
 
+
+async def test_order_and_place_are_in_the_address_and_the_way_back_leads_through_them(
+    page: Page, console: Console, client: Client
+) -> None:
+    titles = [f"sort n{number:02}" for number in range(30)]
+    async with waiting(client, *titles, test="sort"):
+        await opened(page, console, "labels.test = sort")
+        rows = page.locator("#tasks tr")
+        await expect(rows).to_have_count(31)
         await page.get_by_label("Rows").select_option("25")
         await expect(rows).to_have_count(25)
         await page.get_by_role("link", name="Title").click()
         await page.get_by_role("columnheader", name="Title").and_(page.locator("[aria-sort=ascending]")).wait_for()
-        await expect(rows.first).to_contain_text("find n00")
+        await expect(rows.first).to_contain_text("holds sort")
         await page.get_by_role("link", name="Next page").click()
         await expect(rows).to_have_count(6)
         await page.reload()
@@ -138,7 +147,7 @@ async def test_search_chips_sort_and_pages_are_in_the_address(page: Page, consol
         await page.go_back()
         await expect(rows).to_have_count(25)
         await page.get_by_role("link", name="Title").click()
-        await expect(rows.first).to_contain_text("holds find")
+        await expect(rows.first).to_contain_text("sort n29")
         await page.evaluate("scrollTo(0, 0)")
         await photograph(page, "active-much")
 
@@ -159,7 +168,7 @@ async def test_a_wrong_filter_is_told_at_its_field_and_the_list_stays(
         await accessible(page)
         await page.goto(f"{console.url}/active?filter=kind+%3D%3D+x")
         await expect(page.locator("#filter-wrong")).to_contain_text("here should come a value")
-        await page.get_by_text("Mend it").wait_for()
+        await page.get_by_text("Mend the filter").wait_for()
         await photograph(page, "active-wrong")
 
 
