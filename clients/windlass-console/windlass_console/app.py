@@ -21,6 +21,7 @@ from windlass_console.pages import (
     active,
     agents,
     audit,
+    bulk,
     card,
     hints,
     history,
@@ -42,7 +43,7 @@ from windlass_console.settings import Settings
 
 PAGES: tuple[ModuleType, ...] = (
     overview, active, history, launch, scripts, schedules, nodes, agents, pools, plugins, audit, tokens,
-    card, log, sign_in, hints, statics,
+    card, log, bulk, sign_in, hints, statics,
 )  # fmt: skip
 """Each has ROUTES, and NAVS for the list of pages, which is in this order."""
 

@@ -1,17 +1,213 @@
-"""Active."""
+"""`/active`: what runs and what waits, live; search, filter and sort it, interrupt and reprioritize it.
+
+/active          the page
+/active/list     search, chips and rows, for a change of what is asked; the address becomes that of the page
+/active/rows     the rows alone, when the queue changed
+/active/ID/interrupt   the dialog for one task, and what it does
+"""
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+import asyncio
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlsplit
 
-from windlass_console.rendering import Nav, render
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from windlass_client import Client, Page, Task, WindlassError
+
+from windlass_console import filtering
+from windlass_console.listing import SIZES, Asked
+from windlass_console.problems import notice
+from windlass_console.rendering import Nav, may_change, render, session_of
+
+COLUMNS = (
+    ("origin", "Origin"),
+    ("id", "ID"),
+    ("state", "Status"),
+    ("title", "Title"),
+    ("create_time", "Created at"),
+    ("start_time", "Started at"),
+    ("retries", "Retry attempts"),
+    ("priority", "Priority"),
+    ("kind", "Type"),
+)
+AT_THE_FILTER = ("FILTER_INVALID", "FILTER_TOO_BROAD", "ORDER_INVALID")
+CHOICES = {"state": ("PENDING", "RUNNING", "CANCELLING"), "origin": ("USER", "SYSTEM")}
+WITHIN = ("create_time > ago(1h)", "create_time > ago(1d)", "create_time > ago(7d)")
+LEVELS = ("priority >= 10", "(priority >= 5 AND priority < 10)", "priority < 5")
+SUGGESTED = (
+    *("state = RUNNING", "state = PENDING", "state = CANCELLING", "origin = USER", "origin = SYSTEM"),
+    *("priority >= 10", "create_time > ago(1h)", "next_try_time > ago(0s)", "retries > 0", "title:", "message:"),
+    *("initiator = ", "labels.", "payload.", "node:*", "stage = ", "trigger = ", "parent = ", "coalesce_key:*"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """`filter` is what the filter becomes with a click."""
+
+    label: str
+    is_on: bool
+    filter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What there is to choose from."""
+
+    kinds: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
 
 
 async def page(request: Request) -> Response:
-    return render(request, "empty.html", title="Active")
+    return await _answer(request, "active/page.html")
 
 
-ROUTES = (Route("/active", page),)
+async def region(request: Request) -> Response:
+    """Search, chips and rows; with a wrong filter search and chips alone, so that the rows stay as they were."""
+    return await _answer(request, "active/list.html")
+
+
+async def rows(request: Request) -> Response:
+    asked = Asked.of(request.query_params)
+    found = await _found(session_of(request).client, asked)
+    return render(request, "active/rows.html", asked=asked, found=found, columns=COLUMNS, wrong="")
+
+
+async def ask(request: Request) -> Response:
+    """The dialog that asks why."""
+    task = await session_of(request).client.get_task(_checked_id(request))
+    if not request.headers.get("hx-request"):
+        return RedirectResponse(f"{request.app.state.settings.prefix}/tasks/{task.id}", 303)
+    return render(request, "active/interrupt.html", task=task)
+
+
+async def interrupt(request: Request) -> Response:
+    id, form = _checked_id(request), await request.form()
+    try:
+        task = await session_of(request).client.interrupt(id, str(form.get("reason", "")).strip())
+    except WindlassError as error:
+        answer = notice(request, f"Task {id} was not interrupted", str(error), tone="bad")
+    else:
+        words = "It ends soon." if not task.state.final else ""
+        answer = notice(request, f"Interrupted task {id}.", words)
+    answer.headers["hx-trigger"] = "live:queue, close-dialog"
+    return answer
+
+
+async def _answer(request: Request, template: str) -> Response:
+    asked = _with_added(request, Asked.of(request.query_params))
+    client, wrong, found = session_of(request).client, "", None
+    choices, fetched = await asyncio.gather(_choices(request), _found(client, asked), return_exceptions=True)
+    if isinstance(choices, BaseException):
+        raise choices
+    if isinstance(fetched, WindlassError) and fetched.reason in AT_THE_FILTER:
+        wrong = str(fetched)
+    elif isinstance(fetched, BaseException):
+        raise fetched
+    else:
+        found = fetched
+    headers = {} if template == "active/page.html" else _moves(request, asked)
+    if wrong and headers:
+        template, headers = "active/find.html", {"hx-retarget": "#find", "hx-reswap": "outerMorph"}
+    facts = {"asked": asked, "found": found, "wrong": wrong, "choices": choices, "columns": COLUMNS, "sizes": SIZES}
+    filters = {"chips": _chips(asked), "others": _others(asked), "suggested": _suggested(choices)}
+    return render(request, template, status=422 if wrong else 200, headers=headers, **facts, **filters)
+
+
+async def _found(client: Client, asked: Asked) -> Page[Task]:
+    return await client.task_page(
+        filter=asked.matching, order_by=asked.order, page_size=asked.size, page_token=asked.page
+    )
+
+
+async def _choices(request: Request) -> Choices:
+    """The pools of the console's own picture, which costs nothing; who is kept to some pools sees those only."""
+    session, picture = session_of(request), request.app.state.live.picture
+    if session.identity.pools:
+        # Such a token may not list the types.
+        return Choices(pools=session.identity.pools)
+    kinds = await session.client.cluster.kinds()
+    return Choices(tuple(kind.name for kind in kinds), tuple(pool.name for pool in picture.pools) if picture else ())
+
+
+def _with_added(request: Request, asked: Asked) -> Asked:
+    """With what was chosen from a list of types or pools."""
+    for field in ("kind", "pool"):
+        if value := request.query_params.get(field, ""):
+            asked = replace(asked, filter=filtering.toggled_choice(asked.filter, field, value), page="")
+    return asked
+
+
+def _moves(request: Request, asked: Asked) -> dict[str, str]:
+    """The address of the page.  While somebody goes on typing a search, it is one step back for all of it."""
+    before = parse_qs(urlsplit(request.headers.get("hx-current-url", "")).query).get("q")
+    header = "hx-replace-url" if before and asked.q and before != [asked.q] else "hx-push-url"
+    return {header: f"{request.app.state.settings.prefix}/active{asked.query(page=asked.page)}"}
+
+
+def _chips(asked: Asked) -> dict[str, list[Chip]]:
+    """By the words of their group."""
+
+    def choices(field: str) -> list[Chip]:
+        on = filtering.chosen(asked.filter, field)
+        return [
+            Chip(value.capitalize(), value in on, filtering.toggled_choice(asked.filter, field, value))
+            for value in CHOICES[field]
+        ]
+
+    def one_of(rivals: tuple[str, ...], labels: tuple[str, ...]) -> list[Chip]:
+        on = filtering.terms(asked.filter)
+        return [
+            Chip(label, term in on, filtering.toggled(asked.filter, term, rivals))
+            for term, label in zip(rivals, labels, strict=True)
+        ]
+
+    return {
+        "Status": choices("state"),
+        "Priority": one_of(LEVELS, ("High", "Medium", "Low")),
+        "Origin": choices("origin"),
+        "Created within": one_of(WITHIN, ("1 hour", "1 day", "7 days")),
+    }
+
+
+def _others(asked: Asked) -> list[Chip]:
+    """The terms of the filter that no chip above stands for: a click takes one out."""
+    shown = {*LEVELS, *WITHIN}
+    return [
+        Chip(term, True, filtering.without(asked.filter, term))
+        for term in filtering.terms(asked.filter)
+        if term not in shown and not any(_all_shown(term, field, values) for field, values in CHOICES.items())
+    ]
+
+
+def _all_shown(term: str, field: str, values: tuple[str, ...]) -> bool:
+    chosen = filtering.chosen(term, field)
+    return bool(chosen) and set(chosen) <= set(values)
+
+
+def _suggested(choices: Choices) -> list[str]:
+    return [
+        *SUGGESTED,
+        *(f"kind = {filtering.literal(kind)}" for kind in choices.kinds),
+        *(f"pool = {filtering.literal(pool)}" for pool in choices.pools),
+    ]
+
+
+def _checked_id(request: Request) -> int:
+    if not may_change(request):
+        raise HTTPException(403, "Your role does not allow this")
+    return int(request.path_params["id"])
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/active", page),
+    Route("/active/list", region),
+    Route("/active/rows", rows),
+    Route("/active/{id:int}/interrupt", ask),
+    Route("/active/{id:int}/interrupt", interrupt, methods=["POST"]),
+)
 NAVS = (Nav("/active", "Active"),)
