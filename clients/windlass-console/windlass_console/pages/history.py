@@ -1,17 +1,126 @@
-"""History."""
+"""History: what became of tasks, the newest first, by the days of who looks at it."""
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+import asyncio
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
-from windlass_console.rendering import Nav, render
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+from windlass_client import Card, DeadlineExceeded, InvalidArgument, Page, Task
+
+from windlass_console.asking import BY_KEY, ORDERS, ORIGINS, STATES, WITHIN, Asked
+from windlass_console.days import by_day, zone_of
+from windlass_console.rendering import Nav, render, session_of
+
+SIZE = 50
+AT_ONCE, NOT_TOO_OFTEN = "500ms", "2s"
+"""How often the first page is loaded again while things happen; a filter may have to look at much."""
+NOTHING: Page[Card] = Page((), "")
+NO_REDIRECT = {"hx-retarget": "#history-filter-field", "hx-reswap": "outerMorph"}
 
 
 async def page(request: Request) -> Response:
-    return render(request, "empty.html", title="History")
+    """The whole page.  A filter that can't be read is told at its field, with an empty list below."""
+    asked, wrong = Asked.of(request.query_params), ""
+    kinds = asyncio.create_task(_kinds(request))
+    try:
+        found = await _found(request, asked, SIZE)
+    except (InvalidArgument, DeadlineExceeded) as error:
+        if error.reason == "PAGE_TOKEN_INVALID":
+            return RedirectResponse(request.url.path + asked.but(), 303)
+        found, wrong = NOTHING, _words(error)
+    finally:
+        names = await kinds
+    return render(request, "history/page.html", names=names, wrong=wrong, **_facts(request, asked, found))
 
 
-ROUTES = (Route("/history", page),)
+async def cards(request: Request) -> Response:
+    """The list alone, which the page loads again while things happen."""
+    asked = Asked.of(request.query_params)
+    found = await _found(request, asked, SIZE)
+    return render(request, "history/cards.html", wrong="", **_facts(request, asked, found))
+
+
+async def ask(request: Request) -> Response:
+    """The form: on to the address of what it asks for, or a word at its field, which leaves the list as it is.
+
+    One card is asked for first: enough to know that the filter can be read.
+    """
+    asked = replace(Asked.of(request.query_params), page="")
+    try:
+        await _found(request, asked, 1)
+    except (InvalidArgument, DeadlineExceeded) as error:
+        return render(request, "history/field.html", status=422, headers=NO_REDIRECT, asked=asked, wrong=_words(error))
+    to = f"{request.app.state.settings.prefix}/history{asked.but()}"
+    return Response(status_code=200, headers={"hx-redirect": to})
+
+
+async def _found(request: Request, asked: Asked, size: int) -> Page[Card]:
+    return await session_of(request).client.card_page(
+        origin=asked.whose,
+        filter=asked.conditions(zone_of(request)),
+        order_by=asked.order,
+        page_size=size,
+        page_token=asked.page,
+    )
+
+
+async def _kinds(request: Request) -> list[str]:
+    return sorted(kind.name for kind in await session_of(request).client.cluster.kinds())
+
+
+def _facts(request: Request, asked: Asked, found: Page[Card]) -> dict[str, Any]:
+    zone = zone_of(request)
+    return {
+        "asked": asked,
+        "days": by_day(found.items, zone) if asked.order in BY_KEY else [],
+        "cards": found.items,
+        "next_page": found.next_page_token,
+        "bulk": asked.bulk(zone),
+        "live_every": _live_every(asked),
+        "title_of_card": title_of_card,
+        "took": took,
+        "ORIGINS": ORIGINS,
+        "STATES": STATES,
+        "WITHIN": WITHIN,
+        "ORDERS": ORDERS,
+    }
+
+
+def _live_every(asked: Asked) -> str:
+    """Empty where it does not change by itself: behind the first page, and in an order that looks at everything."""
+    if asked.page or asked.order not in BY_KEY:
+        return ""
+    return NOT_TOO_OFTEN if asked.narrows else AT_ONCE
+
+
+def _words(error: Exception) -> str:
+    """What is wrong, in the server's words.  Raises what is not about the filter or the order."""
+    if getattr(error, "reason", "") in ("FILTER_INVALID", "ORDER_INVALID", "FILTER_TOO_BROAD"):
+        return str(error)
+    raise error
+
+
+def title_of_card(card: Card) -> str:
+    """Without a title, the kind in words: ExecuteScript is "Execute script"."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", card.task.kind)
+    return card.task.title or words[:1].upper() + words[1:].lower()
+
+
+def took(task: Task) -> float | None:
+    """Seconds it took or takes; of one that was tried again from its creation, as a list knows its last start only."""
+    begin = task.created if task.attempt > 1 and task.started else task.started
+    return ((task.ended or datetime.now(UTC)) - begin).total_seconds() if begin else None
+
+
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/history", page),
+    Route("/history/cards", cards),
+    Route("/history/ask", ask),
+)
 NAVS = (Nav("/history", "History"),)
