@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -21,10 +22,8 @@ LATER = datetime.now(UTC) + timedelta(days=1)
 
 async def _script(client: Client, title: str, script: str = "true") -> int:
     handle = await client.enqueue("ExecuteScript", {"script": script}, title=title, retry_attempts=1)
-    try:
+    with suppress(TaskFailed):
         await handle.result(timeout=20)
-    except TaskFailed:
-        pass
     return handle.id
 
 
@@ -39,7 +38,7 @@ async def _stopped(client: Client, titles: list[str]) -> list[int]:
 async def test_what_became_of_tasks_is_shown_and_new_cards_come_by_themselves(
     page: Page, console: Console, client: Client
 ) -> None:
-    mark = uuid4().hex[:8]
+    mark = f"m{uuid4().hex[:8]}"
     failed = await _script(client, f"{HOSTILE} {mark}", "echo 'no such feed' >&2; exit 3")
     await page.goto(f"{console.url}/history")
     row = page.locator(f"#card-{failed}")
@@ -63,13 +62,12 @@ async def test_what_became_of_tasks_is_shown_and_new_cards_come_by_themselves(
 async def test_it_is_found_by_id_words_day_state_and_filter_and_the_address_keeps_it(
     page: Page, console: Console, client: Client
 ) -> None:
-    mark = uuid4().hex[:8]
+    mark = f"m{uuid4().hex[:8]}"
     failed = await _script(client, f"Broken {mark}", "exit 3")
     fine = await _script(client, f"Fine {mark}")
     rows = page.locator("#cards tbody tr[id]")
     await page.goto(f"{console.url}/history")
-    today = datetime.now().astimezone().date()
-    for search, many in ((f"tasks/{fine}", 1), (f"fine {mark}", 1), (mark, 2), (f"{mark} {today:%Y}-01-01", 0)):
+    for search, many in ((f"tasks/{fine}", 1), (f"fine {mark}", 1), (mark, 2), (f"{mark} 2001-01-01", 0)):
         await page.get_by_label("Search").fill(search)
         await page.get_by_role("button", name="Show").click()
         await page.wait_for_url(lambda url, search=search: _query(url).get("search") == [search])
@@ -102,7 +100,7 @@ async def test_it_is_found_by_id_words_day_state_and_filter_and_the_address_keep
 async def test_who_is_exact_and_pages_stand_still_behind_the_first(
     page: Page, console: Console, client: Client
 ) -> None:
-    mark = uuid4().hex[:8]
+    mark = f"m{uuid4().hex[:8]}"
     ids = await _stopped(client, [f"Part {number} {mark}" for number in range(60)])
     rows = page.locator("#cards tbody tr[id]")
     await page.goto(f"{console.url}/history?search={mark}")
@@ -110,7 +108,6 @@ async def test_who_is_exact_and_pages_stand_still_behind_the_first(
     await expect(rows).to_have_count(0)
     await page.get_by_role("link", name="User", exact=True).click()
     await expect(rows).to_have_count(50)
-    await photograph(page, "history-many")
     await page.get_by_role("link", name="Older").click()
     await expect(rows).to_have_count(10)
     await expect(rows.last).to_have_id(f"card-{ids[0]}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -15,7 +16,7 @@ from windlass_client import Card, DeadlineExceeded, InvalidArgument, Page, Task
 
 from windlass_console.asking import BY_KEY, ORDERS, ORIGINS, STATES, WITHIN, Asked
 from windlass_console.days import by_day, zone_of
-from windlass_console.rendering import Nav, render, session_of
+from windlass_console.rendering import Nav, render, session_of, when
 
 SIZE = 50
 AT_ONCE, NOT_TOO_OFTEN = "500ms", "2s"
@@ -85,6 +86,7 @@ def _facts(request: Request, asked: Asked, found: Page[Card]) -> dict[str, Any]:
         "live_every": _live_every(asked),
         "title_of_card": title_of_card,
         "took": took,
+        "clock": clock,
         "ORIGINS": ORIGINS,
         "STATES": STATES,
         "WITHIN": WITHIN,
@@ -116,6 +118,11 @@ def took(task: Task) -> float | None:
     """Seconds it took or takes; of one that was tried again from its creation, as a list knows its last start only."""
     begin = task.created if task.attempt > 1 and task.started else task.started
     return ((task.ended or datetime.now(UTC)) - begin).total_seconds() if begin else None
+
+
+def clock(moment: datetime | None) -> Markup:
+    """The time of day alone: the day stands above it."""
+    return Markup(str(when(moment)).replace("<time ", '<time data-show="clock" ', 1))  # noqa: S704 - when escapes
 
 
 ROUTES: tuple[BaseRoute, ...] = (
