@@ -31,8 +31,8 @@ FILL_HISTORY = """
 with made as (
   insert into windlass.task
     (id, kind, title, priority, pool, trigger, origin, initiator, labels, payload, created_at)
-  select n, (array['ExecuteScript', 'Check', 'Backup', 'Ping'])[1 + n %% 4], 'Report ' || n, n %% 15, 'default', 'bench',
-         1 + n %% 2, 'person-' || n %% 50, jsonb_build_object('tenant', 't' || n %% 100), '{"script": "true"}',
+  select n, (array['ExecuteScript', 'Check', 'Backup', 'Ping'])[1 + n %% 4], 'Report ' || n, n %% 15, 'default',
+         'bench', 1 + n %% 2, 'person-' || n %% 50, jsonb_build_object('tenant', 't' || n %% 100), '{"script": "true"}',
          now() - (%(all)s - %(done)s - n + %(first)s) * interval '20 days' / %(all)s
   from generate_series(%(first)s, %(first)s + %(rows)s - 1) as n
   returning id, kind, priority, origin, created_at

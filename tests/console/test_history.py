@@ -123,14 +123,15 @@ async def test_who_is_exact_and_pages_stand_still_behind_the_first(
 async def test_days_are_the_viewers_and_who_only_views_changes_nothing(
     browser: Browser, console: Console, client: Client
 ) -> None:
-    task = await _script(client, f"Day {uuid4().hex[:8]} {HOSTILE}")
+    mark = f"m{uuid4().hex[:8]}"
+    task = await _script(client, f"Day {mark} {HOSTILE}")
     created = (await client.get_card(task)).task.created
     assert created is not None
     # A zone in which it is another day than in UTC, whenever this runs.
     zone, hours = ("Pacific/Kiritimati", 14) if created.hour >= 12 else ("Etc/GMT+12", -12)
     there = created + timedelta(hours=hours)
     async with browsing(browser, console, await console.token_for(Role.VIEWER), timezone_id=zone) as page:
-        await page.goto(f"{console.url}/history")
+        await page.goto(f"{console.url}/history?search={mark}")
         day = page.locator("tbody", has=page.locator(f"#card-{task}"))
         await expect(day.locator(".day")).to_have_text(f"{there:%A}, {there.day} {there:%B %Y}")
         assert await page.locator("main input[type=checkbox]").count() == 0
@@ -139,6 +140,7 @@ async def test_days_are_the_viewers_and_who_only_views_changes_nothing(
             await page.emulate_media(color_scheme=theme)
             await accessible(page)
         await no_sideways_scrolling(page)
+        await page.goto(f"{console.url}/history")
         await photograph(page, "history")
         await page.goto(f"{console.url}/history?search=nothing-is-called-so")
         await photograph(page, "history-none")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from typing import Self
 from urllib.parse import urlencode
@@ -55,8 +55,9 @@ class Asked:
 
     def but(self, **changes: str) -> str:
         """The query of an address that asks for the same, but for these; on its first page, unless `page` is given."""
-        said = asdict(self) | {"page": ""} | changes
-        query = urlencode({name: value for name, value in said.items() if value})
+        # Twice in each row of the list: asdict, which copies, took a quarter of the time of drawing it.
+        said = [(name, changes.get(name, "" if name == "page" else getattr(self, name))) for name in self.__slots__]
+        query = urlencode([each for each in said if each[1]])
         return f"?{query}" if query else "?"
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from windlass_console.rendering import Nav, render, session_of, when
 SIZE = 50
 AT_ONCE, NOT_TOO_OFTEN = "500ms", "2s"
 """How often the first page is loaded again while things happen; a filter may have to look at much."""
+KINDS_SECONDS = 10.0
 NOTHING: Page[Card] = Page((), "")
 NO_REDIRECT = {"hx-retarget": "#history-filter-field", "hx-reswap": "outerMorph"}
 
@@ -72,7 +74,13 @@ async def _found(request: Request, asked: Asked, size: int) -> Page[Card]:
 
 
 async def _kinds(request: Request) -> list[str]:
-    return sorted(kind.name for kind in await session_of(request).client.cluster.kinds())
+    """The names to choose from, of a while ago at most: with their schemas they cost more than the cards."""
+    state, now = request.app.state, time.monotonic()
+    until, names = getattr(state, "kind_names", (0.0, []))
+    if now >= until:
+        names = sorted(kind.name for kind in await session_of(request).client.cluster.kinds())
+        state.kind_names = now + KINDS_SECONDS, names
+    return list(names)
 
 
 def _facts(request: Request, asked: Asked, found: Page[Card]) -> dict[str, Any]:
