@@ -6,11 +6,13 @@ import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from playwright.async_api import Browser, Page, expect
 from windlass_client import Client, NewTask, Role, TaskFailed
+from windlass_console.asking import Asked
 from windlass_console.pages.history import title_of_card
 
 from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
@@ -144,6 +146,18 @@ async def test_days_are_the_viewers_and_who_only_views_changes_nothing(
         await photograph(page, "history")
         await page.goto(f"{console.url}/history?search=nothing-is-called-so")
         await photograph(page, "history-none")
+
+
+async def test_what_is_asked_becomes_one_filter_whatever_it_is_made_of(client: Client) -> None:
+    helsinki = ZoneInfo("Europe/Helsinki")
+    asked = Asked(origin="user", by='a "b" *\\', search='"two words" 2026-03-29 #7', filter="kind = Echo OR id = 1")
+    assert asked.bulk(helsinki) == (
+        'kind = Echo OR id = 1 AND initiator = "a \\"b\\" \\*\\\\" AND "two words"'
+        # That day had 23 hours there.
+        " AND create_time >= 2026-03-28T22:00:00Z AND create_time < 2026-03-29T21:00:00Z AND id = 7 AND origin = USER"
+    )
+    hostile = Asked(search=f'{uuid4().hex}x" OR id>0 \\" (NOT', kind="*", by="'\"")
+    assert (await client.card_page(filter=hostile.conditions(UTC))).items == ()
 
 
 def _query(url: str) -> dict[str, list[str]]:

@@ -21,7 +21,7 @@ from windlass_console.rendering import Nav, render, session_of, when
 
 SIZE = 50
 AT_ONCE, NOT_TOO_OFTEN = "500ms", "2s"
-"""How often the first page is loaded again while things happen; a filter may have to look at much."""
+FAR_SECONDS = 1.0
 KINDS_SECONDS = 10.0
 NOTHING: Page[Card] = Page((), "")
 NO_REDIRECT = {"hx-retarget": "#history-filter-field", "hx-reswap": "outerMorph"}
@@ -29,7 +29,7 @@ NO_REDIRECT = {"hx-retarget": "#history-filter-field", "hx-reswap": "outerMorph"
 
 async def page(request: Request) -> Response:
     """The whole page.  A filter that can't be read is told at its field, with an empty list below."""
-    asked, wrong = Asked.of(request.query_params), ""
+    asked, wrong, began = Asked.of(request.query_params), "", time.monotonic()
     kinds = asyncio.create_task(_kinds(request))
     try:
         found = await _found(request, asked, SIZE)
@@ -38,15 +38,19 @@ async def page(request: Request) -> Response:
             return RedirectResponse(request.url.path + asked.but(), 303)
         found, wrong = NOTHING, _words(error)
     finally:
+        seconds = time.monotonic() - began
         names = await kinds
-    return render(request, "history/page.html", names=names, wrong=wrong, **_facts(request, asked, found))
+    live_every = "" if wrong else _live_every(asked, seconds)
+    facts = _facts(request, asked, found)
+    return render(request, "history/page.html", names=names, wrong=wrong, live_every=live_every, **facts)
 
 
 async def cards(request: Request) -> Response:
     """The list alone, which the page loads again while things happen."""
-    asked = Asked.of(request.query_params)
+    asked, began = Asked.of(request.query_params), time.monotonic()
     found = await _found(request, asked, SIZE)
-    return render(request, "history/cards.html", wrong="", **_facts(request, asked, found))
+    live_every = _live_every(asked, time.monotonic() - began)
+    return render(request, "history/cards.html", wrong="", live_every=live_every, **_facts(request, asked, found))
 
 
 async def ask(request: Request) -> Response:
@@ -91,7 +95,6 @@ def _facts(request: Request, asked: Asked, found: Page[Card]) -> dict[str, Any]:
         "cards": found.items,
         "next_page": found.next_page_token,
         "bulk": asked.bulk(zone),
-        "live_every": _live_every(asked),
         "title_of_card": title_of_card,
         "took": took,
         "clock": clock,
@@ -102,9 +105,13 @@ def _facts(request: Request, asked: Asked, found: Page[Card]) -> dict[str, Any]:
     }
 
 
-def _live_every(asked: Asked) -> str:
-    """Empty where it does not change by itself: behind the first page, and in an order that looks at everything."""
-    if asked.page or asked.order not in BY_KEY:
+def _live_every(asked: Asked, seconds: float) -> str:
+    """How often to look again while things happen; empty for never.
+
+    Behind the first page nothing changes by itself; in an order that looks at everything, or with a filter for which
+    the server had to look far (`seconds`), it would cost the server more than it tells the reader.
+    """
+    if asked.page or asked.order not in BY_KEY or seconds > FAR_SECONDS:
         return ""
     return NOT_TOO_OFTEN if asked.narrows else AT_ONCE
 
