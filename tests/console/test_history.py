@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -72,7 +73,7 @@ async def test_it_is_found_by_id_words_day_state_and_filter_and_the_address_keep
     for search, many in ((f"tasks/{fine}", 1), (f"fine {mark}", 1), (mark, 2), (f"{mark} 2001-01-01", 0)):
         await page.get_by_label("Search").fill(search)
         await page.get_by_role("button", name="Show").click()
-        await page.wait_for_url(lambda url, search=search: _query(url).get("search") == [search])
+        await page.wait_for_url(re.compile(re.escape(urlencode({"search": search})) + "$"))
         await expect(rows).to_have_count(many)
     await page.get_by_text("Nothing in the history matches").wait_for()
     await page.get_by_label("Search").fill(mark)
