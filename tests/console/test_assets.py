@@ -61,12 +61,12 @@ async def test_every_page_is_ours_alone_readable_in_both_themes_and_fits_a_phone
 
 
 async def test_an_answer_is_sent_at_once(console: Console) -> None:
-    """Not after the 40 ms in which a system waits for more to send with it."""
+    """Not after the 40 ms in which a system waits for more to send with it; on a new connection it does not yet."""
     line, took = http.client.HTTPConnection(urlsplit(console.url).netloc, timeout=10), []
-    for _ in range(20):
+    for _ in range(60):
         began = time.perf_counter()
         line.request("GET", "/sign-in")
         line.getresponse().read()
         took.append(time.perf_counter() - began)
     line.close()
-    assert min(took) < 0.03
+    assert min(took[40:]) < 0.03

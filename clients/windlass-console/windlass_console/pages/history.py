@@ -24,7 +24,6 @@ AT_ONCE, NOT_TOO_OFTEN = "500ms", "2s"
 FAR_SECONDS = 1.0
 KINDS_SECONDS = 10.0
 NOTHING: Page[Card] = Page((), "")
-NO_REDIRECT = {"hx-retarget": "#history-filter-field", "hx-reswap": "outerMorph"}
 
 
 async def page(request: Request) -> Response:
@@ -62,7 +61,7 @@ async def ask(request: Request) -> Response:
     try:
         await _found(request, asked, 1)
     except (InvalidArgument, DeadlineExceeded) as error:
-        return render(request, "history/field.html", status=422, headers=NO_REDIRECT, asked=asked, wrong=_words(error))
+        return render(request, "history/field.html", status=422, asked=asked, wrong=_words(error))
     to = f"{request.app.state.settings.prefix}/history{asked.but()}"
     return Response(status_code=200, headers={"hx-redirect": to})
 
