@@ -63,7 +63,7 @@ def _pages(site: Site) -> list[str]:
     pages += [f"/active?filter={quote('priority >= 10')}"]
     if older:
         pages.append(older[1].replace("&amp;", "&"))
-    known = [page for page in dict.fromkeys(pages) if _read(line, site, page)[0] == 200]
+    known = [page for page in dict.fromkeys(pages) if _read(line, site, page)[0] != 404]
     line.close()
     return known
 
@@ -91,11 +91,14 @@ def _served(site: Site, page: str, rows: int) -> Row:
     for _ in range(TIMES):
         began = time.perf_counter()
         line.request("GET", page, headers=site.headers)
-        line.getresponse().read()
+        answer = line.getresponse()
+        answer.read()
         took.append((time.perf_counter() - began) * 1000)
     line.close()
     cuts = statistics.quantiles(took, n=20)
     note = f"p50 {cuts[9]:.1f} ms; {rows:,} ended, {WAITING:,} wait"
+    if answer.status != 200:
+        note = f"ANSWERED WITH {answer.status}; {note}"
     return Row(f"console: {_name(page)}", cuts[18], "ms p95", note)
 
 

@@ -96,6 +96,10 @@ async def test_it_is_found_by_id_words_day_state_and_filter_and_the_address_keep
         await page.get_by_role("button", name="Retry all matching…").click()
     [bulk] = _query((await asked.value).url)["filter"]
     assert (await client.bulk_retry(bulk, reason="a look", dry_run=True)).matching == 1
+    await page.goto(f"{console.url}/history?filter=stat%20%3D%20FAILED")
+    await expect(page.get_by_role("alert")).to_contain_text("did you mean state?")
+    await page.get_by_text("Nothing is shown").wait_for()
+    await page.go_back()
     await page.go_back()
     await expect(page.get_by_label("Filter")).to_have_value("")
 

@@ -40,8 +40,8 @@ async def page(request: Request) -> Response:
         seconds = time.monotonic() - began
         names = await kinds
     live_every = "" if wrong else _live_every(asked, seconds)
-    facts = _facts(request, asked, found)
-    return render(request, "history/page.html", names=names, wrong=wrong, live_every=live_every, **facts)
+    facts = _facts(request, asked, found) | {"names": names, "wrong": wrong, "live_every": live_every}
+    return render(request, "history/page.html", status=422 if wrong else 200, **facts)
 
 
 async def cards(request: Request) -> Response:

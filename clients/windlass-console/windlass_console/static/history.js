@@ -27,6 +27,10 @@
     const address = `${windlass.prefix}/bulk/retry?${new URLSearchParams({ filter })}`;
     htmx.ajax("GET", address, { target: "#dialog", swap: "innerHTML" });
   });
+  document.body.addEventListener("bulk:done", () => {
+    for (const box of chosen()) box.checked = false;
+    show();
+  });
   document.addEventListener("htmx:after:swap", show);
   addEventListener("pageshow", show);
   show();
