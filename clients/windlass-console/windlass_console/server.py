@@ -30,7 +30,7 @@ def serve(listen: str, settings: Settings) -> int:
         print(f"windlass console: ready on {url}", flush=True)
         if sys.stdout.isatty():
             print(f"To sign in: windlass console link --url {url}", flush=True)
-        await server.serve([listening])
+        await server.serve([_prompt(listening)])
         return 0
 
     return _ended(run())
@@ -42,7 +42,7 @@ def serve_beside(fd: int, settings: Settings) -> int:
     async def run() -> int:
         server = _server(settings)
         watching = asyncio.create_task(_end_with_input(server))
-        await server.serve([socket.socket(fileno=fd)])
+        await server.serve([_prompt(socket.socket(fileno=fd))])
         watching.cancel()
         return 0
 
@@ -60,6 +60,12 @@ def _server(settings: Settings) -> uvicorn.Server:
         ws="none",
     )
     return uvicorn.Server(config)
+
+
+def _prompt(listening: socket.socket) -> socket.socket:
+    # asyncio does it for sockets that name their protocol, which this one does not: each page took 40 ms more.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 async def _end_with_input(server: uvicorn.Server) -> None:

@@ -22,6 +22,9 @@
   localise(document);
   for (const name of ["htmx:after:swap", "htmx:after:settle"]) document.addEventListener(name, () => localise(document));
 
+  // --- the zone: what the server groups by day, it groups by the viewer's days
+  document.cookie = `windlass_zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=${prefix || "/"}; samesite=strict; max-age=31536000`;
+
   // --- the theme
   document.getElementById("theme").addEventListener("click", () => {
     const dark = getComputedStyle(document.documentElement).colorScheme.startsWith("dark");
