@@ -6,7 +6,7 @@ import asyncio
 import gc
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,20 +137,22 @@ async def test_a_stream_that_breaks_goes_on_behind_what_was_seen(
 ) -> None:
     second, third = tmp_path / "second", tmp_path / "third"
     text = f"seq 1 50; {until(second)}; seq 51 100; {until(third)}; seq 101 150"
-    async with cutter_before(console.url) as cutter, script(client, text) as handle:
-        async with browsing(browser, replace(console, url=cutter.url), console.token) as page:
-            await page.goto(f"{cutter.url}/tasks/{handle.id}/log")
-            await expect(page.locator(".log-count")).to_have_text("50 lines, live")
-            second.touch()
-            await expect(page.locator(".log-count")).to_have_text("100 lines, live")
-            await _broken(page, cutter)
-            third.touch()
-            await handle.result(30)
-            cutter.mend()
-            await expect(page.locator(".log-count")).to_have_text("150 lines")
-            await expect(page.locator(".log-says")).to_be_empty()
-            assert await page.evaluate(TEXTS) == [str(number) for number in range(1, 151)]
-            assert b"last-event-id:" in cutter.asked.lower()
+    async with AsyncExitStack() as stack:
+        cutter = await stack.enter_async_context(cutter_before(console.url))
+        handle = await stack.enter_async_context(script(client, text))
+        page = await stack.enter_async_context(browsing(browser, replace(console, url=cutter.url), console.token))
+        await page.goto(f"{cutter.url}/tasks/{handle.id}/log")
+        await expect(page.locator(".log-count")).to_have_text("50 lines, live")
+        second.touch()
+        await expect(page.locator(".log-count")).to_have_text("100 lines, live")
+        await _broken(page, cutter)
+        third.touch()
+        await handle.result(30)
+        cutter.mend()
+        await expect(page.locator(".log-count")).to_have_text("150 lines")
+        await expect(page.locator(".log-says")).to_be_empty()
+        assert await page.evaluate(TEXTS) == [str(number) for number in range(1, 151)]
+        assert b"last-event-id:" in cutter.asked.lower()
 
 
 async def _broken(page: Page, cutter: Cutter) -> None:
@@ -178,7 +180,7 @@ async def test_colours_are_safe_and_what_is_hostile_is_text(page: Page, console:
         assert await page.locator(".fg-3").inner_text() == "100% done"
         await expect(page.locator("h1")).to_contain_text(HOSTILE)
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme)
             await accessible(page)
         await no_sideways_scrolling(page)
         await photograph(page, "log")
