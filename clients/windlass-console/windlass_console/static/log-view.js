@@ -11,7 +11,7 @@
   class View {
     constructor(log, box, changed) {
       Object.assign(this, { log, box, changed, rows: box.firstElementChild, follow: false, stream: 0, attempt: 0, wrap: false });
-      Object.assign(this, { current: -1, words: "", shown: new Map(), stamp: 0, drawn: false });
+      Object.assign(this, { current: -1, words: "", shown: new Map(), stamp: 0, seeks: false });
       this.measure();
       this.rebuild();
       box.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -108,7 +108,7 @@
       while (this.rows.children.length > kept.size) this.rows.lastElementChild.remove();
       this.shown = kept;
       this.rows.style.width = this.wrap ? "" : `max(100%, ${Math.ceil(this.widest * this.character + this.margin)}px)`;
-      this.drawn = true;
+      if (this.seeks) this.seek();
     }
     row(row) {
       const line = this.log.lines[this.lineOf[row]];
@@ -144,9 +144,12 @@
     }
     open(button) {
       if (!button) return;
-      this.log.lines[Number(button.dataset.open)].open = true;
-      this.rebuild();
+      this.uncut(Number(button.dataset.open));
       this.box.focus();
+    }
+    uncut(index) {
+      this.log.lines[index].open = true;
+      this.rebuild();
     }
 
     // --- moving
@@ -171,7 +174,15 @@
       this.box.scrollTop = Math.max(0, middle / this.faster);
       this.box.scrollLeft = 0;
       this.before = this.box.scrollTop;
+      this.seeks = true;
       this.draw();
+    }
+    seek() {
+      // Sideways, to what was found in the line, which may be far to the right.
+      this.seeks = false;
+      const mark = this.rows.querySelector(".log-current mark");
+      const right = mark ? mark.getBoundingClientRect().right - this.box.getBoundingClientRect().left : 0;
+      if (right > this.box.clientWidth) this.box.scrollLeft = right - this.box.clientWidth / 2;
     }
     set(facts) {
       const row = Math.floor((this.box.scrollTop * this.faster) / this.height);
@@ -185,5 +196,5 @@
     }
   }
 
-  windlass.LogView = View;
+  windlass.LogView = Object.assign(View, { LONGEST });
 })();
