@@ -21,7 +21,10 @@ NAMED_LIKE_SECRETS = re.compile(
 
 
 def masked(value: Any, marked: Collection[str] = ()) -> Any:
-    """The same JSON with HIDDEN in the place of each secret.  `marked`: names that are secret whatever they look like."""
+    """The same JSON with HIDDEN in the place of each secret.  `marked`: names that are secret, whatever they look like.
+
+    Everything below such a name is hidden, but what says nothing: null, true, false and the empty text.
+    """
     return _masked(value, marked, False, 0)
 
 
@@ -35,8 +38,7 @@ def _masked(value: Any, marked: Collection[str], hide: bool, depth: int) -> Any:
         }
     if isinstance(value, list):
         return [_masked(inner, marked, hide, depth + 1) for inner in value]
-    # What is empty, true or false is no secret, and a number of seconds named `token_ttl` had better be hidden.
-    return HIDDEN if hide and value not in (None, "", True, False) else value
+    return HIDDEN if hide and value is not None and value != "" and not isinstance(value, bool) else value
 
 
 def marked_names(schema: Any) -> Iterator[str]:

@@ -18,7 +18,7 @@ from windlass_console.card_reading import Reading, hidden, read
 from windlass_console.masking import masked
 from windlass_console.pages import steering
 from windlass_console.problems import problem
-from windlass_console.rendering import Nav, json_text, render, session_of
+from windlass_console.rendering import Nav, duration, json_text, render, session_of
 
 PING_SECONDS = 15
 LONGEST_JSON = 200_000
@@ -72,9 +72,9 @@ async def _show(request: Request, template: str) -> Response:
     shown, result = await asyncio.gather(
         hidden(client, reading.task.kind, reading.task.payload), hidden(client, reading.task.kind, reading.task.result)
     )
-    facts: dict[str, Any] = {"reading": reading, "task": reading.task, "result": result, "whole": whole}
+    facts: dict[str, Any] = {"reading": reading, "task": reading.task, "result": result, "all_lines": whole}
     facts |= {"trace_address": _trace(request, reading), "is_page": is_page, "request_id": uuid4}
-    facts |= {"size": size, "shortened": shortened, "cut": cut, "hide": masked}
+    facts |= {"size": size, "shortened": shortened, "cut": cut, "hide": masked, "brief": brief}
     return render(request, template, **facts, **_payload(reading.task.payload, shown))
 
 
@@ -86,10 +86,11 @@ def _payload(value: Any, shown: Any) -> dict[str, Any]:
 
 
 def cut(value: Any) -> str:
+    """JSON for people, and how much of it is left out."""
     text = json_text(value)
-    return (
-        text if len(text) <= LONGEST_JSON else f"{text[:LONGEST_JSON]}\n… {len(text) - LONGEST_JSON:,} characters more"
-    )
+    left_out = len(text) - LONGEST_JSON
+    return text if left_out <= 0 else f"{text[:LONGEST_JSON]}
+… {left_out:,} characters more"
 
 
 def shortened(value: Any, longest: int = 200) -> str:
@@ -105,6 +106,11 @@ def size(count: float | None) -> str:
     if count < 1000:
         return f"{count:g} bytes"
     return f"{count / 1000:.1f} kB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+
+
+def brief(seconds: float | None) -> str:
+    """As `duration`, and in milliseconds below a second: 12 ms."""
+    return f"{max(seconds, 0) * 1000:.0f} ms" if seconds is not None and seconds < 1 else duration(seconds)
 
 
 def _trace(request: Request, reading: Reading) -> str:
