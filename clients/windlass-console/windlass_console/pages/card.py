@@ -89,8 +89,7 @@ def cut(value: Any) -> str:
     """JSON for people, and how much of it is left out."""
     text = json_text(value)
     left_out = len(text) - LONGEST_JSON
-    return text if left_out <= 0 else f"{text[:LONGEST_JSON]}
-… {left_out:,} characters more"
+    return text if left_out <= 0 else f"{text[:LONGEST_JSON]}\n… {left_out:,} characters more"
 
 
 def shortened(value: Any, longest: int = 200) -> str:
