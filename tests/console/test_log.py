@@ -2,33 +2,65 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from grpc.aio import UnaryStreamCall
 from playwright.async_api import Browser, Page, expect
+from starlette.requests import Request
+from starlette.types import Message
 from windlass_client import Client, Handle, Role
+from windlass_console.pages import log
+from windlass_console.sessions import Session
 
 from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
+from tests.console.cutting import Cutter, cutter_before
 
-LONG = "seq 1 100000; echo 'it is an Exception here' >&2; seq 1 3"
+HOSTILE = "<img src=x onerror=alert(1)>"
+LONG = "seq 1 100000; echo 'it is an Exception here'; seq 1 3"
+LONG_TASKS = """
+window.longest = 0;
+new PerformanceObserver(list => {
+  for (const one of list.getEntries()) window.longest = Math.max(window.longest, one.duration);
+}).observe({ type: "longtask", buffered: true });
+"""
+LONGEST_TASK_MS = 400
+"""A quarter of it on a machine of its own."""
+
 COLOURED = r"""
 printf '\033[1;32mgreen and bold\033[0m plain \033[38;5;196mred of 256\033[0m \033[48;2;0;0;255mblue below\033[0m\n'
 printf '\033]0;evil title\007\033[2Jcleared\033[10;10H?\n'
-printf '</script><img src=x onerror=alert(1)><b>bold</b>\n'
-printf ' 10%%\r 50%%\r100%% done\r\n'
+printf '</script><img src=x onerror=alert(1)>\n'
+printf ' 10%%\r\033[33m 50%%\r100%% done\r\n\033[0m'
 printf 'caf\303\251 \377\376 broken\n'
 printf 'over\342\200\256gnp.exe\n'
-printf 'fatal: the disk is full\n' >&2
 head -c 1000000 /dev/zero | tr '\0' 'x'; echo
 printf 'no end of line'
 """
-ROW = ".log-row"
+ALL_AT_ONCE_OR_EACH_BYTE = """
+bytes => {
+  const lines = parts => {
+    const log = new windlass.logText.Log();
+    parts.forEach((part, n) => log.add([n + 1, 1, 0, 1, 0, btoa(String.fromCharCode(...part))]));
+    log.finish();
+    return log.lines.filter(line => line.kind === "line").map(line => windlass.logText.runs(line.text, line.style));
+  };
+  return [lines([bytes]), lines(bytes.map(each => [each]))];
+}
+"""
+TEXTS = "document.getElementById('log').panel.log.lines.filter(one => one.kind === 'line').map(one => one.text)"
 
 
 @asynccontextmanager
-async def script(client: Client, text: str, **more: int) -> AsyncIterator[Handle]:
+async def script(client: Client, text: str, **more: Any) -> AsyncIterator[Handle]:
     """A script of ours, that does not outlive its test."""
-    handle = await client.enqueue("ExecuteScript", {"script": text}, title="Log of ours", **more)  # type: ignore[arg-type]
+    handle = await client.enqueue("ExecuteScript", {"script": text}, title=f"Log of ours {HOSTILE}", **more)
     try:
         yield handle
     finally:
@@ -36,20 +68,196 @@ async def script(client: Client, text: str, **more: int) -> AsyncIterator[Handle
             await handle.interrupt("the test is over")
 
 
-async def test_a_log_of_100000_lines_stays_quick(page: Page, console: Console, client: Client) -> None:
+def until(file: Path) -> str:
+    return f"while [ ! -e {file} ]; do sleep 0.02; done"
+
+
+def row(page: Page, text: str) -> Any:
+    return page.locator(".log-row").filter(has=page.locator(".log-text", has_text=text))
+
+
+async def test_100000_lines_load_scroll_and_are_searched_without_freezing(
+    page: Page, console: Console, client: Client
+) -> None:
     async with script(client, LONG) as handle:
         await handle.result(30)
+        await page.add_init_script(LONG_TASKS)
         await page.goto(f"{console.url}/tasks/{handle.id}/log")
         await expect(page.locator(".log-count")).to_have_text("100,004 lines")
-        print(await page.locator(ROW).count(), await page.locator(".log-rows").inner_text())
+        await page.keyboard.press("/")
+        await page.keyboard.type("9999")
+        matches = sum("9999" in str(number) for number in range(1, 100_001))
+        await expect(page.locator("#log-found")).to_have_text(f"{matches} lines")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".log-current mark")).to_have_text("9999")
+        await page.keyboard.press("Shift+Enter")
+        await expect(page.locator("#log-found")).to_have_text(f"{matches} of {matches}")
+        await expect(page.locator(".log-current .log-text")).to_have_text("99999")
+        await page.get_by_role("button", name="First error").click()
+        await expect(page.locator(".log-current .log-text")).to_have_text("it is an Exception here")
+        await expect(page.get_by_text("Line 100001.")).to_be_visible()
+        await page.locator(".log-view").press("End")
+        await expect(page.locator(".log-number", has_text="100004")).to_be_in_viewport()
+        await page.locator(".log-view").press("Home")
+        await expect(page.locator(".log-row").nth(1).locator(".log-text")).to_have_text("1")
+        assert await page.locator(".log-row").count() < 120
+        assert await page.evaluate("window.longest") < LONGEST_TASK_MS
         await photograph(page, "log-long")
 
 
-async def test_colours(page: Page, console: Console, client: Client) -> None:
+async def test_lines_show_as_they_are_written_and_following_stops_for_who_scrolls(
+    page: Page, console: Console, client: Client, tmp_path: Path
+) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    text = f"{until(first)}; seq 1 300; {until(second)}; echo called; {until(third)}; seq 1 500; echo last"
+    async with script(client, text) as handle:
+        await page.goto(f"{console.url}/tasks/{handle.id}/log")
+        await expect(page.get_by_text("No output yet")).to_be_visible()
+        await accessible(page)
+        first.touch()
+        await expect(row(page, "300")).to_be_in_viewport(timeout=1500)
+        await expect(page.locator(".log-count")).to_have_text("300 lines, live")
+        second.touch()
+        await expect(row(page, "called")).to_be_in_viewport(timeout=1500)
+        follow = page.get_by_role("button", name="Follow")
+        await expect(follow).to_have_attribute("aria-pressed", "true")
+        await page.locator(".log-view").hover()
+        await page.mouse.wheel(0, -2000)
+        await expect(follow).to_have_attribute("aria-pressed", "false")
+        stood = await page.locator(".log-view").evaluate("box => box.scrollTop")
+        third.touch()
+        await expect(page.locator(".log-count")).to_have_text("802 lines")
+        assert await page.locator(".log-view").evaluate("box => box.scrollTop") == stood
+        await follow.click()
+        await expect(row(page, "last")).to_be_in_viewport()
+
+
+async def test_a_stream_that_breaks_goes_on_behind_what_was_seen(
+    browser: Browser, console: Console, client: Client, tmp_path: Path
+) -> None:
+    second, third = tmp_path / "second", tmp_path / "third"
+    text = f"seq 1 50; {until(second)}; seq 51 100; {until(third)}; seq 101 150"
+    async with cutter_before(console.url) as cutter, script(client, text) as handle:
+        async with browsing(browser, replace(console, url=cutter.url), console.token) as page:
+            await page.goto(f"{cutter.url}/tasks/{handle.id}/log")
+            await expect(page.locator(".log-count")).to_have_text("50 lines, live")
+            second.touch()
+            await expect(page.locator(".log-count")).to_have_text("100 lines, live")
+            await _broken(page, cutter)
+            third.touch()
+            await handle.result(30)
+            cutter.mend()
+            await expect(page.locator(".log-count")).to_have_text("150 lines")
+            await expect(page.locator(".log-says")).to_be_empty()
+            assert await page.evaluate(TEXTS) == [str(number) for number in range(1, 151)]
+            assert b"last-event-id:" in cutter.asked.lower()
+
+
+async def _broken(page: Page, cutter: Cutter) -> None:
+    cutter.cut()
+    await expect(page.locator(".log-says")).to_have_text("The stream broke; trying again.")
+
+
+async def test_colours_are_safe_and_what_is_hostile_is_text(page: Page, console: Console, client: Client) -> None:
     async with script(client, COLOURED) as handle:
         await handle.result(30)
         await page.goto(f"{console.url}/tasks/{handle.id}/log")
-        await expect(page.locator(".log-count")).to_have_text("9 lines")
-        print((await page.locator(".log-rows").inner_text())[:3000])
-        print(await page.locator(".log-rows").inner_html()[:3000] if 0 else "")
+        await expect(page.locator(".log-count")).to_have_text("8 lines")
+        texts = await page.locator(".log-line .log-text").all_inner_texts()
+        assert texts[:6] == [
+            "green and bold plain red of 256 blue below",
+            "cleared?",
+            f"</script>{HOSTILE}",
+            "100% done",
+            "café �� broken",
+            "overgnp.exe",
+        ]
+        assert texts[6].startswith("x" * 2000 + "show all (998,000 more")
+        assert await page.locator(".log-line .fg-2.is-bold").inner_text() == "green and bold"
+        assert await page.locator(".bg-4").inner_text() == "blue below"
+        assert await page.locator(".fg-3").inner_text() == "100% done"
+        await expect(page.locator("h1")).to_contain_text(HOSTILE)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await accessible(page)
+        await no_sideways_scrolling(page)
         await photograph(page, "log")
+        await page.get_by_role("button", name="show all").click()
+        await expect(page.get_by_role("button", name="show all")).to_have_count(0)
+        assert len(await page.locator(".log-line .log-text").nth(6).inner_text()) == 1_000_000
+        whole, each_byte = await page.evaluate(ALL_AT_ONCE_OR_EACH_BYTE, list(_printed(COLOURED)[:400]))
+        assert whole == each_byte
+
+
+def _printed(text: str) -> bytes:
+    return subprocess.run(["sh", "-c", text], capture_output=True, check=False).stdout
+
+
+async def test_a_viewer_reads_every_attempt_and_downloads_what_was_printed(
+    browser: Browser, console: Console, client: Client
+) -> None:
+    text = COLOURED.replace("1000000", "100") + "echo 'out of paper' >&2; exit 3"
+    async with (
+        script(client, text, retry_attempts=2, retry_pause=0.05) as handle,
+        browsing(browser, console, await console.token_for(Role.VIEWER)) as page,
+    ):
+        await page.goto(f"{console.url}/tasks/{handle.id}/log")
+        await expect(page.locator(".log-count")).to_have_text("18 lines")
+        assert await page.locator(".log-heading .log-text").all_inner_texts() == ["Attempt 1", "Attempt 2"]
+        await page.get_by_label("Stream").select_option("stderr")
+        await page.get_by_label("Attempt", exact=True).select_option("Attempt 2")
+        await page.get_by_role("button", name="Time").click()
+        await page.reload()
+        await expect(page.locator(".log-line")).to_have_count(1)
+        await expect(page.locator(".log-err .log-sign")).to_have_text("err")
+        await expect(page.locator(".log-err .log-time")).to_be_visible()
+        await page.get_by_label("Stream").select_option("0")
+        await page.get_by_label("Attempt", exact=True).select_option("0")
+        await photograph(page, "log-attempts")
+        await page.set_viewport_size({"width": 380, "height": 800})
+        rows = await page.locator(".log-row").count()
+        await page.get_by_role("button", name="Wrap").click()
+        await expect(page.locator(".log-row")).not_to_have_count(rows)
+        text_of_line_7 = "".join(await page.locator(".log-row").filter(has_text="xxx").all_inner_texts())
+        assert text_of_line_7.count("x") == 200
+        raw, plain = await _downloads(page)
+        out, err = _printed(text), b"out of paper\n"
+        assert raw.replace(err, b"") == out + out
+        assert raw.count(err) == 2
+        assert b"\x1b" not in plain
+        assert plain.count("――― attempt 2 ―――\n".encode()) == 1
+
+
+async def test_the_watch_of_the_server_ends_when_the_browser_goes(client: Client) -> None:
+    async with script(client, "echo here; sleep 60") as handle:
+        sent: list[bytes] = []
+        begun = asyncio.Event()
+
+        async def receive() -> Message:
+            await begun.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message.get("body", b""))
+            if b"event: output" in b"".join(sent):
+                begun.set()
+
+        session = Session(client=client, token="", identity=await client.access.whoami())
+        scope = {"type": "http", "method": "GET", "path_params": {"id": handle.id}, "query_string": b"", "headers": []}
+        request = Request({**scope, "state": {"session": session}})
+        answer = await log.stream(request)
+        async with asyncio.timeout(20):
+            await answer(request.scope, receive, send)
+        calls = [each for each in gc.get_objects() if isinstance(each, UnaryStreamCall)]
+        assert [each for each in calls if not each.done()] == []
+
+
+async def _downloads(page: Page) -> list[bytes]:
+    files = []
+    for name in ("Raw", "Download"):
+        async with page.expect_download() as coming:
+            await page.get_by_role("link", name=name).click()
+        file = await coming.value
+        assert file.suggested_filename.startswith("task-")
+        files.append((await file.path()).read_bytes())
+    return files
