@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -117,13 +118,13 @@ async def test_a_waiting_task_says_what_it_waits_for_and_can_be_given_another_pr
     await expect(page.locator("#dialog")).to_be_hidden()
     await why.get_by_role("link", name=f"Task {first.id}").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("The first")
-    await expect(page.get_by_role("complementary")).to_contain_text("1 joined it")
     await page.get_by_role("button", name="Interrupt").click()
     await page.get_by_label("Reason").fill("not needed")
     await page.locator("#dialog").get_by_role("button", name="Interrupt").click()
     await expect(page.locator(".card-message")).to_contain_text("not needed", timeout=SOON_MS)
     await expect(page.locator(".card-head .pill").first).to_have_text("Canceled")
     await expect(page.locator("#dialog")).to_be_hidden()
+    await expect(page.get_by_role("complementary")).to_contain_text("1 joined it")
     await page.go_back()
     await expect(page.locator(".card-head .pill").first).to_have_text("Completed", timeout=10_000)
 
@@ -191,3 +192,21 @@ async def test_what_is_no_task_is_said_in_words_and_an_open_card_asks_upstream_o
     await expect(page.locator(".card-head .pill").first).to_have_text("Completed", timeout=10_000)
     assert len([url for url in asked if "/events" in url]) == 1, "the stream ends with the task and is not opened again"
     assert len([url for url in asked if url.endswith("/card")]) < 10
+
+
+async def test_what_ran_on_an_agent_shows_its_host(page: Page, console: Console, client: Client) -> None:
+    file = console.log / "agent.token"
+    file.write_text(await console.token_for(Role.AGENT, "card-01"))
+    place = ["--id", "card-01", "--server", client.address, "--token-file", str(file), "--label", "site=east"]
+    agent = console.home.start("agent", *place)
+    try:
+        handle = await client.enqueue("ExecuteScript", {"script": "true"}, title="On a host", pool="agent:card-01")
+        await page.goto(f"{console.url}/tasks/{handle.id}")
+        details = page.get_by_role("complementary")
+        await expect(details.get_by_role("heading", name="Host")).to_be_visible(timeout=20_000)
+        for words in ("card-01", "site=east", "Processors", "Booted"):
+            await expect(details).to_contain_text(words)
+        await handle.result(20)
+    finally:
+        agent.terminate()
+        await asyncio.to_thread(agent.communicate)
