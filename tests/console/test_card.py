@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 from windlass_client import Client, Role, TaskFailed, traced
 
-from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
+from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph, start_console
 
 SOON_MS = 1500
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -44,11 +45,12 @@ async def test_a_card_follows_its_task_to_the_end_and_shows_what_came_of_it(
     await expect(head).to_contain_text("Running")
     await expect(head).to_contain_text("looking")
     await expect(head).to_contain_text("3 / 10")
-    await page.get_by_text("Beside the script").click()
+    await page.locator("#attempt-1 summary").click()
     (go / "on").touch()
     await expect(page.locator("#timeline")).to_contain_text("copied /srv", timeout=SOON_MS)
     await expect(head).to_contain_text("copying")
-    assert await page.locator("#payload details").get_attribute("open") is None, "what was closed stays closed"
+    assert await page.locator("#attempt-1").get_attribute("open") is None, "what was closed stays closed"
+    await page.locator("#attempt-1 summary").click()
     (go / "end").touch()
     await expect(head.locator(".pill").first).to_have_text("Completed", timeout=SOON_MS)
     await expect(page.locator("#result")).to_contain_text("Exit code")
@@ -176,6 +178,24 @@ async def test_each_attempt_is_a_section_the_newest_open_and_the_last_error_is_s
     await accessible(page)
     await no_sideways_scrolling(page)
     await photograph(page, "card-failed")
+
+
+async def test_on_a_console_that_is_for_reading_only_nobody_can_change_a_task(
+    browser: Browser, console: Console, client: Client, tmp_path: Path
+) -> None:
+    handle = await client.enqueue("ExecuteScript", {"script": "true"}, due=datetime.now(UTC) + timedelta(days=1))
+    reading = await asyncio.to_thread(start_console, console.home, tmp_path, "--read-only")
+    async with browsing(browser, reading, reading.token) as page:
+        await page.goto(f"{reading.url}/tasks/{handle.id}")
+        await expect(page.locator("#why")).to_contain_text("it is due", ignore_case=True)
+        assert await page.locator("main").get_by_role("button", name="Interrupt").count() == 0
+        csrf = await page.locator("input[name=csrf]").first.input_value()
+        for action in ("interrupt", "priority", "retry"):
+            headers = {"x-csrf-token": csrf, "origin": reading.url, "hx-request": "true"}
+            answer = await page.request.post(f"{reading.url}/tasks/{handle.id}/{action}", headers=headers)
+            assert answer.status == 403
+    assert (await client.get_task(handle.id)).state == "PENDING"
+    await client.interrupt(handle.id)
 
 
 async def test_what_is_no_task_is_said_in_words_and_an_open_card_asks_upstream_once(

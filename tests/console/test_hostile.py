@@ -88,7 +88,7 @@ def _watched(page: Page) -> tuple[list[str], list[str]]:
 
 async def _loud(client: Client) -> Handle:
     """A task that has it all in its payload, labels, stages, steps, result, output, and in its error."""
-    said = [{"stage": f"stage {words}"} for words in HOSTILE]
+    said: list[dict[str, object]] = [{"stage": f"stage {words}"} for words in HOSTILE]
     said += [{"step": f"step {words}", "data": {words: words}} for words in HOSTILE]
     said.append({"result": {"list": HOSTILE, "plain": HOSTILE[0]}})
     return await client.enqueue(
