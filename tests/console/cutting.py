@@ -50,7 +50,8 @@ class Cutter:
 @asynccontextmanager
 async def cutter_before(url: str) -> AsyncIterator[Cutter]:
     place = urlsplit(url)
-    assert place.hostname and place.port
+    assert place.hostname
+    assert place.port
     cutter = Cutter(place.hostname, place.port)
     server = await asyncio.start_server(cutter.accept, "127.0.0.1", 0)
     cutter.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -6,7 +6,7 @@ import asyncio
 import gc
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ printf '</script><img src=x onerror=alert(1)>\n'
 printf ' 10%%\r\033[33m 50%%\r100%% done\r\n\033[0m'
 printf 'caf\303\251 \377\376 broken\n'
 printf 'over\342\200\256gnp.exe\n'
-head -c 1000000 /dev/zero | tr '\0' 'x'; echo
+head -c 1000000 /dev/zero | tr '\0' 'x'; echo far right
 printf 'no end of line'
 """
 ALL_AT_ONCE_OR_EACH_BYTE = """
@@ -93,6 +93,7 @@ async def test_100000_lines_load_scroll_and_are_searched_without_freezing(
         await page.keyboard.press("Shift+Enter")
         await expect(page.locator("#log-found")).to_have_text(f"{matches} of {matches}")
         await expect(page.locator(".log-current .log-text")).to_have_text("99999")
+        await photograph(page, "log-long")
         await page.get_by_role("button", name="First error").click()
         await expect(page.locator(".log-current .log-text")).to_have_text("it is an Exception here")
         await expect(page.get_by_text("Line 100001.")).to_be_visible()
@@ -102,7 +103,6 @@ async def test_100000_lines_load_scroll_and_are_searched_without_freezing(
         await expect(page.locator(".log-row").nth(1).locator(".log-text")).to_have_text("1")
         assert await page.locator(".log-row").count() < 120
         assert await page.evaluate("window.longest") < LONGEST_TASK_MS
-        await photograph(page, "log-long")
 
 
 async def test_lines_show_as_they_are_written_and_following_stops_for_who_scrolls(
@@ -137,20 +137,22 @@ async def test_a_stream_that_breaks_goes_on_behind_what_was_seen(
 ) -> None:
     second, third = tmp_path / "second", tmp_path / "third"
     text = f"seq 1 50; {until(second)}; seq 51 100; {until(third)}; seq 101 150"
-    async with cutter_before(console.url) as cutter, script(client, text) as handle:
-        async with browsing(browser, replace(console, url=cutter.url), console.token) as page:
-            await page.goto(f"{cutter.url}/tasks/{handle.id}/log")
-            await expect(page.locator(".log-count")).to_have_text("50 lines, live")
-            second.touch()
-            await expect(page.locator(".log-count")).to_have_text("100 lines, live")
-            await _broken(page, cutter)
-            third.touch()
-            await handle.result(30)
-            cutter.mend()
-            await expect(page.locator(".log-count")).to_have_text("150 lines")
-            await expect(page.locator(".log-says")).to_be_empty()
-            assert await page.evaluate(TEXTS) == [str(number) for number in range(1, 151)]
-            assert b"last-event-id:" in cutter.asked.lower()
+    async with AsyncExitStack() as stack:
+        cutter = await stack.enter_async_context(cutter_before(console.url))
+        handle = await stack.enter_async_context(script(client, text))
+        page = await stack.enter_async_context(browsing(browser, replace(console, url=cutter.url), console.token))
+        await page.goto(f"{cutter.url}/tasks/{handle.id}/log")
+        await expect(page.locator(".log-count")).to_have_text("50 lines, live")
+        second.touch()
+        await expect(page.locator(".log-count")).to_have_text("100 lines, live")
+        await _broken(page, cutter)
+        third.touch()
+        await handle.result(30)
+        cutter.mend()
+        await expect(page.locator(".log-count")).to_have_text("150 lines")
+        await expect(page.locator(".log-says")).to_be_empty()
+        assert await page.evaluate(TEXTS) == [str(number) for number in range(1, 151)]
+        assert b"last-event-id:" in cutter.asked.lower()
 
 
 async def _broken(page: Page, cutter: Cutter) -> None:
@@ -172,19 +174,25 @@ async def test_colours_are_safe_and_what_is_hostile_is_text(page: Page, console:
             "café �� broken",
             "overgnp.exe",
         ]
-        assert texts[6].startswith("x" * 2000 + "show all (998,000 more")
+        assert texts[6].startswith("x" * 2000 + "show all (998,009 more")
         assert await page.locator(".log-line .fg-2.is-bold").inner_text() == "green and bold"
         assert await page.locator(".bg-4").inner_text() == "blue below"
         assert await page.locator(".fg-3").inner_text() == "100% done"
         await expect(page.locator("h1")).to_contain_text(HOSTILE)
         for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            await page.emulate_media(color_scheme=scheme)
             await accessible(page)
         await no_sideways_scrolling(page)
         await photograph(page, "log")
+        await page.get_by_label("Search the log").fill("FAR RIGHT")
+        await expect(page.locator("#log-found")).to_have_text("1 line")
+        await page.get_by_role("button", name="Next match").click()
+        await expect(page.locator("mark")).to_be_in_viewport()
+        await expect(page.get_by_role("button", name="show all")).to_have_count(0)
+        assert await page.locator(".log-line .log-text").nth(6).inner_text() == "x" * 1_000_000 + "far right"
+        await page.reload()
         await page.get_by_role("button", name="show all").click()
         await expect(page.get_by_role("button", name="show all")).to_have_count(0)
-        assert len(await page.locator(".log-line .log-text").nth(6).inner_text()) == 1_000_000
         whole, each_byte = await page.evaluate(ALL_AT_ONCE_OR_EACH_BYTE, list(_printed(COLOURED)[:400]))
         assert whole == each_byte
 
@@ -211,6 +219,10 @@ async def test_a_viewer_reads_every_attempt_and_downloads_what_was_printed(
         await expect(page.locator(".log-line")).to_have_count(1)
         await expect(page.locator(".log-err .log-sign")).to_have_text("err")
         await expect(page.locator(".log-err .log-time")).to_be_visible()
+        await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await page.get_by_role("button", name="Copy").click()
+        await expect(page.get_by_text("Copied 2 lines.")).to_be_visible()
+        assert await page.evaluate("navigator.clipboard.readText()") == "Attempt 2\nout of paper\n"
         await page.get_by_label("Stream").select_option("0")
         await page.get_by_label("Attempt", exact=True).select_option("0")
         await photograph(page, "log-attempts")

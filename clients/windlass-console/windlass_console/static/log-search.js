@@ -41,7 +41,10 @@
     step(by) {
       if (!this.found.length) return;
       this.place = this.place < 0 && by < 0 ? this.found.length - 1 : (this.place + by + this.found.length) % this.found.length;
-      this.view.go(this.found[this.place]);
+      const line = this.view.log.lines[this.found[this.place]];
+      const at = windlass.logText.plain(line.text).toLowerCase().indexOf(this.words);
+      if (!line.open && at + this.words.length > windlass.LogView.LONGEST) this.view.uncut(line.index);
+      this.view.go(line.index);
       this.told();
     }
     get summary() {

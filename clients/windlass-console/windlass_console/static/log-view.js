@@ -1,7 +1,8 @@
 // Rows of a log of any length: only those that are seen are in the page.
 "use strict";
 (() => {
-  const { runs, plain } = windlass.logText;
+  const { plain } = windlass.logText;
+  const { element, pieces } = windlass.logRows;
   const TALLEST = 8_000_000; // px: what browsers can lay out; a longer log is scrolled through faster
   const LONGEST = 2000; // characters of a line that are shown before "show all"
   const AROUND = 12; // rows above and below what is seen
@@ -10,7 +11,7 @@
   class View {
     constructor(log, box, changed) {
       Object.assign(this, { log, box, changed, rows: box.firstElementChild, follow: false, stream: 0, attempt: 0, wrap: false });
-      Object.assign(this, { current: -1, words: "", shown: new Map(), stamp: 0, drawn: false });
+      Object.assign(this, { current: -1, words: "", shown: new Map(), stamp: 0, seeks: false });
       this.measure();
       this.rebuild();
       box.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -60,13 +61,14 @@
     measure() {
       const style = getComputedStyle(this.box);
       this.height = parseFloat(style.lineHeight);
-      const probe = document.createElement("span");
-      probe.className = "log-probe";
-      probe.textContent = "0".repeat(100);
+      const probe = element("div", "log-row log-probe");
+      const text = element("span", "log-text", "0".repeat(100));
+      probe.append(...["log-number", "log-time", "log-sign"].map((name) => element("span", name)), text);
       this.box.append(probe);
-      this.character = probe.getBoundingClientRect().width / 100 || 8;
+      this.character = text.getBoundingClientRect().width / 100 || 8;
+      this.margin = text.offsetLeft + 2 * this.character; // beside the text, px
       probe.remove();
-      this.columns = Math.max(20, Math.floor((this.box.clientWidth - 130) / this.character));
+      this.columns = Math.max(20, Math.floor((this.box.clientWidth - this.margin) / this.character));
     }
     resized() {
       const before = this.columns;
@@ -105,8 +107,8 @@
       }
       while (this.rows.children.length > kept.size) this.rows.lastElementChild.remove();
       this.shown = kept;
-      this.rows.style.width = this.wrap ? "" : `max(100%, ${Math.ceil((this.widest + 2) * this.character) + 130}px)`;
-      this.drawn = true;
+      this.rows.style.width = this.wrap ? "" : `max(100%, ${Math.ceil(this.widest * this.character + this.margin)}px)`;
+      if (this.seeks) this.seek();
     }
     row(row) {
       const line = this.log.lines[this.lineOf[row]];
@@ -142,9 +144,12 @@
     }
     open(button) {
       if (!button) return;
-      this.log.lines[Number(button.dataset.open)].open = true;
-      this.rebuild();
+      this.uncut(Number(button.dataset.open));
       this.box.focus();
+    }
+    uncut(index) {
+      this.log.lines[index].open = true;
+      this.rebuild();
     }
 
     // --- moving
@@ -169,7 +174,15 @@
       this.box.scrollTop = Math.max(0, middle / this.faster);
       this.box.scrollLeft = 0;
       this.before = this.box.scrollTop;
+      this.seeks = true;
       this.draw();
+    }
+    seek() {
+      // Sideways, to what was found in the line, which may be far to the right.
+      this.seeks = false;
+      const mark = this.rows.querySelector(".log-current mark");
+      const right = mark ? mark.getBoundingClientRect().right - this.box.getBoundingClientRect().left : 0;
+      if (right > this.box.clientWidth) this.box.scrollLeft = right - this.box.clientWidth / 2;
     }
     set(facts) {
       const row = Math.floor((this.box.scrollTop * this.faster) / this.height);
@@ -183,40 +196,5 @@
     }
   }
 
-  function pieces(line, from, to, words) {
-    // The characters from…to of a line as nodes, in its colours, with what is searched for marked.
-    const made = [];
-    let place = 0;
-    for (const [text, names] of runs(line.text, line.style)) {
-      const part = text.slice(Math.max(0, from - place), Math.max(0, to - place));
-      place += text.length;
-      if (part) made.push(...(names ? [wrapped("span", names, marked(part, words))] : marked(part, words)));
-      if (place >= to) break;
-    }
-    return made;
-  }
-  function marked(text, words) {
-    if (!words) return [text];
-    const made = [];
-    const low = text.toLowerCase();
-    let place = 0;
-    for (let found = low.indexOf(words); found >= 0; found = low.indexOf(words, place)) {
-      made.push(text.slice(place, found), wrapped("mark", "", [text.slice(found, found + words.length)]));
-      place = found + words.length;
-    }
-    return [...made, text.slice(place)];
-  }
-  function element(name, names, text = "") {
-    const made = document.createElement(name);
-    made.className = names;
-    made.textContent = text;
-    return made;
-  }
-  function wrapped(name, names, nodes) {
-    const made = element(name, names);
-    made.append(...nodes);
-    return made;
-  }
-
-  windlass.LogView = View;
+  windlass.LogView = Object.assign(View, { LONGEST });
 })();

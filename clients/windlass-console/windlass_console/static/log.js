@@ -1,6 +1,7 @@
 // The live log of a task: what was written so far comes in pages, what is written from then on as a stream.
 "use strict";
 (() => {
+  if (windlass.startLogs) return windlass.startLogs(); // this script came a second time, with a panel that was loaded
   const BUDGET_MS = 8; // of a frame, for what has come
   const AGAIN_MS = 2000;
   const KEPT = { stream: "log-stream", attempt: "log-attempt" };
@@ -182,22 +183,27 @@
     }
   }
 
+  let panels = [];
   function start() {
-    for (const root of document.querySelectorAll("[data-log]")) if (!root.panel) new Panel(root);
+    for (const panel of panels) if (!panel.root.isConnected) panel.stop();
+    panels = panels.filter((panel) => panel.root.isConnected);
+    for (const root of document.querySelectorAll("[data-log]")) if (!root.panel) panels.push(new Panel(root));
   }
-  const panels = () => [...document.querySelectorAll("[data-log]")].map((root) => root.panel).filter(Boolean);
-  addEventListener("pagehide", () => panels().forEach((panel) => panel.stop()));
-  document.addEventListener("visibilitychange", () => {
-    // A hidden page holds no stream: a browser has six for all pages of a console together.
-    for (const panel of panels()) document.hidden ? panel.stop() : panel.begin();
-  });
+  // A hidden page holds no stream: a browser has six for all pages of a console together.
+  const stop = () => panels.forEach((panel) => panel.stop());
+  const begin = () => panels.forEach((panel) => panel.begin());
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : begin()));
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => { if (event.persisted) begin(); });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
+    const isTyping = event.target.closest("input, select, textarea, dialog, [contenteditable]");
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || isTyping) return;
     const words = document.getElementById("log-search");
     if (!words) return;
     event.preventDefault();
     words.focus();
   });
   document.addEventListener("htmx:after:swap", start);
+  windlass.startLogs = start;
   start();
 })();
