@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, TimeoutError, expect
 from windlass_client import Client, Role, TaskFailed, traced
 
 from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph, start_console
@@ -210,7 +210,9 @@ async def test_what_is_no_task_is_said_in_words_and_an_open_card_asks_upstream_o
     page.on("request", lambda request: asked.append(request.url))
     await page.goto(f"{console.url}/tasks/{handle.id}")
     await expect(page.locator(".card-head .pill").first).to_have_text("Completed", timeout=10_000)
-    assert len([url for url in asked if "/events" in url]) == 1, "the stream ends with the task and is not opened again"
+    with pytest.raises(TimeoutError):  # the stream ends with the task, and a browser would come back after a second
+        await page.wait_for_event("request", lambda request: "/events" in request.url, timeout=1600)
+    assert len([url for url in asked if "/events" in url]) == 1
     assert len([url for url in asked if url.endswith("/card")]) < 10
 
 
