@@ -67,8 +67,7 @@ class Drawing:
         self._typed = typed
 
     def one(self, shape: Shape, path: str, value: Any, label: str = "") -> Field:
-        label = label or str(shape.schema.get("title") if shape.widget != GROUP else "") or _label(shape.name)
-        label = _label(shape.name) if label in ("None", "") else label
+        label = label or shape.label or _label(shape.name)
         if self._is_json(shape, path, value):
             return self._as_json(shape, path, value, label)
         if shape.widget == GROUP:

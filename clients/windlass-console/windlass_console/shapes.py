@@ -34,6 +34,7 @@ class Shape:
     default: Any
     secret: bool
     description: str
+    label: str = ""
     children: tuple[Shape, ...] = ()
 
 
@@ -52,7 +53,9 @@ def shape_of(schema: Any, name: str = "", *, required: bool = True, root: Any = 
         widget = JSON
     children = _children(part, root, depth) if widget == GROUP else ()
     words = str(outer.get("description") or part.get("description") or "")
-    return Shape(name, widget, part, required, nullable, default, secret, words, children)
+    # The title behind a reference is that of its type, not of this place.
+    label = str(schema.get("title") or "") if isinstance(schema, Mapping) else ""
+    return Shape(name, widget, part, required, nullable, default, secret, words, label, children)
 
 
 def _children(part: Mapping[str, Any], root: Any, depth: int) -> tuple[Shape, ...]:
