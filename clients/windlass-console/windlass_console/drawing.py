@@ -138,6 +138,8 @@ def _hint(shape: Shape) -> str:
 def _placeholder(shape: Shape) -> str:
     if shape.default in (MISSING, None, "", [], {}) or shape.widget in (SELECT, SWITCH) or shape.secret:
         return ""
+    if isinstance(shape.default, float):
+        return f"{shape.default:g}"
     return str(write(shape, shape.default, {}) or json.dumps(shape.default))
 
 
@@ -160,5 +162,5 @@ def _choices(shape: Shape) -> tuple[tuple[str, str], ...]:
     # An empty one among them is chosen by its own words: blank means that nothing was given.
     drawn = tuple(each for each in drawn if each[0])
     if shape.default not in (MISSING, None):
-        return (("", f"{words.get(shape.default, option(shape.default)) or 'none'} (default)"), *drawn)
+        return (("", f"as usual: {words.get(shape.default, option(shape.default)) or 'none'}"), *drawn)
     return (("", "choose" if shape.required and not shape.nullable else "not given"), *drawn)

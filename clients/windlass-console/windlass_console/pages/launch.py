@@ -30,6 +30,8 @@ from windlass_console.problems import problem
 from windlass_console.rendering import Nav, may_change, render, session_of
 from windlass_console.shapes import MISSING
 
+OWN = "windlass"
+"""Kinds of the kernel itself are made by its own calls alone."""
 REUSED = "REQUEST_ID_REUSED"
 
 
@@ -70,6 +72,7 @@ async def page(request: Request) -> Response:
 async def _kinds(request: Request) -> Response:
     session = session_of(request)
     every = await session.client.cluster.kinds()
+    every = [kind for kind in every if kind.plugin != OWN]
     mine = [kind for kind in every if session.may(kind.role or "submitter")]
     words = request.query_params.get("q", "").strip()
     found = [kind for kind in mine if all(word in _words_of(kind) for word in words.lower().split())]
