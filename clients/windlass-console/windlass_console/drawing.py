@@ -14,9 +14,9 @@ from windlass_console.shapes import (
     GROUP,
     JSON,
     LINES,
+    LONG_NAMES,
     MAP,
     MISSING,
-    MOMENT,
     NUMBER,
     PASSWORD,
     SELECT,
@@ -32,7 +32,10 @@ NEVER_SHOWN = "It is kept secret: it is never shown again."
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input.  `text` is what stands in it, `choices` are (value, words); `is_json`: it is JSON for this once."""
+    """One input.  `text` is what stands in it, `choices` are (value, words).
+
+    `mode`: a keyboard's, or `code` or `prose` of a long text.  `is_json`: it is JSON for this once.
+    """
 
     path: str
     label: str
@@ -144,13 +147,13 @@ def _placeholder(shape: Shape) -> str:
 
 
 def _rows(shape: Shape, text: str) -> int:
-    least = {AREA: 6, JSON: 6}.get(shape.widget, 3)
+    least = 6 if shape.widget == JSON or _mode(shape) == "code" else 3
     return min(24, max(least, text.count("\n") + 2))
 
 
 def _mode(shape: Shape) -> str:
-    if shape.widget == MOMENT:
-        return "moment"
+    if shape.widget == AREA:
+        return "code" if shape.name in LONG_NAMES or shape.secret else "prose"
     return {"integer": "numeric", "number": "decimal"}.get(str(shape.schema.get("type")), "")
 
 

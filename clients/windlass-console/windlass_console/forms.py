@@ -21,7 +21,7 @@ from windlass_console.drawing import Drawing, Field, has_all
 from windlass_console.shapes import FIXED, GROUP, LINES, MAP, MISSING, SWITCH, Shape, constant_of, shape_of
 from windlass_console.typed_text import Wrong, parse, parse_json
 
-__all__ = ["Field", "fields", "placed", "read"]
+__all__ = ["REQUIRED", "Field", "fields", "placed", "read"]
 
 REQUIRED = "is required"
 AT = re.compile(r"\s+-\s+at\s+`\$(?P<path>[^`]*)`\s*$")

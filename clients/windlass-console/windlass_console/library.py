@@ -16,6 +16,11 @@ PAGE = 100
 """Scripts of one page; the server gives no more at once."""
 CHANGED = "saved by somebody else meanwhile"
 
+PARAMETERS = (
+    'What it may be told, such as [{"name": "days", "type": "integer", "default": 7}], which the script finds in'
+    " WINDLASS_PARAM_DAYS. A type is string, integer, number, boolean, or choice with its choices; description,"
+    " required and secret may be said too."
+)
 OWN_FIELDS = ("name", "text", "expected")
 """Of what is saved, those that the editor draws itself."""
 
@@ -32,7 +37,10 @@ class Operations:
 
     def details_schema(self) -> Any:
         """Of what is saved beside name and text."""
-        return without(self.known["save"].argument_schema, OWN_FIELDS)
+        schema = without(self.known["save"].argument_schema, OWN_FIELDS)
+        if "parameters" in schema["properties"]:
+            schema["properties"]["parameters"] = {**schema["properties"]["parameters"], "description": PARAMETERS}
+        return schema
 
 
 async def operations(client: Client) -> Operations:

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from windlass_client import InvalidArgument, Role, Task, WindlassError
 from windlass_client.cluster import Kind
 
-from windlass_console.forms import fields, read
+from windlass_console.forms import REQUIRED, fields, read
 from windlass_console.launching import (
     Path,
     errors_of,
@@ -92,8 +92,8 @@ async def _new(request: Request, name: str, task: Task | None) -> Response:
         if isinstance(draft.payload, dict):
             draft.payload, draft.hidden = without_secrets(draft.schema, draft.payload)
             draft.kept = set(draft.hidden)
-    elif any(key.startswith("payload") for key in query):
-        draft.payload, _ = read(draft.schema, query)
+    else:
+        (draft.payload, _), (draft.said, _) = read(draft.schema, query), read(draft.options, query, "task")
     return _form(request, draft)
 
 
@@ -119,6 +119,8 @@ async def view(request: Request) -> Response:
     """The same content in the other view; one that has errors stays as it is."""
     draft, form = await _returned(request)
     payload, wrong = read(draft.schema, form)
+    # What is still missing is no reason: it can be given there.
+    wrong = {path: words for path, words in wrong.items() if words != REQUIRED}
     if wrong:
         draft.errors = wrong | {"": "Correct this first: then it can be shown in the other way."}
         return _form(request, draft, 422)
