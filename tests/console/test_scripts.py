@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from playwright.async_api import Browser, Dialog, Page, expect
@@ -57,6 +58,22 @@ async def test_a_script_is_found_read_and_run_with_its_parameters(page: Page, co
     await page.get_by_text("This is an old version").wait_for()
     await expect(page.locator(".source li")).to_have_count(1)
     await client.operations.call("scripts.delete", {"name": "cleanup-run"})
+
+
+async def test_a_library_of_many_scripts_is_shown_a_page_at_a_time(
+    page: Page, console: Console, client: Client
+) -> None:
+    names = [f"many-{number:03}" for number in range(101)]
+    await asyncio.gather(*(keep(client, name, text="true") for name in names))
+    await page.goto(f"{console.url}/scripts?prefix=many-")
+    await expect(page.locator("#scripts tbody tr")).to_have_count(100)
+    await photograph(page, "scripts-many")
+    await page.get_by_role("link", name="Next page").click()
+    await expect(page.locator("#scripts tbody tr")).to_have_count(1)
+    await page.get_by_role("link", name="many-100").wait_for()
+    await page.get_by_role("link", name="First page").click()
+    await page.get_by_role("link", name="many-000").wait_for()
+    await asyncio.gather(*(client.operations.call("scripts.delete", {"name": name}) for name in names))
 
 
 async def test_a_new_script_is_written_checked_and_saved(page: Page, console: Console, client: Client) -> None:
