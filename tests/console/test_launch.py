@@ -15,7 +15,7 @@ CARD = re.compile(r"/tasks/(\d+)$")
 
 async def both_themes(page: Page) -> None:
     for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await page.emulate_media(color_scheme=scheme)
         await accessible(page)
 
 
