@@ -1,17 +1,237 @@
-"""Scripts."""
+"""The script library: what there is, one script whole, its editor, and running it with its parameters."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from windlass_client import InvalidArgument, NotFound, WindlassError
+from windlass_client.resources import TaskOptions
 
-from windlass_console.rendering import Nav, render
+from windlass_console import library
+from windlass_console.forms import fields, placed, read
+from windlass_console.launching import errors_of as errors_of_task
+from windlass_console.problems import problem
+from windlass_console.rendering import Nav, may_change, render, session_of
+
+REJECTED = "OPERATION_REJECTED"
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 async def page(request: Request) -> Response:
-    return render(request, "empty.html", title="Scripts")
+    """By name, a page of them at a time; the search is for how names begin, which the server does."""
+    prefix, after = request.query_params.get("prefix", "").strip(), request.query_params.get("after", "")
+    client = session_of(request).client
+    known, lines = await asyncio.gather(
+        library.operations(client), client.operations.call("scripts.list", {"prefix": prefix, "after": after})
+    )
+    facts: dict[str, Any] = {
+        "lines": [(line, library.moment_of(line)) for line in lines],
+        "prefix_words": prefix,
+        "after": after,
+        "next": lines[-1]["name"] if len(lines) == library.PAGE else "",
+        "may_save": may_change(request, known.role("save")),
+    }
+    is_part = request.headers.get("hx-request")
+    return render(request, "scripts/list.html" if is_part else "scripts/library.html", **facts)
 
 
-ROUTES = (Route("/scripts", page),)
+async def show(request: Request) -> Response:
+    return await _script(request, None)
+
+
+async def _script(
+    request: Request, typed: Mapping[str, Any] | None, errors: dict[str, str] | None = None, status: int = 200
+) -> Response:
+    name, version = request.path_params["name"], _version(request, typed)
+    client = session_of(request).client
+    which = {"name": name} | ({"version": version} if version else {})
+    try:
+        known, script, versions = await asyncio.gather(
+            library.operations(client),
+            client.operations.call("scripts.show", which),
+            client.operations.call("scripts.versions", {"name": name}),
+        )
+    except WindlassError as error:
+        return _gone(request, error)
+    drawn = fields(library.parameters_schema(script["parameters"]), None, errors, "parameters", typed)
+    return render(
+        request,
+        "scripts/run.html" if typed is not None else "scripts/script.html",
+        status=status,
+        script=script,
+        saved=library.moment_of(script),
+        lines=script["text"].split("\n"),
+        versions=[(line, library.moment_of(line)) for line in versions],
+        newest=versions[0]["version"],
+        drawn=drawn,
+        general=(errors or {}).get("", ""),
+        title_typed=str((typed or {}).get("title", "")),
+        request_id=str((typed or {}).get("request_id") or uuid4()),
+        may_run=may_change(request, "submitter"),
+        may_save=may_change(request, known.role("save")),
+        may_delete=may_change(request, known.role("delete")),
+    )
+
+
+def _version(request: Request, typed: Mapping[str, Any] | None) -> int:
+    """0 for the newest."""
+    said = str((typed or {}).get("version") or request.query_params.get("version", ""))
+    return int(said) if said.isdecimal() and len(said) < 10 else 0
+
+
+def _gone(request: Request, error: WindlassError) -> Response:
+    """What is not there is rejected by the plugin: it has no status of its own for that."""
+    if error.reason == REJECTED:
+        return problem(request, 404, "There is no such script", error.message)
+    raise error
+
+
+async def run(request: Request) -> Response:
+    """The version that is on the screen, whatever is saved meanwhile."""
+    form = await request.form()
+    name, client = request.path_params["name"], session_of(request).client
+    version = _version(request, form)
+    try:
+        script = await client.operations.call("scripts.show", {"name": name, "version": version or None})
+    except WindlassError as error:
+        return _gone(request, error)
+    value, errors = read(library.parameters_schema(script["parameters"]), form, "parameters")
+    if errors:
+        return await _script(request, form, errors, 422)
+    payload = {"library": f"{name}@{script['version']}", "parameters": value}
+    options: TaskOptions = {"title": str(form.get("title", "")), "request_id": str(form.get("request_id") or uuid4())}
+    try:
+        handle = await client.enqueue(library.KIND, payload, **options)
+    except InvalidArgument as error:
+        said = errors_of_task(error, None)
+        return await _script(request, form, {"": " ".join(said.values())}, 422)
+    return _to(request, f"/tasks/{handle.id}")
+
+
+async def new(request: Request) -> Response:
+    known = await library.operations(session_of(request).client)
+    return _editor(request, known, {"interpreter": "sh"}, 0)
+
+
+async def edit(request: Request) -> Response:
+    name, client = request.path_params["name"], session_of(request).client
+    try:
+        known, script = await asyncio.gather(
+            library.operations(client), client.operations.call("scripts.show", {"name": name})
+        )
+    except WindlassError as error:
+        return _gone(request, error)
+    return _editor(request, known, script, script["version"])
+
+
+async def save(request: Request) -> Response:
+    form = await request.form()
+    client = session_of(request).client
+    known = await library.operations(client)
+    schema = known.details_schema()
+    value, errors = read(schema, form, "details")
+    name, text = str(form.get("name", "")).strip(), str(form.get("text", "")).replace("\r\n", "\n")
+    expected = str(form.get("expected", "0"))
+    errors |= {path: "is required" for path, said in (("name", name), ("text", text.strip())) if not said}
+    script = {**value, "name": name, "text": text, "expected": int(expected) if expected.isdecimal() else 0}
+    if errors:
+        return _editor(request, known, script, script["expected"], form, errors)
+    try:
+        saved = await client.operations.call("scripts.save", script, reason=str(form.get("reason", "")))
+    except WindlassError as error:
+        if error.reason != REJECTED and not isinstance(error, InvalidArgument):
+            raise
+        said = library.errors_of(error, schema)
+        newest = await _newest(request, name) if "conflict" in said else None
+        return _editor(request, known, script, script["expected"], form, said, newest)
+    return _to(request, f"/scripts/{saved['name']}")
+
+
+async def _newest(request: Request, name: str) -> Mapping[str, Any] | None:
+    """The script that was in the way; None when it was deleted meanwhile."""
+    try:
+        found: Mapping[str, Any] = await session_of(request).client.operations.call("scripts.show", {"name": name})
+    except WindlassError:
+        return None
+    return found
+
+
+def _editor(
+    request: Request,
+    known: library.Operations,
+    script: Mapping[str, Any],
+    expected: int,
+    typed: Mapping[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+    newest: Mapping[str, Any] | None = None,
+) -> Response:
+    if "save" not in known.known:
+        raise NotFound("This server saves no scripts.")
+    schema = known.details_schema()
+    details = {name: each for name, each in script.items() if name in schema["properties"] and each not in EMPTY}
+    errors = errors or {}
+    return render(
+        request,
+        "scripts/editor.html" if request.headers.get("hx-request") else "scripts/edit.html",
+        status=409 if "conflict" in errors else 422 if errors else 200,
+        name=script.get("name", ""),
+        text=script.get("text", ""),
+        is_new=not str((typed or {}).get("was", script.get("name", ""))),
+        was=str((typed or {}).get("was", script.get("name", ""))),
+        expected=expected,
+        reason=str((typed or {}).get("reason", "")),
+        drawn=fields(schema, details, errors, "details", typed),
+        errors=errors,
+        newest=newest,
+        newest_saved=library.moment_of(newest) if newest else None,
+        may_save=may_change(request, known.role("save")),
+    )
+
+
+async def ask_delete(request: Request) -> Response:
+    name = request.path_params["name"]
+    try:
+        versions = await session_of(request).client.operations.call("scripts.versions", {"name": name})
+    except WindlassError as error:
+        return _gone(request, error)
+    return render(request, "scripts/delete.html", name=name, versions=len(versions), newest=versions[0]["version"])
+
+
+async def delete(request: Request) -> Response:
+    form = await request.form()
+    name, expected = request.path_params["name"], str(form.get("expected", ""))
+    doomed = {"name": name} | ({"expected": int(expected)} if expected.isdecimal() else {})
+    try:
+        await session_of(request).client.operations.call("scripts.delete", doomed, reason=str(form.get("reason", "")))
+    except WindlassError as error:
+        if error.reason != REJECTED:
+            raise
+        said = next(iter(placed(error, None).values()))
+        answer = problem(request, 409, "Nothing was deleted", said.removeprefix("expected: "))
+        answer.headers["hx-trigger"] = "close-dialog"
+        return answer
+    return _to(request, "/scripts")
+
+
+def _to(request: Request, path: str) -> Response:
+    return Response(status_code=200, headers={"hx-redirect": f"{request.app.state.settings.prefix}{path}"})
+
+
+# A name begins with a letter or a digit, so that "-" is free for what is no script.
+ROUTES: tuple[BaseRoute, ...] = (
+    Route("/scripts", page),
+    Route("/scripts/-/new", new),
+    Route("/scripts/-/save", save, methods=["POST"]),
+    Route("/scripts/{name}", show),
+    Route("/scripts/{name}/run", run, methods=["POST"]),
+    Route("/scripts/{name}/edit", edit),
+    Route("/scripts/{name}/delete", ask_delete),
+    Route("/scripts/{name}/delete", delete, methods=["POST"]),
+)
 NAVS = (Nav("/scripts", "Scripts"),)
