@@ -15,8 +15,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Card, DeadlineExceeded, InvalidArgument, Page, Task
 
-from windlass_console.history_query import BY_KEY, ORDERS, ORIGINS, STATES, WITHIN, Asked
 from windlass_console.days import by_day, zone_of
+from windlass_console.history_query import BY_KEY, ORDERS, ORIGINS, STATES, WITHIN, Asked
 from windlass_console.rendering import Nav, render, session_of, when
 
 SIZE = 50
