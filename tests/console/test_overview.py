@@ -152,6 +152,7 @@ async def _looks(page: Page, name: str) -> None:
 
 async def _much_work(client: Client) -> int:
     """Something of each sort: the id of a task that runs on."""
+    copying = await client.enqueue("ExecuteScript", {"script": SAYS}, title=f"Copy {HOSTILE}")
     later = datetime.now(UTC) + timedelta(hours=1)
     for number in range(5):
         await client.enqueue("ExecuteScript", {"script": "exit 3"}, title=f"fails {number}", retry_attempts=1)
@@ -164,7 +165,7 @@ async def _much_work(client: Client) -> int:
         )
     for number in range(6):
         await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title=f"Rebuild the index of archive {number}")
-    return (await client.enqueue("ExecuteScript", {"script": SAYS}, title=f"Copy {HOSTILE}")).id
+    return copying.id
 
 
 def _started(home: Home, listen: str) -> tuple[Console, subprocess.Popen[str]]:
