@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from windlass_client import Client, Picture, WindlassError
+from windlass_client import Client, Operation, Picture, WindlassError
 
 INTERVAL = 0.5
 AGAIN_SECONDS = 1.0
+OPERATIONS_SECONDS = 60.0
 
 
 class Live:
@@ -18,6 +19,8 @@ class Live:
 
     A hint is a set of topics: `overview` (the picture changed), `queue` (the first page of the queue changed),
     `history` (a card began, ended or waits again), `link` (the server went or came back).
+
+    `operations` are those that the server's plugins have registered, at most a minute old.
     """
 
     def __init__(self, client: Client) -> None:
@@ -25,12 +28,14 @@ class Live:
         self.reachable = False
         self.trouble = "the console has not reached the server yet"
         self.version = 0
+        self.operations: Sequence[Operation] = ()
         self._client = client
         self._listeners: set[asyncio.Queue[set[str]]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._watch_overview()), asyncio.create_task(self._watch_queue())]
+        watches = (self._watch_overview(), self._watch_queue(), self._look_at_operations())
+        self._tasks = [asyncio.create_task(each) for each in watches]
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -79,6 +84,14 @@ class Live:
                 async with aclosing(self._client.watch_queue(page_size=100)) as changes:
                     async for _ in changes:
                         self.tell("queue")
+            except WindlassError:
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _look_at_operations(self) -> None:
+        while True:
+            try:
+                self.operations = await self._client.operations.list()
+                await asyncio.sleep(OPERATIONS_SECONDS)
             except WindlassError:
                 await asyncio.sleep(AGAIN_SECONDS)
 
