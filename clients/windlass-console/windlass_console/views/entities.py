@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -43,7 +44,7 @@ async def findings(request: Request) -> Response:
 
 async def listing(request: Request) -> Response:
     """Countries, ASNs or feeds, by code, number or name; `q` is a part of them."""
-    sort, query = request.path_params["sort"], request.query_params
+    sort, query = _sort(request), request.query_params
     asked = {"of": sort, "contains": query.get("q", "").strip(), "after": query.get("after", ""), "limit": LISTED}
     listed = await session_of(request).client.operations.call("entities.list", asked)
     template = "plugins/entity_rows.html" if query.get("part") else "plugins/entity_list.html"
@@ -64,7 +65,7 @@ async def find(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """One page, as it is published."""
-    sort, name = request.path_params["sort"], request.path_params["name"]
+    sort, name = _sort(request), request.path_params["name"]
     if sort == "asns" and not ASN.fullmatch(name):
         return problem(request, 404, "There is no such ASN", "An ASN is a number, such as 64500.")
     which = {"countries": {"country": name}, "asns": {"asn": _number(name)}, "feeds": {"feed": name}}[sort]
@@ -77,7 +78,13 @@ async def show(request: Request) -> Response:
     return render(
         request,
         template,
-        **{"sort": sort, "name": name, "sorts": SORTS, "shown": shown, "entity": entity, "whole": whole, "lines": LINES},
+        sort=sort,
+        name=name,
+        sorts=SORTS,
+        shown=shown,
+        entity=entity,
+        whole=whole,
+        lines=LINES,
         which=_selection(sort, name),
     )
 
@@ -89,6 +96,13 @@ def repair_of(finding: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if finding["target"] and "/" not in finding["target"]:
         return "rebuild", _selection("feeds", finding["target"])
     return "repair", {}
+
+
+def _sort(request: Request) -> str:
+    sort: str = request.path_params["sort"]
+    if sort not in SORTS:
+        raise HTTPException(404, f"There is no page of {sort}")
+    return sort
 
 
 def _selection(sort: str, name: str) -> dict[str, Any]:
@@ -117,7 +131,7 @@ VIEW = View(
     routes=(
         Route("/entities/findings", findings),
         Route("/entities/find", find),
-        Route("/entities/{sort:str}", listing),
-        Route("/entities/{sort:str}/{name:str}", show),
+        Route("/entities/{sort}", listing),
+        Route("/entities/{sort}/{name}", show),
     ),
 )

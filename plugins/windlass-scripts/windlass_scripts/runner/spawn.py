@@ -11,6 +11,7 @@ from .plan import Plan
 from .prctl import die_with_parent
 from .signals import signal
 
+
 class StartFailed(Exception):
     """The script was not started.  `step` says which call refused (chdir, exec, …), `errno` or `reason` why."""
 
