@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from windlass_client import Operation, WindlassError
 from windlass_console import forms
 from windlass_console.catalogue import DRY_RUN, PluginPage
 from windlass_console.rendering import may_change, render, session_of
-from windlass_console.results import fields_in, needs_nothing, shape_of
+from windlass_console.results import Shape, fields_in, needs_nothing, shape_of
 
 FIELD = "argument"
 AFTER = "after"
@@ -24,31 +25,51 @@ OF_THE_ARGUMENT = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "PERMISSION_DENIED
 """Refusals that are told where the question was asked."""
 
 
+NOT_ALLOWED = "This console is read-only, or your role does not allow this."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an operation said: a shape, or an error that is told where the question was asked; neither: not asked."""
+
+    shape: Shape | None = None
+    error: WindlassError | None = None
+
+    @property
+    def wrong(self) -> str:
+        return "" if self.error is None else str(self.error)
+
+    @property
+    def for_templates(self) -> dict[str, Any]:
+        return {"shape": self.shape, "wrong": self.wrong}
+
+
 async def show(request: Request, plugin: PluginPage, operation: Operation) -> Response:
     """Its page.  What was asked stands in the address, so it can be kept and sent to others."""
     asked = any(name.startswith(FIELD) for name in request.query_params)
     argument, errors = read(operation, request.query_params) if asked else ({}, {})
-    wanted = not operation.writes and not errors and (asked or needs_nothing(operation.argument_schema))
-    facts = await answer(request, operation, argument | behind(request)) if wanted else {"shape": None, "wrong": ""}
-    error = facts.pop("error", None)
-    errors |= forms.placed(error, operation.argument_schema, FIELD) if error is not None and asked else {}
+    found = Answer()
+    if not operation.writes and not errors and (asked or needs_nothing(operation.argument_schema)):
+        found = await answer(request, operation, argument | behind(request))
+    if found.error is not None and asked:
+        errors |= forms.placed(found.error, operation.argument_schema, FIELD)
     made = fields(operation, argument, errors, request.query_params if asked else None)
-    return render(request, "plugins/operation.html", plugin=plugin, operation=operation, fields=made, **facts)
+    return render(
+        request, "plugins/operation.html", plugin=plugin, operation=operation, fields=made, **found.for_templates
+    )
 
 
 async def result(request: Request, plugin: PluginPage, operation: Operation) -> Response:
     """The answer alone, to an argument that says nothing but where the page begins."""
-    facts = await answer(request, operation, behind(request))
-    return render(request, "plugins/result.html", plugin=plugin, operation=operation, **facts)
+    found = await answer(request, operation, behind(request))
+    return render(request, "plugins/result.html", plugin=plugin, operation=operation, **found.for_templates)
 
 
 async def confirm(request: Request, plugin: PluginPage, operation: Operation) -> Response:
     """The dialog: what will be done, to how many, and why."""
     form = await request.form()
-    if FIELD in form:
-        argument, errors = json.loads(str(form[FIELD])), {}
-    else:
-        argument, errors = read(operation, form)
+    # A button brings the whole argument.
+    argument, errors = read(operation, form) if FIELD not in form else (json.loads(str(form[FIELD])), {})
     if errors:
         headers = {"hx-retarget": "#fields", "hx-reswap": "outerMorph"}
         made = fields(operation, argument, errors, form)
@@ -67,7 +88,7 @@ async def call(request: Request, operation: Operation) -> Response:
             raise PermissionError
         said = await session_of(request).client.operations.call(operation.name, argument, reason=reason)
     except (WindlassError, PermissionError) as error:
-        wrong = str(error) or "This console is read-only, or your role does not allow this."
+        wrong = str(error) or NOT_ALLOWED
         facts = {"operation": operation, "argument": argument, "counted": None, "wrong": wrong}
         return render(request, "plugins/confirm.html", status=409, **facts)
     headers = {
@@ -101,23 +122,22 @@ def behind(request: Request) -> dict[str, Any]:
         return {}
 
 
-async def answer(request: Request, operation: Operation, argument: dict[str, Any]) -> dict[str, Any]:
-    """Facts for templates: `shape`, or None and what is `wrong` with the question, and the `error`."""
+async def answer(request: Request, operation: Operation, argument: dict[str, Any]) -> Answer:
+    """What it says; a refusal that is none of the argument's fault is raised."""
     try:
-        said = await session_of(request).client.operations.call(operation.name, argument)
+        return Answer(shape_of(await session_of(request).client.operations.call(operation.name, argument)))
     except WindlassError as error:
         if error.code not in OF_THE_ARGUMENT:
             raise
-        return {"shape": None, "wrong": str(error), "error": error}
-    return {"shape": shape_of(said), "wrong": ""}
+        return Answer(error=error)
 
 
 async def _count(
     request: Request, plugin: PluginPage, operation: Operation, argument: dict[str, Any]
-) -> tuple[Any, str]:
+) -> tuple[Shape | None, str]:
     """What it would do, where the plugin offers to say so, and what speaks against it."""
     if not may_change(request, operation.role):
-        return None, "This console is read-only, or your role does not allow this."
+        return None, NOT_ALLOWED
     counting = plugin.counting(operation)
     if counting is not None:
         found = await answer(request, counting, argument)
@@ -125,4 +145,4 @@ async def _count(
         found = await answer(request, operation, argument | {DRY_RUN: True})
     else:
         return None, ""
-    return found["shape"], found["wrong"]
+    return found.shape, found.wrong

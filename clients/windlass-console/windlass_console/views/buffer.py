@@ -24,11 +24,12 @@ async def facts(request: Request) -> dict[str, Any]:
     call = session_of(request).client.operations.call
     query = request.query_params
     matching = {name: query[name] for name in FILTERS if query.get(name)}
-    letters, gaps = await asyncio.gather(
+    found: list[Any] = await asyncio.gather(
         call("buffer.dead", matching | {"after": query.get("after", ""), "limit": LETTERS}),
         call("buffer.gaps", {}),
         return_exceptions=True,
     )
+    letters, gaps = found
     return {
         **_listed("letters", letters),
         **_listed("gaps", gaps),
