@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 OWN_PAGES = {"entities": "/entities", "buffer": "/buffer"}
 """Plugins with a view: their pages are found here too."""
+BRIEF = ("buffer",)
+"""Their views show what stands in the lines, so only those that alarm are repeated."""
 LABELS = {"scripts": "Scripts: confinement"}
 """Where another page has the name already."""
 COUNTING = "count"
@@ -35,6 +37,10 @@ class PluginPage:
     @property
     def path(self) -> str:
         return OWN_PAGES.get(self.name, f"/plugins/{self.name}")
+
+    @property
+    def is_brief(self) -> bool:
+        return self.name in BRIEF and bool(self.operations)
 
     @property
     def reads(self) -> list[Operation]:

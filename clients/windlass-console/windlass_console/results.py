@@ -50,7 +50,8 @@ def shape_of(result: Any) -> Shape:
         shape.others.append(("", result))
     elif result is not None and result != []:
         shape.facts.append(("result", result))
-    shape.is_empty = not (shape.facts or shape.tables or shape.others)
+    if not shape.tables and not shape.others and all(value is None for _, value in shape.facts):
+        shape.facts, shape.is_empty = [], True
     return shape
 
 

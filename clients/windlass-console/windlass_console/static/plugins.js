@@ -57,10 +57,12 @@
       label: site, stroke: colours[number % colours.length], width: 2, dash: dashes[number % dashes.length],
       value: (_, value) => value === null ? "–" : `${Math.round(value * 10) / 10}${place.dataset.unit}`,
     }));
+    const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+    const times = { ...axis, space: 90, values: (_, ticks) => ticks.map((tick) => clock.format(new Date(tick * 1000))) };
     const options = {
       width: place.clientWidth, height: 160, legend: { show: sites.length > 1 }, cursor: { y: false },
-      scales: { y: { range: (_, least, most) => [0, Math.max(1, most * 1.1)] } },
-      axes: [axis, { ...axis, size: 56 }], series: [{}, ...series],
+      scales: { x: { range: (_, first, last) => [Math.min(first, last - 60), last] }, y: { range: (_, least, most) => [0, Math.max(1, most * 1.1)] } },
+      axes: [times, { ...axis, size: 56 }], series: [{}, ...series],
     };
     plots.set(id, { key, plot: new uPlot(options, data, place) });
   }
