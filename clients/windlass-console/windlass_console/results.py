@@ -29,9 +29,10 @@ class Table:
 
 @dataclass(slots=True)
 class Shape:
-    """`more`: the `after` of the next page; None when this was all."""
+    """`groups` are objects in the result, by name; `more` is the `after` of the next page, None when this was all."""
 
     facts: list[tuple[str, Any]] = field(default_factory=list)
+    groups: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     others: list[tuple[str, Any]] = field(default_factory=list)
     more: Any = None
@@ -50,7 +51,7 @@ def shape_of(result: Any) -> Shape:
         shape.others.append(("", result))
     elif result is not None and result != []:
         shape.facts.append(("result", result))
-    if not shape.tables and not shape.others and all(value is None for _, value in shape.facts):
+    if not (shape.tables or shape.others or shape.groups) and all(value is None for _, value in shape.facts):
         shape.facts, shape.is_empty = [], True
     return shape
 
@@ -60,7 +61,9 @@ def _place(shape: Shape, name: str, value: Any) -> None:
         shape.more = value if value not in (None, "") else None
     elif is_table(value):
         shape.tables.append(table_of(name, value))
-    elif isinstance(value, dict | list) and value:
+    elif isinstance(value, dict) and value:
+        shape.groups.append((name, value))
+    elif isinstance(value, list) and value:
         shape.others.append((name, value))
     else:
         shape.facts.append((name, None if isinstance(value, dict | list) else value))
