@@ -164,6 +164,7 @@ async def test_entities_shows_pages_drawn_for_people_and_has_them_made_anew(
     await expect(page.locator("#rows")).to_contain_text("AS15169")
     await page.get_by_label("Search").fill("no such asn")
     await page.get_by_text("Nothing matches").wait_for()
+    await expect(page).to_have_url(f"{place.console.url}/entities/asns?q=no+such+asn")
     await good_looks(page, "entity-list")
 
 

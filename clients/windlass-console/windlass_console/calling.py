@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from windlass_client import Operation, WindlassError
@@ -19,8 +20,6 @@ from windlass_console.results import Shape, fields_in, needs_nothing, shape_of
 FIELD = "argument"
 AFTER = "after"
 """Where a page of a result begins, as JSON; the argument has a field of that name."""
-NOT_OFFERED = (AFTER, DRY_RUN)
-"""The page says these by itself."""
 OF_THE_ARGUMENT = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "PERMISSION_DENIED")
 """Refusals that are told where the question was asked."""
 
@@ -69,7 +68,7 @@ async def confirm(request: Request, plugin: PluginPage, operation: Operation) ->
     """The dialog: what will be done, to how many, and why."""
     form = await request.form()
     # A button brings the whole argument.
-    argument, errors = read(operation, form) if FIELD not in form else (json.loads(str(form[FIELD])), {})
+    argument, errors = read(operation, form) if FIELD not in form else (_whole(form[FIELD]), {})
     if errors:
         headers = {"hx-retarget": "#fields", "hx-reswap": "outerMorph"}
         made = fields(operation, argument, errors, form)
@@ -81,7 +80,7 @@ async def confirm(request: Request, plugin: PluginPage, operation: Operation) ->
 async def call(request: Request, operation: Operation) -> Response:
     """Does it, and tells what came of it; what is refused is told in the dialog."""
     form = await request.form()
-    argument = json.loads(str(form.get(FIELD, "{}")))
+    argument = _whole(form.get(FIELD, "{}"))
     reason = str(form.get("reason", "")).strip()
     try:
         if not may_change(request, operation.role):
@@ -104,14 +103,14 @@ def fields(
 ) -> list[forms.Field]:
     """Of its form; what the page says by itself is left out."""
     made = forms.fields(operation.argument_schema, argument, errors, FIELD, typed)
-    return [each for each in made if each.path.removeprefix(f"{FIELD}.") not in NOT_OFFERED]
+    return [each for each in made if each.path.removeprefix(f"{FIELD}.") not in _not_offered(operation)]
 
 
 def read(operation: Operation, items: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The argument that the fields of a form make, and what is wrong with which."""
     made, errors = forms.read(operation.argument_schema, items, FIELD)
     argument = made if isinstance(made, dict) else {}
-    return {name: value for name, value in argument.items() if name not in NOT_OFFERED}, errors
+    return {name: value for name, value in argument.items() if name not in _not_offered(operation)}, errors
 
 
 def behind(request: Request) -> dict[str, Any]:
@@ -130,6 +129,22 @@ async def answer(request: Request, operation: Operation, argument: dict[str, Any
         if error.code not in OF_THE_ARGUMENT:
             raise
         return Answer(error=error)
+
+
+def _whole(text: object) -> dict[str, Any]:
+    """An argument that a button brings."""
+    try:
+        argument = json.loads(str(text))
+    except ValueError:
+        argument = None
+    if not isinstance(argument, dict):
+        raise HTTPException(400, "The argument is no JSON object, so nothing was done")
+    return argument
+
+
+def _not_offered(operation: Operation) -> tuple[str, ...]:
+    """Fields that the page says by itself."""
+    return (DRY_RUN,) if operation.writes else (DRY_RUN, AFTER)
 
 
 async def _count(

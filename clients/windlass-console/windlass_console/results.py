@@ -13,6 +13,8 @@ from windlass_client import Operation
 
 MOST_ROWS = 500
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+TASK = "task"
+"""A number that is a name: it leads to the card."""
 NEXT = "next"
 """Results that have more say so here; the argument takes it as `after`."""
 
@@ -25,6 +27,12 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     left_out: int = 0
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Columns with nothing but numbers that are amounts."""
+        cells = {name: [row[place] for row in self.rows] for place, name in enumerate(self.columns) if name != TASK}
+        return frozenset(name for name, found in cells.items() if any(map(_is_number, found)) and _all_numbers(found))
 
 
 @dataclass(slots=True)
@@ -67,6 +75,14 @@ def _place(shape: Shape, name: str, value: Any) -> None:
         shape.others.append((name, value))
     else:
         shape.facts.append((name, None if isinstance(value, dict | list) else value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _all_numbers(values: list[Any]) -> bool:
+    return all(value is None or _is_number(value) for value in values)
 
 
 def is_table(value: Any) -> bool:

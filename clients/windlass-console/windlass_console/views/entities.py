@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -48,7 +49,9 @@ async def listing(request: Request) -> Response:
     asked = {"of": sort, "contains": query.get("q", "").strip(), "after": query.get("after", ""), "limit": LISTED}
     listed = await session_of(request).client.operations.call("entities.list", asked)
     template = "plugins/entity_rows.html" if query.get("part") else "plugins/entity_list.html"
-    return render(request, template, sort=sort, sorts=SORTS, asked=asked, listed=listed)
+    place = f"{request.app.state.settings.prefix}/entities/{sort}?{urlencode({'q': asked['contains']})}"
+    headers = {"hx-replace-url": place} if query.get("part") else {}
+    return render(request, template, headers=headers, sort=sort, sorts=SORTS, asked=asked, listed=listed)
 
 
 async def find(request: Request) -> Response:
