@@ -6,9 +6,9 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 from windlass_buffer_client import BufferClient, Statement
@@ -72,8 +72,8 @@ class Place:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def place(tmp_path_factory: object) -> AsyncIterator[Place]:
-    folder: Path = tmp_path_factory.mktemp("plugins")  # type: ignore[attr-defined]
+async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+    folder = tmp_path_factory.mktemp("plugins")
     with home_in(folder) as home:
         home.path.mkdir(mode=0o700)
         async with valkey(home.path) as url, main_database(home.path / "shop") as database:
@@ -101,7 +101,7 @@ async def client(place: Place) -> AsyncIterator[Client]:
 
 async def good_looks(page: Page, name: str) -> None:
     for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await page.emulate_media(color_scheme=scheme)
         await accessible(page)
     await page.emulate_media(color_scheme="light")
     await no_sideways_scrolling(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -24,7 +25,7 @@ async def facts(request: Request) -> dict[str, Any]:
     call = session_of(request).client.operations.call
     query = request.query_params
     matching = {name: query[name] for name in FILTERS if query.get(name)}
-    found: list[Any] = await asyncio.gather(
+    found: Sequence[Any] = await asyncio.gather(
         call("buffer.dead", matching | {"after": query.get("after", ""), "limit": LETTERS}),
         call("buffer.gaps", {}),
         return_exceptions=True,
