@@ -7,12 +7,12 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from windlass_client import Client, Picture, Unavailable
+from windlass_client import Client, Operation, Picture, Unavailable
 
 from windlass_console.series import STEP, Series
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 INTERVAL = 0.5
 AGAIN_SECONDS = 1.0
+OPERATIONS_SECONDS = 60.0
 PAUSE = 0.25
 """Seconds between two hints to the same browser, at least."""
 HINTS_A_SECOND = 50
@@ -53,6 +54,8 @@ class Live:
 
     A hint is a set of topics: `overview` (the picture changed), `queue` (the first page of the queue changed),
     `history` (a card began, ended or waits again), `link` (the server went or came back).
+
+    `operations` are those that the server's plugins have registered, at most a minute old.
     """
 
     def __init__(self, client: Client) -> None:
@@ -62,6 +65,7 @@ class Live:
         self.started = self.changed_at = datetime.now(UTC)
         self.series = Series()
         self.version = 0
+        self.operations: Sequence[Operation] = ()
         self._client = client
         self._seen_at = 0.0
         self._made: dict[str, Any] = {}
@@ -69,7 +73,8 @@ class Live:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        works = (self._again(self._watch_overview, self._lost), self._again(self._watch_queue), self._sample())
+        watches = (self._watch_queue, self._look_at_operations)
+        works = [self._again(self._watch_overview, self._lost), *map(self._again, watches), self._sample()]
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
@@ -149,6 +154,11 @@ class Live:
         age = time.monotonic() - self._seen_at
         self.series.add(time.time(), self.picture if self.reachable else None, age)
         self._made.clear()
+
+    async def _look_at_operations(self) -> None:
+        while True:
+            self.operations = await self._client.operations.list()
+            await asyncio.sleep(OPERATIONS_SECONDS)
 
     def _show(self, picture: Picture) -> None:
         before, self.picture = self.picture, picture

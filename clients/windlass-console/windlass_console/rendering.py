@@ -15,6 +15,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from windlass_console.catalogue import plugins_of
+from windlass_console.results import json_line, moment_of, result_id, words_of
 from windlass_console.sessions import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -68,7 +70,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"when": when, "duration": duration, "since": since, "json_text": json_text, "count": count}
-    made.globals |= {"asset": asset, "now": lambda: datetime.now(UTC)}
+    made.globals |= {"asset": asset, "now": lambda: datetime.now(UTC), "plugins_of": plugins_of}
+    made.globals |= {"words_of": words_of, "moment_of": moment_of, "json_line": json_line, "result_id": result_id}
     return made
 
 

@@ -174,6 +174,8 @@ class BufferOperations:
         lines = self._lines.of(argument.site)
         if argument.ids:
             await _check_known(argument, lines)
+        if argument.dry_run:
+            return Moved(0, sum([await line.call(partial(_count, argument)) for line in lines]))
         now = time.time()
         total = Moved(0, 0)
         for line in lines:

@@ -20,6 +20,7 @@ from windlass_entities.handlers.rebuild import RebuildEntities, RebuildSelected
 from windlass_entities.handlers.repair import RepairEntities
 from windlass_entities.health import Transition
 from windlass_entities.indexes import TRANSITIONS, asn_path, country_path, facts_path
+from windlass_entities.listing import Entities, Listing, Search
 from windlass_entities.payloads import Asn, Check, Country, Feed, Nothing, Selection
 from windlass_entities.records import Found, Moved
 from windlass_entities.settings import EntitiesSettings
@@ -103,10 +104,11 @@ class Transitions(msgspec.Struct, frozen=True):
 
 
 class EntityOperations:
-    """The six of them."""
+    """The seven of them."""
 
     def __init__(self, settings: EntitiesSettings) -> None:
         self._settings = settings
+        self._listing = Listing()
 
     def all(self) -> Iterable[Operation]:
         return [
@@ -115,6 +117,7 @@ class EntityOperations:
             _reading(
                 "transitions", "Transitions", "The last health transitions.", self.transitions, Nothing, Transitions
             ),
+            _reading("list", "List pages", _LIST, self.list, Search, Entities),
             Operation("check", "Check all pages", _CHECK, self.check, Nothing, Asked),
             Operation("rebuild", "Rebuild pages", _REBUILD, self.rebuild, Selection, Asked),
             Operation("repair", "Repair pages", _REPAIR, self.repair, Nothing, Asked),
@@ -153,6 +156,10 @@ class EntityOperations:
         check_configured(self._settings)
         return await asyncio.to_thread(self._show, argument)
 
+    async def list(self, call: OperationCall, argument: Search) -> Entities:
+        check_configured(self._settings)
+        return await asyncio.to_thread(self._list, argument)
+
     async def transitions(self, call: OperationCall, argument: Nothing) -> Transitions:
         check_configured(self._settings)
         return await asyncio.to_thread(self._transitions)
@@ -174,6 +181,14 @@ class EntityOperations:
             file = Path(self._settings.root) / "current" / page.path
             raise Rejected(f"it has {len(data):,} bytes, more than an answer holds: read {file}")
         return Shown(generation, page.path, data.decode())
+
+    def _list(self, search: Search) -> Entities:
+        try:
+            return self._listing.find(Path(self._settings.root), search)
+        except TreeTrouble as error:
+            raise Rejected(_without(error)) from None
+        except (OSError, ValueError) as error:
+            raise Rejected(f"it can't be read ({error}): entities.repair mends it") from None
 
     def _transitions(self) -> Transitions:
         try:
@@ -199,6 +214,7 @@ def _without(error: TreeTrouble) -> str:
     return str(error)
 
 
+_LIST = "Countries, ASNs or feeds that have a page, by code, number or name."
 _CHECK = "Makes a task that reads and hashes all pages; entities.findings tells what it found. It repairs nothing."
 _REBUILD = (
     "Makes a task that computes pages anew: all of them, or those of the feeds, countries and ASNs that are named."

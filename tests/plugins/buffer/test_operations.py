@@ -66,6 +66,17 @@ async def test_requeued_letters_are_next_in_their_order_as_if_they_had_never_bee
     assert b"Ada" in connection.hget(Keys(site).read("people"), "1"), "readers see it again"
 
 
+@pytest.mark.parametrize("verb", ["requeue", "drop"])
+async def test_a_dry_run_counts_and_leaves_everything_where_it_is(verb, harness, connection, site):
+    for _ in range(3):
+        dies(connection, site)
+    answer = await harness.call(verb, {"all": True, "site": site, "dry_run": True})
+    assert answer["remaining"] == 3
+    assert not answer.get("requeued")
+    assert not answer.get("dropped")
+    assert (connection.llen(Keys(site).dead), connection.llen(Keys(site).queue)) == (3, 0)
+
+
 async def test_a_requeued_letter_does_not_hide_what_readers_see_of_a_newer_one(harness, connection, site):
     dies(connection, site, records=[Record("people", "1", {"name": "Ada"})])
     submit(connection, site, entry(Record("people", "1", {"name": "Grace"})))

@@ -148,3 +148,26 @@ async def test_what_is_not_there_is_said_with_what_to_do(entities: Entities) -> 
         assert words[1] in str(refused.value.details())
     with pytest.raises(grpc.aio.AioRpcError, match="name one page"):
         await entities.call("show", country="US", asn=1)
+
+
+async def test_pages_and_feeds_are_listed_a_part_at_a_time_as_the_published_index_has_them(entities: Entities) -> None:
+    public = entities.place.root / "current" / "public"
+    for sort, key in (("countries", "code"), ("asns", "asn")):
+        index = json.loads((public / sort / "index.json").read_text())[sort]
+        listed: list[str] = []
+        after = ""
+        while page := await entities.call("list", of=sort, after=after, limit=70):
+            listed += [line["key"] for line in page["entities"]]
+            if not (after := page["next"]):
+                break
+        assert listed == [str(each[key]) for each in index]
+    found = (await entities.call("list", of="asns", contains="GOOGLE"))["entities"]
+    assert found
+    assert all("google" in line["name"].casefold() for line in found)
+    assert [line["key"] for line in (await entities.call("list", of="asns", contains="as13335"))["entities"]] == [
+        "13335"
+    ]
+    feeds = (await entities.call("list", of="feeds"))["entities"]
+    assert [line["key"] for line in feeds] == sorted(line["key"] for line in feeds)
+    assert {line["health"] for line in feeds} == {"healthy"}
+    assert (await entities.call("list", of="feeds", contains="openai", limit=1))["next"] == ""
