@@ -48,6 +48,7 @@ class Chosen(Matching, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     ids: Annotated[list[str], Meta(max_length=MOST_IDS, description="These; with nothing else but the site.")] = []
     all: Annotated[bool, Meta(description="All there are.")] = False
+    dry_run: Annotated[bool, Meta(description="Only count them, as `remaining`.")] = False
 
     def check(self) -> None:
         """Raises `Rejected` when it does not say which."""

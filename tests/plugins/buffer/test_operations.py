@@ -137,13 +137,6 @@ async def test_a_page_behind_what_is_not_in_its_list_says_so(harness, connection
         await harness.call("dead", {"after": f"{site}/{died.id}"})
 
 
-async def test_nothing_is_dropped_by_who_thinks_it_would_only_be_counted(harness, connection, site):
-    dies(connection, site)
-    with pytest.raises(ArgumentInvalid, match="dry_run"):
-        await harness.call("drop", {"all": True, "dry_run": True})
-    assert await harness.call("count", {"all": True, "site": site}) == [{"site": site, "count": 1}]
-
-
 async def test_a_site_whose_redis_refuses_says_so_and_hides_no_other(valkey_url: str, own_valkey: Valkey, site: str):
     with own_valkey.connect() as connection:
         connection.execute_command("ACL", "SETUSER", "poor", "on", ">secret", "+ping", "+hello", "+client", "~*")
