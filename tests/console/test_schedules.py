@@ -1,0 +1,125 @@
+"""Schedules: made and changed in a form, run, paused, resumed, deleted; their ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from playwright.async_api import Page, expect
+from windlass_client import Client, NotFound, Schedule
+
+from tests.console.browsing import Console, accessible, no_sideways_scrolling, photograph
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+SCRIPT = {"script": "true"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def nightly(client: Client) -> AsyncIterator[str]:
+    """The name of a schedule that does not come while the test runs."""
+    name = "console-nightly"
+    await _remove(client, name)
+    await client.schedules.create(
+        Schedule(name, "ExecuteScript", SCRIPT, cron="30 4 1 1 *", time_zone="Europe/Berlin", title=HOSTILE)
+    )
+    yield name
+    await _remove(client, name)
+
+
+async def _remove(client: Client, name: str) -> None:
+    try:
+        await client.schedules.delete(name)
+    except NotFound:
+        pass
+
+
+async def _answer(page: Page, button: str) -> None:
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name=button, exact=True).click()
+    await expect(dialog).to_be_hidden()
+
+
+async def test_a_schedule_is_run_paused_resumed_and_deleted(
+    page: Page, console: Console, client: Client, nightly: str
+) -> None:
+    await page.goto(f"{console.url}/schedules")
+    row = page.locator(f'[id="schedule-{nightly}"]')
+    await expect(row).to_contain_text("Europe/Berlin")
+    await expect(row).to_contain_text(HOSTILE)
+    await photograph(page, "schedules")
+    await accessible(page)
+    await no_sideways_scrolling(page)
+    await row.get_by_role("link", name=nightly).click()
+    await page.get_by_role("button", name="Run now").click()
+    await _answer(page, "Run now")
+    ledger = page.get_by_role("region", name="Ledger")
+    await expect(ledger).to_contain_text("By hand", timeout=1500)
+    task = (await client.schedules.get(nightly)).last_task
+    await expect(ledger.get_by_role("link", name=str(task))).to_have_attribute("href", f"/tasks/{task}")
+    await expect(page.get_by_role("heading", name="Next runs").locator("+ ol li")).to_have_count(5)
+    await photograph(page, "schedule")
+    await page.get_by_role("button", name="Pause").click()
+    await page.get_by_label("Reason").fill("holidays")
+    await _answer(page, "Pause")
+    await expect(page.locator("#schedule")).to_contain_text("every tick is skipped", timeout=1500)
+    await page.get_by_role("button", name="Resume").click()
+    await _answer(page, "Resume")
+    await expect(page.get_by_role("heading", name="Next runs")).to_be_visible(timeout=1500)
+    for scheme in ("dark", "light"):
+        await page.emulate_media(color_scheme=scheme)
+        await accessible(page)
+    await no_sideways_scrolling(page)
+    await page.get_by_role("button", name="Delete").click()
+    await _answer(page, "Delete")
+    await page.wait_for_url(f"{console.url}/schedules")
+    await expect(row).to_have_count(0)
+
+
+async def test_the_form_tells_while_typing_when_it_comes_and_errors_at_their_fields(
+    page: Page, console: Console, client: Client
+) -> None:
+    name = "console-made"
+    await _remove(client, name)
+    await page.goto(f"{console.url}/schedules")
+    await page.get_by_role("link", name="New schedule").click()
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Cron line", exact=True).fill("61 4 * * *")
+    await expect(page.locator("#preview")).to_contain_text("inute '61' is wrong")
+    await page.get_by_label("Cron line", exact=True).fill("30 4 * * *")
+    await page.get_by_label("Time zone of the cron line").fill("Europe/Helsinki")
+    await expect(page.locator("#preview")).to_contain_text("at 04:30 every day, Europe/Helsinki", ignore_case=True)
+    await expect(page.locator("#preview li")).to_have_count(5)
+    await expect(page.locator("#preview li").first).to_contain_text("04:30:00")
+    await page.get_by_label("Kind").select_option("ExecuteScript")
+    await page.get_by_label("Payload").fill('{"script": ')
+    await page.get_by_role("button", name="Make it").click()
+    await expect(page.locator("#wrong-payload")).to_contain_text("This is no JSON")
+    await accessible(page)
+    await no_sideways_scrolling(page)
+    await page.get_by_label("Payload").fill('{"scripts": "true"}')
+    await page.get_by_role("button", name="Make it").click()
+    await expect(page.locator("#wrong-payload")).to_contain_text("does not fit ExecuteScript")
+    await expect(page.get_by_label("Payload")).to_have_attribute("aria-invalid", "true")
+    await expect(page.locator("#preview li")).to_have_count(5)
+    await photograph(page, "schedule-form")
+    await page.get_by_label("Payload").fill('{"script": "true"}')
+    try:
+        await page.get_by_role("button", name="Make it").click()
+        await page.wait_for_url(f"{console.url}/schedules/{name}")
+        await page.get_by_role("link", name="Edit").click()
+        await expect(page.get_by_label("Cron line", exact=True)).to_have_value("30 4 * * *")
+        await page.get_by_label("Cron line", exact=True).fill("")
+        await page.get_by_label("Or an interval").fill("1h30m")
+        await expect(page.locator("#preview")).to_contain_text("every 1 hour 30 minutes")
+        # somebody else changes it meanwhile: nothing of theirs is lost
+        await client.schedules.update(Schedule(name, "ExecuteScript", SCRIPT, interval=60.0, title="theirs"))
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.locator("main .notice.bad")).to_be_visible()
+        assert (await client.schedules.get(name)).title == "theirs"
+        await page.goto(f"{console.url}/schedules/{name}/edit")
+        await page.get_by_label("Or an interval").fill("1h30m")
+        await page.get_by_role("button", name="Save").click()
+        await page.wait_for_url(f"{console.url}/schedules/{name}")
+        assert (await client.schedules.get(name)).interval == 5400.0
+    finally:
+        await _remove(client, name)
