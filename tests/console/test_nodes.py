@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest_asyncio
@@ -30,20 +31,19 @@ async def agent(console: Console, client: Client, tmp_path: Path) -> AsyncIterat
     place = ("--id", AGENT, "--server", address_of(console.home), "--token-file", str(token))
     process = console.home.start("agent", *place, "--slots", "2", "--label", "site=<b>east</b>")
     try:
-        async with asyncio.timeout(20):
-            while not await _is_live(client):
-                await asyncio.sleep(0.05)
+        await _until_live(client)
         yield AGENT
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(process.communicate, timeout=20)
 
 
-async def _is_live(client: Client) -> bool:
-    try:
-        return (await client.cluster.agent(AGENT)).state is AgentState.LIVE
-    except NotFound:
-        return False
+async def _until_live(client: Client) -> None:
+    async with asyncio.timeout(20):
+        async for _ in client.overview.watch():
+            with suppress(NotFound):
+                if (await client.cluster.agent(AGENT)).state is AgentState.LIVE:
+                    return
 
 
 async def _answer(page: Page, button: str, reason: str) -> None:

@@ -8,6 +8,10 @@ from windlass_client import Client, Role
 from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
 
 HOSTILE = "<img src=x onerror=alert(1)>"
+POST = """async (path) => {
+    const headers = JSON.parse(document.body.getAttribute("hx-headers:inherited"));
+    return (await fetch(path, {method: "POST", headers})).status;
+}"""
 
 
 async def _answer(page: Page, button: str, reason: str = "") -> None:
@@ -38,7 +42,8 @@ async def test_a_pool_is_paused_for_a_reason_and_resized_and_everybody_sees_it(
         await no_sideways_scrolling(page)
         await photograph(page, "pools")
         paused = await client.cluster.pool("default")
-        assert paused.pause is not None and paused.pause.reason == HOSTILE
+        assert paused.pause is not None
+        assert paused.pause.reason == HOSTILE
         # what somebody else does is seen as well
         await client.cluster.resume_pool("default")
         await expect(row).to_contain_text("Active", timeout=2500)
@@ -107,8 +112,15 @@ async def test_a_viewer_is_offered_no_change_and_refused_one(browser: Browser, c
             await expect(page.locator("main h1").first).to_be_visible()
             await expect(page.locator("main button")).to_have_count(0)
             await expect(page.locator("main a.button")).to_have_count(0)
-        answer = await page.evaluate(
-            """async () => (await fetch("/pools/default/pause", {method: "POST", headers: {
-                "x-csrf-token": JSON.parse(document.body.getAttribute("hx-headers:inherited"))["x-csrf-token"]}})).status"""
-        )
+        answer = await page.evaluate(POST, "/pools/default/pause")
         assert answer == 403
+
+
+async def test_a_token_for_some_pools_sees_those_and_is_told_why_there_are_no_kinds(
+    browser: Browser, console: Console, client: Client
+) -> None:
+    token = (await client.access.create_token("feeder", Role.VIEWER, pools=["feeds"])).secret
+    async with browsing(browser, console, token) as page:
+        await page.goto(f"{console.url}/pools")
+        await expect(page.locator("#pools tbody tr")).to_have_count(1)
+        await expect(page.locator("#pools")).to_contain_text("Your token is for some pools only")

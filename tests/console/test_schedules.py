@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
-from windlass_client import Client, NotFound, Schedule
+from windlass_client import Client, NotFound, Schedule, Tick, TickOutcome
+from windlass_console.pages.schedules import is_missed
+from windlass_console.schedule_form import Wrong, seconds_of, span
 
 from tests.console.browsing import Console, accessible, no_sideways_scrolling, photograph
 
@@ -27,10 +32,8 @@ async def nightly(client: Client) -> AsyncIterator[str]:
 
 
 async def _remove(client: Client, name: str) -> None:
-    try:
+    with suppress(NotFound):
         await client.schedules.delete(name)
-    except NotFound:
-        pass
 
 
 async def _answer(page: Page, button: str) -> None:
@@ -56,7 +59,7 @@ async def test_a_schedule_is_run_paused_resumed_and_deleted(
     await expect(ledger).to_contain_text("By hand", timeout=1500)
     task = (await client.schedules.get(nightly)).last_task
     await expect(ledger.get_by_role("link", name=str(task))).to_have_attribute("href", f"/tasks/{task}")
-    await expect(page.get_by_role("heading", name="Next runs").locator("+ ol li")).to_have_count(5)
+    await expect(page.locator("#schedule ol li")).to_have_count(5)
     await photograph(page, "schedule")
     await page.get_by_role("button", name="Pause").click()
     await page.get_by_label("Reason").fill("holidays")
@@ -123,3 +126,49 @@ async def test_the_form_tells_while_typing_when_it_comes_and_errors_at_their_fie
         assert (await client.schedules.get(name)).interval == 5400.0
     finally:
         await _remove(client, name)
+
+
+async def test_the_ledger_grows_while_one_looks_and_is_paged(page: Page, console: Console, client: Client) -> None:
+    name, slow = "console-often", {"script": "sleep 60"}
+    await _remove(client, name)
+    try:
+        await client.schedules.create(Schedule(name, "ExecuteScript", slow, interval=1.0, title="console often"))
+        await page.goto(f"{console.url}/schedules/{name}")
+        ledger = page.get_by_role("region", name="Ledger")
+        await expect(ledger).to_contain_text("Ran", timeout=10000)
+        await expect(ledger).to_contain_text("Skipped", timeout=10000)
+        first = (await client.schedules.get(name)).last_task
+        await client.schedules.pause(name)
+        await client.schedules.update(Schedule(name, "ExecuteScript", SCRIPT, interval=3600.0))
+        await asyncio.gather(*(client.schedules.run(name) for _ in range(25)))
+        await expect(ledger.get_by_role("row")).to_have_count(26, timeout=3000)
+        await page.get_by_role("link", name="Older").click()
+        await expect(ledger.get_by_role("link", name=str(first), exact=True)).to_be_visible()
+        await page.reload()
+        await expect(ledger.get_by_role("link", name=str(first), exact=True)).to_be_visible()
+        await page.get_by_role("link", name="Newest").click()
+        await expect(ledger.get_by_role("row")).to_have_count(26)
+        await client.interrupt(first or 0)
+    finally:
+        await _remove(client, name)
+
+
+async def test_a_tick_is_missed_when_nobody_was_there_and_nothing_stands_for_it() -> None:
+    def tick(outcome: TickOutcome, reason: str) -> Tick:
+        return Tick(1, None, None, outcome, reason, None)
+
+    assert is_missed(tick(TickOutcome.SKIPPED, "missed: nobody was there when it was due"))
+    assert not is_missed(tick(TickOutcome.SKIPPED, "task 7 has not ended"))
+    assert not is_missed(tick(TickOutcome.CAUGHT_UP, "missed"))
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("1.5h", 5400), ("1h 30m", 5400), ("1d", 86400)])
+async def test_an_interval_reads_back_as_it_was_typed(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+    assert seconds_of(span(seconds)) == seconds
+
+
+async def test_what_is_no_interval_is_said_at_its_field() -> None:
+    for text in ("soon", "-1h", "", "1h2", "h"):
+        with pytest.raises(Wrong, match="An interval is a time"):
+            seconds_of(text)

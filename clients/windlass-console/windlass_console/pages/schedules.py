@@ -7,6 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from windlass_client import Tick, TickOutcome
 
 from windlass_console.asking import Question, act, ask, is_fragment
 from windlass_console.pages import scheduling
@@ -31,7 +32,12 @@ async def one(request: Request) -> Response:
         schedules.get(name), schedules.tick_page(name, page_size=TICKS_LISTED, page_token=token)
     )
     template = "schedules/one_part.html" if is_fragment(request) else "schedules/one.html"
-    return render(request, template, schedule=schedule, ticks=ticks, token=token)
+    return render(request, template, schedule=schedule, ticks=ticks, token=token, is_missed=is_missed)
+
+
+def is_missed(tick: Tick) -> bool:
+    """Nobody was there when it was due, and nothing was made for it later."""
+    return tick.outcome is TickOutcome.SKIPPED and tick.reason.startswith("missed")
 
 
 async def ask_run(request: Request) -> Response:
