@@ -6,11 +6,13 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest_asyncio
 from playwright.async_api import Page, expect
-from windlass_client import AgentState, Client, NodeState, NotFound, Role
+from windlass_client import AgentState, Client, Lane, LaneStanding, NodeState, NotFound, Role
+from windlass_console.rendering import environment
 
 from tests.console.browsing import (
     Console,
@@ -113,3 +115,17 @@ async def test_lanes_say_who_holds_them_or_that_there_are_none(page: Page, conso
     await accessible(page)
     await no_sideways_scrolling(page)
     await photograph(page, "lanes")
+
+
+async def test_a_held_lane_names_its_holder_and_who_is_next() -> None:
+    since = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    held = Lane(
+        "<b>tree", 9, LaneStanding(41, 2, "vm/7", since), tuple(LaneStanding(n, 1, "", since) for n in range(50, 57))
+    )
+    free = Lane("other", 3, None, ())
+    drawn = environment().get_template("nodes/lanes_part.html").render(prefix="/w", lanes=[held, free])
+    assert '<a href="/w/tasks/41">task 41</a>' in drawn
+    assert "attempt 2" in drawn
+    assert "&lt;b&gt;tree" in drawn
+    assert [f"/w/tasks/{n}" in drawn for n in (50, 54, 55)] == [True, True, False]
+    assert '<td class="faint">free</td>' in drawn

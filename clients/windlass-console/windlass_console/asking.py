@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,7 +41,14 @@ class Question:
 
 def ask(request: Request, question: Question, **said: str) -> Response:
     """The dialog's content.  `said`: `wrong` (why it was refused), and what had been filled in before."""
-    facts: dict[str, Any] = {"wrong": "", "wrong_number": "", "reason": "", "typed": question.number} | said
+    facts: dict[str, Any] = {
+        "wrong": "",
+        "wrong_number": "",
+        "reason": "",
+        "typed": question.number,
+        "request_id": str(uuid4()),
+    }
+    facts |= said
     status = 422 if facts["wrong"] or facts["wrong_number"] else 200
     return render(request, "asking/dialog.html", status=status, question=question, longest=LONGEST_REASON, **facts)
 
@@ -49,7 +57,8 @@ async def act(request: Request, question: Question, change: Change, **typed: str
     """Makes the change with the reason of the form; refused, the dialog says why and keeps what was filled in."""
     if not may_change(request):
         return problem(request, 403, "Your role does not allow this", "Nothing was changed.")
-    reason = str((await request.form()).get("reason", "")).strip()
+    form = await request.form()
+    reason, typed["request_id"] = str(form.get("reason", "")).strip(), str(form.get("request_id", ""))
     try:
         done = await change(reason)
     except Unauthenticated:

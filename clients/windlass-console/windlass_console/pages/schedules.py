@@ -57,10 +57,12 @@ async def ask_delete(request: Request) -> Response:
 
 
 async def run(request: Request) -> Response:
+    """The dialog's request id makes one task of a double click."""
     name, schedules = _name(request), session_of(request).client.schedules
+    request_id = str((await request.form()).get("request_id", ""))
 
     async def change(_: str) -> str:
-        return f"Schedule {name} made task {(await schedules.run(name)).id}"
+        return f"Schedule {name} made task {(await schedules.run(name, request_id or None)).id}"
 
     return await act(request, _run(name), change)
 
