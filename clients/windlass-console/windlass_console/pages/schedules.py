@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from windlass_client import Tick, TickOutcome
+from windlass_client import Schedule, Tick, TickOutcome
 
 from windlass_console.asking import Question, act, ask, is_fragment
 from windlass_console.pages import scheduling
@@ -21,7 +23,7 @@ async def page(request: Request) -> Response:
     token = request.query_params.get("page", "")
     found = await session_of(request).client.schedules.page(page_size=LISTED, page_token=token)
     template = "schedules/part.html" if is_fragment(request) else "schedules/page.html"
-    return render(request, template, found=found, token=token)
+    return render(request, template, found=found, token=token, due_in=due_in)
 
 
 async def one(request: Request) -> Response:
@@ -32,7 +34,13 @@ async def one(request: Request) -> Response:
         schedules.get(name), schedules.tick_page(name, page_size=TICKS_LISTED, page_token=token)
     )
     template = "schedules/one_part.html" if is_fragment(request) else "schedules/one.html"
-    return render(request, template, schedule=schedule, ticks=ticks, token=token, is_missed=is_missed)
+    return render(request, template, schedule=schedule, ticks=ticks, token=token, is_missed=is_missed, due_in=due_in)
+
+
+def due_in(schedules: Iterable[Schedule]) -> str:
+    """Seconds until the first of them comes; empty when none does.  No time of day: browsers' clocks differ."""
+    coming = [schedule.next_time for schedule in schedules if schedule.next_time]
+    return f"{max((min(coming) - datetime.now(UTC)).total_seconds(), 0):.6f}" if coming else ""
 
 
 def is_missed(tick: Tick) -> bool:
