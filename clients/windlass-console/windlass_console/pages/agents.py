@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from windlass_console.asking import Question, act, ask, is_fragment, where
+from windlass_console.reasons import Question, act, ask, is_fragment, where
 from windlass_console.rendering import Nav, render, session_of
 
 

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from windlass_console.asking import is_fragment
+from windlass_console.reasons import is_fragment
 from windlass_console.rendering import Nav, render, session_of
 
 
