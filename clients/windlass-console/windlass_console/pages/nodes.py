@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Node
 
-from windlass_console.reasons import Question, act, ask, is_fragment, where
 from windlass_console.pages import lanes
+from windlass_console.reasons import Question, act, ask, is_fragment, where
 from windlass_console.rendering import Nav, render, session_of
 
 

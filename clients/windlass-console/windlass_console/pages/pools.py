@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Kind, PermissionDenied
 
+from windlass_console.kind_fields import fields_of
 from windlass_console.reasons import Question, act, ask, is_fragment, where
 from windlass_console.rendering import Nav, may_change, render, session_of
-from windlass_console.kind_fields import fields_of
 
 MOST_SLOTS = 100_000
 

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Schedule, Tick, TickOutcome
 
-from windlass_console.reasons import Question, act, ask, is_fragment
 from windlass_console.pages import scheduling
+from windlass_console.reasons import Question, act, ask, is_fragment
 from windlass_console.rendering import Nav, render, session_of
 
 LISTED = 50
