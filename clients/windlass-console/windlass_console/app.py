@@ -68,7 +68,7 @@ def create(settings: Settings, own: Client, connect: Connect) -> Starlette:
         routes=[Mount(settings.prefix, routes=routes)] if settings.prefix else routes,
         middleware=[
             Middleware(Guard, settings=settings, sessions=sessions),
-            Middleware(GZipMiddleware, minimum_size=1000),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=4),
         ],
         exception_handlers={WindlassError: refused, HTTPException: _failed},
         lifespan=lifespan,

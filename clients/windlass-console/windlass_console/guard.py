@@ -65,6 +65,10 @@ class Guard:
             return _say(403, "This did not come from a page of this console, so nothing was done."), request.receive
         if session is None:
             return None, request.receive
+        if self._settings.read_only and path != "/sign-out":
+            return _say(
+                403, "This console only shows: it was started with --read-only. Nothing was done."
+            ), request.receive
         return await self._with_token(request, session.csrf)
 
     async def _with_token(self, request: Request, csrf: str) -> tuple[Response | None, Receive]:
