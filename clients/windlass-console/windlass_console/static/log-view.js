@@ -175,6 +175,7 @@
       this.box.scrollLeft = 0;
       this.before = this.box.scrollTop;
       this.seeks = true;
+      this.box.scrollIntoView({ block: "nearest" });
       this.draw();
     }
     seek() {
