@@ -88,7 +88,7 @@ async def call(request: Request, operation: Operation) -> Response:
         said = await session_of(request).client.operations.call(operation.name, argument, reason=reason)
     except (WindlassError, PermissionError) as error:
         wrong = str(error) or NOT_ALLOWED
-        facts = {"operation": operation, "argument": argument, "counted": None, "wrong": wrong}
+        facts: dict[str, Any] = {"operation": operation, "argument": argument, "counted": None, "wrong": wrong}
         return render(request, "plugins/confirm.html", status=409, **facts)
     headers = {
         "hx-retarget": "#notice",
