@@ -76,9 +76,13 @@ long: .venv/.installed  ## the long forms of tests: 200 kills of a drainer, ever
 	  TREE_PAGES=$(or $(TREE_PAGES),1500) TREE_SECONDS=$(or $(TREE_SECONDS),900) WINDLASS_THOROUGH=1 WINDLASS_TEST_EVERY_STAGE=1 \
 	  $(BIN)/python -m pytest tests/plugins/entities tests/plugins/buffer tests/clients/test_buffer_client_histories.py --timeout 0 $(ARGS)
 
+# What docs/console.md shows; the tests photograph more.
+SHOWN := overview overview-idle overview-unreachable active bulk history card card-waiting log launch scripts script schedules schedule nodes agent \
+  lanes pools kind plugins entities entity buffer audit tokens sign-in
+
 screenshots: .venv/.installed  ## the console's pages as docs/console/*.png (all widths and themes in .screenshots)
 	@rm -rf .screenshots && WINDLASS_SCREENSHOTS=$(CURDIR)/.screenshots $(BIN)/python -m pytest tests/console $(ARGS)
-	@mkdir -p docs/console && for shot in .screenshots/*-wide-light.png; do cp "$$shot" "docs/console/$$(basename "$$shot" -wide-light.png).png"; done
+	@mkdir -p docs/console && for page in $(SHOWN); do cp .screenshots/$$page-wide-light.png docs/console/$$page.png; done
 
 mutants: .venv/.installed  ## plant known faults in a copy of the source: each must be caught (choose with ARGS=word)
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A server with its embedded PostgreSQL and Valkey."""
-    with home_in(tmp_path_factory.mktemp("console")) as made:
+    with home_in(tmp_path_factory.mktemp("console"), WINDLASS_NODE_DRAIN_GRACE="0.5") as made:
         made.serve()
         yield made
 

@@ -34,7 +34,7 @@ HOSTILE = (
 TITLES = [" ".join(HOSTILE[at : at + 3])[:200].replace("\x1b", "").replace("\x07", "") for at in range(0, 17, 3)]
 SCRIPT = 'cat >&"$WINDLASS_STATUS_FD"; printf "%s\\n" "$EVIL"; printf "%s\\n" "$EVIL" | tr "\\n" " " >&2; exit 3'
 STRANGERS = "main :is(img, iframe, body, style, b, [onload], [onerror], [onmouseover], [onfocus], [hx-on\\:load])"
-STRANGE = f"document.querySelectorAll('{STRANGERS}, main a[href^=javascript], [hx-get*=loaded-by-a-task]').length"
+STRANGE = f"document.querySelectorAll('{STRANGERS}, main a[href^=javascript], [hx-get^=\"/loaded-by-a-task\"]').length"
 
 
 async def test_hostile_words_are_text_on_the_card_in_the_lists_and_in_addresses(

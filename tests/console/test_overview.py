@@ -104,7 +104,7 @@ async def test_a_viewer_sees_the_same_and_who_may_see_one_pool_sees_that_one(
 
 @pytest.fixture
 def own_home(tmp_path: Path) -> Iterator[Home]:
-    with home_in(tmp_path) as home:
+    with home_in(tmp_path, WINDLASS_NODE_DRAIN_GRACE="0.5") as home:
         yield home
 
 

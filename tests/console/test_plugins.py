@@ -128,7 +128,7 @@ async def test_any_plugin_gets_a_page_with_what_it_reads_and_forms_for_what_it_d
     await good_looks(page, "plugin")
     await page.get_by_role("link", name="Run a check now").click()
     await page.get_by_role("button", name="Run a check now").click()
-    await expect(page.locator("#fields .wrong")).to_have_text("is required")
+    await expect(page.locator("#fields .wrong")).to_have_text("Is required")
     await page.get_by_label("Name").fill("our-own-port")
     await page.get_by_role("button", name="Run a check now").click()
     await accessible(page)
