@@ -101,7 +101,7 @@ async def _serve(
                 await first(stop, kernel.node.worn_out)
             log.info("stopping")
             tell_supervisor("STOPPING=1")
-            await kernel.drain()
+            await asyncio.gather(kernel.drain(), console.stop())
             await server.stop(CALLS_GRACE)
     return kernel.node.leaks
 

@@ -163,6 +163,7 @@ def environment(place: Place, home: Path, dsn: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WINDLASS_")}
     own = {
         "WINDLASS_HOME": str(home),
+        "WINDLASS_CONSOLE_LISTEN": "",
         "WINDLASS_STORE_DSN": dsn,
         "WINDLASS_FAILPOINTS_LOG": str(place.hits),
         "CHAOS_LEDGER": str(place.ledger),

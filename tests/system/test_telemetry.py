@@ -239,7 +239,7 @@ def test_with_nothing_configured_nothing_of_it_is_imported(tmp_path: Path, dsn: 
         "import asyncio, json, os, signal, sys\n"
         "from windlass.config import load_config\n"
         "from windlass.main import serve\n"
-        "def ready(address):\n"
+        "def ready(address, console):\n"
         "    words = ('opentelemetry', 'prometheus_client', 'starlette', 'uvicorn')\n"
         "    print('imported', json.dumps([name for name in sys.modules if name.startswith(words)]), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"

@@ -141,6 +141,15 @@ class SyncClient(Blocking[Client]):
             portal.close()
             raise
 
+    def with_token(self, token: str) -> Self:
+        """As Client.with_token; to be closed by itself."""
+
+        async def made() -> Client:
+            return self._wrapped.with_token(token)
+
+        portal = Portal()
+        return type(self)(portal, portal.call(made()))
+
     def __enter__(self) -> Self:
         return self
 

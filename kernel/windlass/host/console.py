@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 PACKAGE = "windlass_console"
 AGAIN_SECONDS = (1.0, 2.0, 5.0, 15.0)
-END_SECONDS = 5.0
+END_SECONDS = 1.0
 
 
 class Console:
@@ -62,6 +62,7 @@ class Console:
             await asyncio.gather(self._keeping, return_exceptions=True)
         if self._process is not None:
             await _end(self._process)
+            self._process = None
         if self._socket is not None:
             self._socket.close()
 

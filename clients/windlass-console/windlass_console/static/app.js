@@ -39,10 +39,12 @@
     if (dialog.children.length && !dialog.open) dialog.showModal();
   });
   dialog.addEventListener("click", (event) => {
-    if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
+    if (event.target === dialog || event.target.closest("[data-close]")) shut();
   });
-  dialog.addEventListener("close", () => dialog.replaceChildren());
-  document.body.addEventListener("close-dialog", () => dialog.close());
+  // Emptied before it closes: "close" comes later, and a swap in between would open it again.
+  function shut() { dialog.replaceChildren(); dialog.close(); }
+  dialog.addEventListener("cancel", () => dialog.replaceChildren());
+  document.body.addEventListener("close-dialog", shut);
 
   // --- live: one stream for the page; `live:queue`, `live:overview`, `live:history` on body, for hx-trigger="live:queue from:body"
   if (!("live" in document.body.dataset)) return;
