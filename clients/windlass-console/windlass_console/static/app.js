@@ -35,15 +35,23 @@
 
   // --- dialogs: what is loaded into #dialog opens; a [data-close] in it closes it again
   const dialog = document.getElementById("dialog");
+  let isShutting = false; // "close" comes later than the closing: a swap in between must not open it again
   document.addEventListener("htmx:after:swap", () => {
-    if (dialog.children.length && !dialog.open) dialog.showModal();
+    if (dialog.children.length && !dialog.open && !isShutting) dialog.showModal();
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close]")) shut();
   });
-  // Emptied before it closes: "close" comes later, and a swap in between would open it again.
-  function shut() { dialog.replaceChildren(); dialog.close(); }
-  dialog.addEventListener("cancel", () => dialog.replaceChildren());
+  function shut() {
+    if (!dialog.open) return;
+    isShutting = true;
+    dialog.close();
+  }
+  dialog.addEventListener("cancel", () => { isShutting = true; });
+  dialog.addEventListener("close", () => {
+    isShutting = false;
+    if (!dialog.open) dialog.replaceChildren();
+  });
   document.body.addEventListener("close-dialog", shut);
 
   // --- live: one stream for the page; `live:queue`, `live:overview`, `live:history` on body, for hx-trigger="live:queue from:body"
