@@ -3,7 +3,6 @@
 /active          the page
 /active/list     search, chips and rows, for a change of what is asked; the address becomes that of the page
 /active/rows     the rows alone, when the queue changed
-/active/ID/interrupt   the dialog for one task, and what it does
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ import asyncio
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Client, Page, Task, WindlassError
 
 from windlass_console import filtering
+from windlass_console.days import zone_of
 from windlass_console.listing import SIZES, Asked
-from windlass_console.problems import notice
-from windlass_console.rendering import Nav, may_change, render, session_of
+from windlass_console.rendering import Nav, render, session_of
 
 COLUMNS = (
     ("origin", "Origin"),
@@ -72,34 +70,13 @@ async def region(request: Request) -> Response:
 
 
 async def rows(request: Request) -> Response:
-    asked = Asked.of(request.query_params)
+    asked = Asked.of(request.query_params, zone_of(request))
     found = await _found(session_of(request).client, asked)
     return render(request, "active/rows.html", asked=asked, found=found, columns=COLUMNS, wrong="")
 
 
-async def ask(request: Request) -> Response:
-    """The dialog that asks why."""
-    task = await session_of(request).client.get_task(_checked_id(request))
-    if not request.headers.get("hx-request"):
-        return RedirectResponse(f"{request.app.state.settings.prefix}/tasks/{task.id}", 303)
-    return render(request, "active/interrupt.html", task=task)
-
-
-async def interrupt(request: Request) -> Response:
-    id, form = _checked_id(request), await request.form()
-    try:
-        task = await session_of(request).client.interrupt(id, str(form.get("reason", "")).strip())
-    except WindlassError as error:
-        answer = notice(request, f"Task {id} was not interrupted", str(error), tone="bad")
-    else:
-        words = "It ends soon." if not task.state.final else ""
-        answer = notice(request, f"Interrupted task {id}.", words)
-    answer.headers["hx-trigger"] = "live:queue, close-dialog"
-    return answer
-
-
 async def _answer(request: Request, template: str) -> Response:
-    asked = _with_added(request, Asked.of(request.query_params))
+    asked = _with_added(request, Asked.of(request.query_params, zone_of(request)))
     client, wrong, found = session_of(request).client, "", None
     choices, fetched = await asyncio.gather(_choices(request), _found(client, asked), return_exceptions=True)
     if isinstance(choices, BaseException):
@@ -127,11 +104,8 @@ async def _found(client: Client, asked: Asked) -> Page[Task]:
 async def _choices(request: Request) -> Choices:
     """The pools of the console's own picture, which costs nothing; who is kept to some pools sees those only."""
     session, picture = session_of(request), request.app.state.live.picture
-    if session.identity.pools:
-        # Such a token may not list the types.
-        return Choices(pools=session.identity.pools)
-    kinds = await session.client.cluster.kinds()
-    return Choices(tuple(kind.name for kind in kinds), tuple(pool.name for pool in picture.pools) if picture else ())
+    pools = session.identity.pools or (tuple(pool.name for pool in picture.pools) if picture else ())
+    return Choices(await request.app.state.kind_names.known(session.client), pools)
 
 
 def _with_added(request: Request, asked: Asked) -> Asked:
@@ -197,17 +171,9 @@ def _suggested(choices: Choices) -> list[str]:
     ]
 
 
-def _checked_id(request: Request) -> int:
-    if not may_change(request):
-        raise HTTPException(403, "Your role does not allow this")
-    return int(request.path_params["id"])
-
-
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/active", page),
     Route("/active/list", region),
     Route("/active/rows", rows),
-    Route("/active/{id:int}/interrupt", ask),
-    Route("/active/{id:int}/interrupt", interrupt, methods=["POST"]),
 )
 NAVS = (Nav("/active", "Active"),)

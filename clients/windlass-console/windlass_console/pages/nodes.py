@@ -78,4 +78,4 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/nodes/{id:int}/resume", resume, methods=["POST"]),
     *lanes.ROUTES,
 )
-NAVS = (Nav("/nodes", "Nodes"), *lanes.NAVS)
+NAVS = (Nav("/nodes", "Nodes", is_whole=True), *lanes.NAVS)

@@ -146,4 +146,4 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/schedules/{name}/delete", ask_delete),
     Route("/schedules/{name}/delete", delete, methods=["POST"]),
 )
-NAVS = (Nav("/schedules", "Schedules"),)
+NAVS = (Nav("/schedules", "Schedules", is_whole=True),)

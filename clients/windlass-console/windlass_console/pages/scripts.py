@@ -234,4 +234,4 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/scripts/{name}/delete", ask_delete),
     Route("/scripts/{name}/delete", delete, methods=["POST"]),
 )
-NAVS = (Nav("/scripts", "Scripts"),)
+NAVS = (Nav("/scripts", "Scripts", is_whole=True),)
