@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from windlass_client import Client, Page, Task, WindlassError
+from windlass_client import Client, Page, Picture, State, Task, WindlassError
 
 from windlass_console import filtering
 from windlass_console.days import zone_of
@@ -45,11 +45,12 @@ SUGGESTED = (
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """`filter` is what the filter becomes with a click."""
+    """`filter` is what the filter becomes with a click; `many` there are now, None when nobody knows."""
 
     label: str
     is_on: bool
     filter: str
+    many: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ async def region(request: Request) -> Response:
 async def rows(request: Request) -> Response:
     asked = Asked.of(request.query_params, zone_of(request))
     found = await _found(session_of(request).client, asked)
-    return render(request, "active/rows.html", asked=asked, found=found, columns=COLUMNS, wrong="")
+    states = _states(request, asked)
+    return render(request, "active/rows.html", asked=asked, found=found, columns=COLUMNS, states=states, wrong="")
 
 
 async def _answer(request: Request, template: str) -> Response:
@@ -91,7 +93,12 @@ async def _answer(request: Request, template: str) -> Response:
     if wrong and headers:
         template, headers = "active/find.html", {"hx-retarget": "#find", "hx-reswap": "outerMorph"}
     facts = {"asked": asked, "found": found, "wrong": wrong, "choices": choices, "columns": COLUMNS, "sizes": SIZES}
-    filters = {"chips": _chips(asked), "others": _others(asked), "suggested": _suggested(choices)}
+    filters = {
+        "states": _states(request, asked),
+        "chips": _chips(asked),
+        "others": _others(asked),
+        "suggested": _suggested(choices),
+    }
     return render(request, template, status=422 if wrong else 200, headers=headers, **facts, **filters)
 
 
@@ -123,15 +130,33 @@ def _moves(request: Request, asked: Asked) -> dict[str, str]:
     return {header: f"{request.app.state.settings.prefix}/active{asked.query(page=asked.page)}"}
 
 
+def _states(request: Request, asked: Asked) -> list[Chip]:
+    many = _many(request)
+    return [replace(chip, many=many.get(chip.label.upper())) for chip in _choosable(asked, "state")]
+
+
+def _many(request: Request) -> dict[str, int]:
+    """How many there are in a state, whatever is asked for, as the console's own picture says: nobody is asked."""
+    picture: Picture | None = request.app.state.live.picture
+    if picture is None or session_of(request).identity.pools:
+        return {}
+    pending = sum(pool.waiting for pool in picture.pools) + picture.deferred + picture.blocked
+    if picture.active_count > len(picture.active):
+        return {"PENDING": pending, "RUNNING": picture.active_count}
+    running = sum(task.state is State.RUNNING for task in picture.active)
+    return {"PENDING": pending, "RUNNING": running, "CANCELLING": picture.active_count - running}
+
+
+def _choosable(asked: Asked, field: str) -> list[Chip]:
+    on = filtering.chosen(asked.filter, field)
+    return [
+        Chip(value.capitalize(), value in on, filtering.toggled_choice(asked.filter, field, value))
+        for value in CHOICES[field]
+    ]
+
+
 def _chips(asked: Asked) -> dict[str, list[Chip]]:
     """By the words of their group."""
-
-    def choices(field: str) -> list[Chip]:
-        on = filtering.chosen(asked.filter, field)
-        return [
-            Chip(value.capitalize(), value in on, filtering.toggled_choice(asked.filter, field, value))
-            for value in CHOICES[field]
-        ]
 
     def one_of(rivals: tuple[str, ...], labels: tuple[str, ...]) -> list[Chip]:
         on = filtering.terms(asked.filter)
@@ -141,9 +166,8 @@ def _chips(asked: Asked) -> dict[str, list[Chip]]:
         ]
 
     return {
-        "Status": choices("state"),
         "Priority": one_of(LEVELS, ("High", "Medium", "Low")),
-        "Origin": choices("origin"),
+        "Origin": _choosable(asked, "origin"),
         "Created within": one_of(WITHIN, ("1 hour", "1 day", "7 days")),
     }
 
