@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 from windlass_client import Unauthenticated, WindlassError
 
 from windlass_console.guard import COOKIE, bearer
-from windlass_console.rendering import Nav, render, session_of
+from windlass_console.rendering import Nav, render
 
 
 async def show(request: Request) -> Response:
@@ -20,7 +20,7 @@ async def show(request: Request) -> Response:
     more, now from here.
     """
     to, is_again = _inside(request.query_params.get("to", "/")), "again" in request.query_params
-    if is_again and session_of(request):
+    if is_again and request.state.session is not None:
         return RedirectResponse(request.app.state.settings.prefix + to, 303)
     query = "" if is_again or not _is_from_elsewhere(request) else urlencode({"to": to, "again": "1"})
     return render(request, "sign_in.html", wrong="", to=to, come_again=query)
