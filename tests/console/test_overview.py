@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from tests.console.browsing import (
     no_sideways_scrolling,
     photograph,
 )
+from tests.console.cutting import cutter_before
 from tests.system.serving import Home, home_in
+from tests.waiting import eventually
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LIVE_MS = 3000
@@ -108,6 +111,30 @@ async def test_what_changed_before_the_stream_was_open_is_not_missed(
     opens.set()
     await expect(page.locator(f"#active-{handle.id}")).to_be_visible(timeout=LIVE_MS)
     await client.interrupt(handle.id)
+
+
+async def test_a_stream_that_went_silent_without_a_word_is_opened_again(
+    browser: Browser, console: Console, client: Client
+) -> None:
+    async with (
+        cutter_before(console.url) as cutter,
+        browsing(browser, replace(console, url=cutter.url), console.token) as page,
+    ):
+        await page.clock.install()
+        await page.reload()
+        await expect(page.locator("#link")).to_have_text("live")
+        cutter.silence(b"GET /live")
+        handle = await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title="while it was silent")
+        before = cutter.asked.count(b"GET /live")
+
+        async def opened_again() -> bool:
+            await page.clock.run_for(5_000)
+            return cutter.asked.count(b"GET /live") > before
+
+        await eventually(opened_again)
+        await page.clock.resume()
+        await expect(page.locator(f"#active-{handle.id}")).to_be_visible()
+        await client.interrupt(handle.id)
 
 
 async def test_a_viewer_sees_the_same_and_who_may_see_one_pool_sees_that_one(

@@ -22,7 +22,7 @@ SEND_SECONDS = 30
 
 async def stream(request: Request) -> Response:
     events = _events(request, request.app.state.live)
-    return EventSourceResponse(events, ping=PING_SECONDS, send_timeout=SEND_SECONDS)
+    return EventSourceResponse(events, ping=PING_SECONDS, ping_message_factory=_ping, send_timeout=SEND_SECONDS)
 
 
 async def _events(request: Request, live: Live) -> AsyncIterator[ServerSentEvent]:
@@ -37,6 +37,11 @@ async def _events(request: Request, live: Live) -> AsyncIterator[ServerSentEvent
                 yield ServerSentEvent(live.link_words(), event="link")
             if topics - {"link"}:
                 yield ServerSentEvent(json.dumps(sorted(topics - {"link"})), event="hint")
+
+
+def _ping() -> ServerSentEvent:
+    """No comment, which scripts do not hear: a page knows by it that the stream still is one."""
+    return ServerSentEvent("here", event="ping")
 
 
 ROUTES: tuple[BaseRoute, ...] = (Route("/live", stream),)
