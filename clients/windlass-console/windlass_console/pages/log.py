@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -26,12 +26,10 @@ from windlass_client import (
     WindlassError,
 )
 
+from windlass_console.event_streams import event_stream
 from windlass_console.harmless import Plain
 from windlass_console.rendering import Nav, render, session_of
 
-PING_SECONDS = 15
-SEND_SECONDS = 30
-"""A browser that takes nothing for so long has gone; it comes again by itself when it has not."""
 AGAIN_MS = 1000
 CHUNKS = 1000
 LAST_SEQUENCE = 2**63 - 1
@@ -65,8 +63,7 @@ async def stream(request: Request) -> Response:
     await client.get_task(id)
     asked = (request.query_params.get("after", ""), request.headers.get("last-event-id", ""))
     after = max(int(each) if SEQUENCE.fullmatch(each) else 0 for each in asked)
-    events = _events(client, id, min(after, LAST_SEQUENCE))
-    return EventSourceResponse(events, ping=PING_SECONDS, send_timeout=SEND_SECONDS)
+    return event_stream(_events(client, id, min(after, LAST_SEQUENCE)))
 
 
 async def download(request: Request) -> Response:
