@@ -22,6 +22,7 @@ from windlass.core.signals import Thresholds
 from windlass.errors import ConfigError
 
 S = TypeVar("S", bound=msgspec.Struct)
+LAST_PORT = 65535
 USUAL_CONSOLE = "127.0.0.1:7655"
 MOST_SLOTS = 100_000
 """Of a pool."""
@@ -237,7 +238,7 @@ def _check(config: Config) -> None:
 
 def _check_console(config: ConsoleConfig) -> None:
     host, _, port = config.listen.rpartition(":")
-    if config.listen and not (host and port.isdigit()):
+    if config.listen and not (host and port.isascii() and port.isdecimal() and int(port) <= LAST_PORT):
         raise ConfigError(f"configuration: console.listen must be host:port, not {config.listen!r}")
     if config.listen and not config.https and host not in ("127.0.0.1", "[::1]", "localhost"):
         raise ConfigError(

@@ -129,6 +129,26 @@ async def test_after_sequence_is_where_a_watch_begins(client: Client, world: Wor
     assert event.sequence == 10_000_002
 
 
+async def test_a_watch_hears_that_its_client_was_closed_and_a_cancelled_one_is_cancelled(
+    server: FakeServer, world: World
+):
+    client = Client.connect(server.address, "secret")
+
+    async def watched() -> None:
+        async for _ in client.watch(1):
+            pass
+
+    given_up, left_alone = asyncio.create_task(watched()), asyncio.create_task(watched())
+    await world.until(lambda: world.watchers == 2)
+    given_up.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+    await client.close()
+    with pytest.raises(WindlassError, match="the client was closed") as raised:
+        await left_alone
+    assert raised.value.reason == "CLIENT_CLOSED"
+
+
 async def test_leaving_a_watch_ends_the_stream_on_the_server(client: Client, world: World):
     events = client.watch(1)
     await anext(events)

@@ -132,6 +132,9 @@ def test_what_is_typed_gets_its_type() -> None:
         ("lines", "[", "is no JSON"),
         ("lines", "[" * 100_000, "is"),
         ("anything", "NaN", "is no JSON"),
+        ("anything", "[1e999]", "too large"),
+        ("anything", "1" * 5_000, "too large"),
+        ("anything", '"\\ud800"', "half of a character"),
         ("limits.disk", "1", ""),
     ],
 )

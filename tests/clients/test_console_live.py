@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from windlass_client import Client, Lane, LaneStanding, Picture
-from windlass_console.live import PAUSE, Live
+from windlass_console.live import PAUSE, UNWATCHED, WATCHED, Live
 from windlass_console.pages.overview import subject
 from windlass_console.rendering import environment
 from windlass_console.series import KEPT, STEP, Series
@@ -20,6 +20,7 @@ from windlass_proto.v1 import overview_pb2
 
 from tests.clients.fake_server import FakeServer, hangs, refuses
 from tests.clients.test_top_values import NONE, NOW, PICTURE, POOL
+from tests.waiting import eventually
 
 ALL = {"overview", "queue", "history", "link"}
 
@@ -58,6 +59,28 @@ async def test_a_watch_that_ended_is_begun_again_until_there_is_a_server(live: L
     await _until(live, lambda: not live.reachable)
     assert server.address in live.trouble
     assert live.picture.summary == "3 running"
+
+
+async def test_the_server_is_watched_closely_only_while_a_browser_listens(
+    live: Live, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("windlass_console.live.LINGER", 0.01)
+    world = server.world
+
+    def intervals() -> list[float]:
+        return [call.interval.ToMilliseconds() / 1000 for call in world.asked("Overview.WatchOverview")]
+
+    for summary in ("nobody", "somebody", "nobody again"):
+        world.answers["Overview.WatchOverview"].append([overview_pb2.Picture(summary=summary), hangs])
+    world.answers["WatchQueue"].append([hangs])
+    await server.start()
+    live.start()
+    await eventually(lambda: live.picture is not None and live.picture.summary == "nobody")
+    assert (intervals(), world.asked("WatchQueue")) == ([UNWATCHED], [])
+    await _until(live, lambda: live.picture is not None and live.picture.summary == "somebody")
+    await eventually(lambda: live.picture is not None and live.picture.summary == "nobody again")
+    assert intervals() == [UNWATCHED, WATCHED, UNWATCHED]
+    assert len(world.asked("WatchQueue")) == 1
 
 
 async def test_a_slow_reader_holds_a_set_of_topics_and_gets_them_as_one(live: Live) -> None:

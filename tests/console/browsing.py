@@ -28,6 +28,7 @@ SIZES = {"wide": (1440, 900), "middle": (900, 1000), "narrow": (380, 800)}
 THEMES = ("light", "dark")
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WITHIN_MS = 10_000
+EXPECTED = ("Failed to load resource", "net::ERR", "Failed to fetch")
 CHOOSE = "theme => { document.documentElement.dataset.theme = theme; document.dispatchEvent(new Event('theme')) }"
 
 
@@ -92,14 +93,15 @@ async def browsing(browser: Browser, console: Console, token: str, **options: An
         if token:
             await sign_in(page, console, token)
         yield page
-        assert complaints == []
+        assert not complaints, "\n".join(complaints)
     finally:
         await context.close()
 
 
 def _note(message: ConsoleMessage, complaints: list[str]) -> None:
-    # The browser itself writes a line for each answer of 4xx and 5xx: what they say is for the tests to look at.
-    if message.type == "error" and "Failed to load resource" not in message.text and "net::ERR" not in message.text:
+    # The browser itself writes a line for each answer of 4xx and 5xx, and for what a console that was killed did not
+    # answer: what they say is for the tests to look at.
+    if message.type == "error" and not any(words in message.text for words in EXPECTED):
         complaints.append(message.text)
 
 

@@ -15,7 +15,8 @@ class Cutter:
 
     def __init__(self, host: str, port: int) -> None:
         self._place = (host, port)
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, bytes] = {}
+        self._silent: set[asyncio.StreamWriter] = set()
         self._is_cut = False
         self.asked = b""
 
@@ -25,6 +26,10 @@ class Cutter:
         for writer in self._open:
             writer.transport.abort()
 
+    def silence(self, words: bytes) -> None:
+        """Nothing comes back any more through the connections that asked so; they stay open."""
+        self._silent |= {writer for writer, asked in self._open.items() if words in asked}
+
     def mend(self) -> None:
         self._is_cut = False
 
@@ -33,17 +38,23 @@ class Cutter:
             writer.transport.abort()
             return
         behind, before = await asyncio.open_connection(*self._place)
-        self._open |= {writer, before}
-        await asyncio.gather(self._pump(reader, before, is_asking=True), self._pump(behind, writer))
-        self._open -= {writer, before}
+        self._open |= {writer: b"", before: b""}
+        await asyncio.gather(self._pump(reader, before, asks=writer), self._pump(behind, writer))
+        for each in (writer, before):
+            self._open.pop(each, None)
+            self._silent.discard(each)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_asking: bool = False) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asks: asyncio.StreamWriter | None = None
+    ) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
-                if is_asking:
+                if asks:
                     self.asked += data
-                writer.write(data)
-                await writer.drain()
+                    self._open[asks] += data
+                if writer not in self._silent:
+                    writer.write(data)
+                    await writer.drain()
         writer.transport.abort() if self._is_cut else writer.close()
 
 

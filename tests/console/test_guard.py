@@ -87,12 +87,12 @@ def test_a_change_that_no_page_of_ours_sent_is_refused(caller: Caller, csrf: str
 
 
 @pytest.mark.parametrize("given", ["", "csrf=", "csrf=wrong", "csrf=%ff", "CSRF=x"])
-def test_a_form_without_the_word_of_this_session_is_refused(caller: Caller, csrf: str, given: str) -> None:
+@pytest.mark.usefixtures("csrf")
+def test_a_form_without_the_word_of_this_session_is_refused(caller: Caller, given: str) -> None:
     answer = caller.ask("POST", "/tokens", f"{MADE}&{given}", origin=caller.origin, **FORM)
     assert (answer.status, "Nothing was done" in answer.text) == (403, True)
     assert caller.ask("POST", "/tokens", MADE, origin=caller.origin, x_csrf_token="wrong", **FORM).status == 403
     assert "forged" not in caller.ask("GET", "/tokens").text
-    del csrf
 
 
 def test_the_same_form_with_it_is_taken(caller: Caller, csrf: str) -> None:
@@ -100,20 +100,29 @@ def test_the_same_form_with_it_is_taken(caller: Caller, csrf: str) -> None:
     assert caller.ask("POST", "/tokens", f"{made}&csrf={csrf}", origin=caller.origin, **FORM).status == 200
     by_header = caller.ask("POST", "/tokens", made, origin=caller.origin, x_csrf_token=csrf, **FORM)
     assert by_header.status == 200
+    many = "&".join(f"f{number}=" for number in range(1001))
+    too_many = caller.ask("POST", "/tokens", many, origin=caller.origin, **FORM)
+    assert (too_many.status, "nothing was done" in too_many.text) == (413, True)
     too_much = caller.ask("POST", "/tokens", "x" * (4 * 1024 * 1024 + 1), origin=caller.origin, **FORM)
     assert too_much.status == 413
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "localhost.evil", ""])
-def test_a_name_that_is_not_ours_is_not_answered(caller: Caller, csrf: str, host: str) -> None:
+@pytest.mark.usefixtures("csrf")
+def test_a_name_that_is_not_ours_is_not_answered(caller: Caller, host: str) -> None:
     answer = caller.ask("GET", "/", host=host)
     assert answer.status in (400, 421)
     assert "Windlass" not in answer.text
-    del csrf
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1", "[::1]", "[::1]:7655"])
+def test_the_names_of_this_machine_are_answered(caller: Caller, host: str) -> None:
+    assert caller.ask("GET", "/sign-in", host=host).status == 200
 
 
 def test_who_has_not_signed_in_gets_no_page_no_stream_and_no_change(caller: Caller) -> None:
-    assert caller.ask("GET", "/active").headers["location"].endswith("/sign-in?to=%2Factive")
+    # Without scheme and host: before a proxy that ends TLS they would be wrong.
+    assert caller.ask("GET", "/active?x=1").headers["location"] == "/sign-in?to=%2Factive%3Fx%3D1"
     assert caller.ask("GET", "/live").status == 303
     refused = caller.ask("GET", "/active", hx_request="true")
     assert (refused.status, refused.headers["hx-redirect"]) == (401, "/sign-in")
@@ -126,24 +135,35 @@ def test_signing_in_leads_nowhere_else(caller: Caller, console: Console, to: str
     assert caller.ask("POST", "/sign-in", body, origin=caller.origin, **FORM).headers["location"] == "/"
 
 
-def test_every_answer_keeps_itself_to_itself(caller: Caller, csrf: str) -> None:
+@pytest.mark.usefixtures("csrf")
+def test_every_answer_keeps_itself_to_itself(caller: Caller) -> None:
     for path in ("/", "/sign-in", "/no/such/page", "/static/app.css"):
         headers = caller.ask("GET", path).headers
         assert "script-src 'self'" in headers["content-security-policy"]
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
     assert caller.ask("GET", "/").headers["cache-control"] == "no-store"
-    del csrf
 
 
 def test_a_link_signs_in_once_and_needs_a_token_to_be_made(caller: Caller, console: Console) -> None:
     assert caller.ask("POST", "/links", authorization="Bearer wrong").status == 401
     made = caller.ask("POST", "/links", authorization=f"Bearer {console.token}")
     path = made.text.split('"')[3]
+    elsewhere = caller.ask("GET", path, sec_fetch_site="cross-site")
+    assert (elsewhere.status, "set-cookie" in elsewhere.headers) == (401, False), "another site signs nobody in"
     first = caller.ask("GET", path)
     assert (first.status, "set-cookie" in first.headers) == (303, True)
     again = caller.ask("GET", path)
     assert (again.status, "set-cookie" in again.headers) == (401, False)
+
+
+def test_signing_in_again_ends_the_session_that_this_browser_had(caller: Caller, csrf: str, console: Console) -> None:
+    before = caller.cookie
+    assert caller.sign_in(console.token) != csrf
+    assert caller.cookie != before
+    assert caller.ask("GET", "/").status == 200
+    caller.cookie = before
+    assert caller.ask("GET", "/").status == 303
 
 
 async def test_a_role_that_may_not_is_refused_by_the_server_itself(caller: Caller, console: Console) -> None:

@@ -43,6 +43,21 @@ printf 'over\342\200\256gnp.exe\n'
 head -c 1000000 /dev/zero | tr '\0' 'x'; echo far right
 printf 'no end of line'
 """
+# Each took a regular expression many seconds: returns before a letter, and what looks like a colour.
+FREEZING = """
+() => {
+  const log = new windlass.logText.Log();
+  const began = performance.now();
+  const texts = [
+    "\\r".repeat(60000) + "x",
+    "\\x1b[" + "1".repeat(60000) + "mdigits",
+    "\\x1b[" + ":".repeat(60000) + "mcolons",
+  ];
+  log.add([1, 1, 0, 1, 0, btoa(texts.join("\\n") + "\\n")]);
+  const lines = log.lines.filter(line => line.kind === "line").map(line => line.text);
+  return [lines, performance.now() - began];
+}
+"""
 ALL_AT_ONCE_OR_EACH_BYTE = """
 bytes => {
   const lines = parts => {
@@ -238,6 +253,41 @@ async def test_a_viewer_reads_every_attempt_and_downloads_what_was_printed(
         assert raw.count(err) == 2
         assert b"\x1b" not in plain
         assert plain.count("――― attempt 2 ―――\n".encode()) == 1
+
+
+async def test_the_log_of_who_signed_out_in_another_tab_says_so(
+    browser: Browser, console: Console, client: Client
+) -> None:
+    async with (
+        script(client, "echo here; sleep 60") as handle,
+        browsing(browser, console, await console.token_for(Role.VIEWER)) as page,
+    ):
+        await page.goto(f"{console.url}/tasks/{handle.id}/log")
+        await expect(page.locator(".log-count")).to_have_text("1 line, live")
+        other = await page.context.new_page()
+        await other.goto(f"{console.url}/sign-in")
+        await other.get_by_role("button", name="Sign out").click()
+        await expect(page.locator(".log-says")).to_have_text("You are signed out: load the page again.")
+
+
+async def test_output_that_is_made_to_freeze_a_page_does_not(page: Page, console: Console, client: Client) -> None:
+    async with script(client, "true") as handle:
+        await page.goto(f"{console.url}/tasks/{handle.id}/log")
+        lines, milliseconds = await page.evaluate(FREEZING)
+        assert lines == ["x", "digits", "colons"]
+        assert milliseconds < LONGEST_TASK_MS
+
+
+async def test_a_download_keeps_the_lines_behind_a_title_that_was_never_closed(
+    page: Page, console: Console, client: Client
+) -> None:
+    text = r"printf '\033]0;no end\nthe reason why\n'; exit 3"
+    async with script(client, text, retry_attempts=2, retry_pause=0.05) as handle:
+        await page.goto(f"{console.url}/tasks/{handle.id}/log")
+        await expect(page.locator(".log-count")).to_have_text("4 lines")
+        _, plain = await _downloads(page)
+        attempt = ["]0;no end", "the reason why"]
+        assert plain.decode().splitlines() == [*attempt, "――― attempt 2 ―――", *attempt]
 
 
 async def test_the_watch_of_the_server_ends_when_the_browser_goes(client: Client) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import statistics
 import subprocess
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,12 +24,21 @@ from tests.console.browsing import (
     no_sideways_scrolling,
     photograph,
 )
+from tests.console.cutting import cutter_before
 from tests.system.serving import Home, home_in
+from tests.waiting import eventually
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LIVE_MS = 3000
 AWAY_MS = 8000
 BACK_MS = 30_000
+
+SEEN_AT = """
+window.seen = {};
+new MutationObserver(() => {
+  for (const row of document.querySelectorAll("[id^=active-]")) window.seen[row.id] ??= Date.now();
+}).observe(document.body, { subtree: true, childList: true });
+"""
 
 SAYS = """
 say() { echo "$1" >&"$WINDLASS_STATUS_FD"; }
@@ -49,6 +61,24 @@ async def test_what_runs_comes_and_goes_by_itself_and_a_title_is_only_text(page:
     assert await page.locator("#panel img").count() == 0
     await client.interrupt(handle.id)
     await expect(row).to_have_count(0, timeout=10_000)
+
+
+async def test_a_change_is_on_the_page_within_a_second(page: Page, client: Client) -> None:
+    """Each comes right behind a picture, so it waits as long as one may; a busy machine may spoil one of them."""
+    await page.locator("#panel").wait_for()
+    await page.evaluate(SEEN_AT)
+    took, handles = [], []
+    for number in range(8):
+        began = time.time()
+        handles.append(await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title=f"soon {number}"))
+        name = f"active-{handles[-1].id}"
+        await page.wait_for_function("name => name in window.seen", arg=name)
+        took.append(await page.evaluate("name => window.seen[name]", name) / 1000 - began)
+    for handle in handles:
+        await client.interrupt(handle.id)
+    assert statistics.median(took) < 0.75, took
+    assert sorted(took)[-2] < 1, took
+    await expect(page.locator("#active-work")).not_to_contain_text("soon")
 
 
 async def test_a_swap_leaves_scroll_focus_and_charts_alone(page: Page, client: Client) -> None:
@@ -81,6 +111,30 @@ async def test_what_changed_before_the_stream_was_open_is_not_missed(
     opens.set()
     await expect(page.locator(f"#active-{handle.id}")).to_be_visible(timeout=LIVE_MS)
     await client.interrupt(handle.id)
+
+
+async def test_a_stream_that_went_silent_without_a_word_is_opened_again(
+    browser: Browser, console: Console, client: Client
+) -> None:
+    async with (
+        cutter_before(console.url) as cutter,
+        browsing(browser, replace(console, url=cutter.url), console.token) as page,
+    ):
+        await page.clock.install()
+        await page.reload()
+        await expect(page.locator("#link")).to_have_text("live")
+        cutter.silence(b"GET /live")
+        handle = await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title="while it was silent")
+        before = cutter.asked.count(b"GET /live")
+
+        async def opened_again() -> bool:
+            await page.clock.run_for(5_000)
+            return cutter.asked.count(b"GET /live") > before
+
+        await eventually(opened_again)
+        await page.clock.resume()
+        await expect(page.locator(f"#active-{handle.id}")).to_be_visible()
+        await client.interrupt(handle.id)
 
 
 async def test_a_viewer_sees_the_same_and_who_may_see_one_pool_sees_that_one(

@@ -25,3 +25,21 @@ async def test_the_page_says_that_it_is_live_and_who_is_signed_in(page: Page) ->
     await page.locator("#link[data-state=on]").wait_for()
     await page.get_by_role("button", name="Sign out").click()
     await page.get_by_label("Token").wait_for()
+
+
+async def test_who_is_signed_in_and_comes_from_another_site_arrives(
+    browser: Browser, page: Page, console: Console
+) -> None:
+    """The cookie is not sent along with such a visit; a colleague who follows a link in a chat is in all the same."""
+    elsewhere = console.url.replace("127.0.0.1", "localhost")
+    await page.goto(f"{elsewhere}/sign-in")
+    await page.evaluate("url => { location.href = url }", f"{console.url}/history?by=ada&state=FAILED")
+    await page.wait_for_url(f"{console.url}/history?by=ada&state=FAILED")
+    await page.locator("#link").wait_for()
+    async with browsing(browser, console, "") as stranger:
+        await stranger.goto(f"{elsewhere}/sign-in")
+        await stranger.evaluate("url => { location.href = url }", f"{console.url}/history?by=ada")
+        await stranger.wait_for_url("**/sign-in?to=*again=1")
+        await stranger.get_by_label("Token").fill(console.token)
+        await stranger.get_by_role("button", name="Sign in").click()
+        await stranger.wait_for_url(f"{console.url}/history?by=ada")

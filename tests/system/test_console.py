@@ -67,7 +67,12 @@ def test_without_an_address_there_is_none_and_the_command_says_what_to_do(tmp_pa
 
 @pytest.mark.parametrize(
     ("listen", "words"),
-    [("0.0.0.0:0", "console.https"), ("nowhere", "host:port"), ("192.0.2.1:80", "console.https")],
+    [
+        ("0.0.0.0:0", "console.https"),
+        ("nowhere", "host:port"),
+        ("127.0.0.1:99999", "host:port"),
+        ("192.0.2.1:80", "console.https"),
+    ],
 )
 def test_an_address_that_would_show_tokens_or_is_none_is_refused(home: Home, listen: str, words: str) -> None:
     home.environ["WINDLASS_CONSOLE_LISTEN"] = listen

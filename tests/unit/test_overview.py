@@ -120,6 +120,36 @@ async def test_many_watchers_share_one_read_a_second_and_when_they_are_gone_noth
 
 
 @virtual
+async def test_whoever_watches_at_half_a_second_is_read_for_twice_a_second_and_only_as_long() -> None:
+    calls: list[float] = []
+
+    async def health() -> HealthSection:
+        calls.append(asyncio.get_running_loop().time())
+        return section()
+
+    rig = Rig(buffer=health)
+
+    async def watch(interval: float) -> None:
+        async for _ in rig.overview.watch(interval):
+            pass
+
+    slow, *quick = [asyncio.create_task(watch(interval)) for interval in (1.0, 0.5, 0.1, 0.0)]
+    await asyncio.sleep(10.1)
+    assert 20 <= len(rig.reads) <= 22
+    assert len(calls) <= 11, "plugins are still asked once a second"
+    for watcher in quick:
+        watcher.cancel()
+    rig.reads.clear()
+    await asyncio.sleep(10.0)
+    assert 9 <= len(rig.reads) <= 12
+    slow.cancel()
+    await asyncio.gather(slow, *quick, return_exceptions=True)
+    rig.reads.clear()
+    await asyncio.sleep(3_600.0)
+    assert rig.reads == []
+
+
+@virtual
 async def test_who_gives_up_leaves_the_others_their_read() -> None:
     rig = Rig()
     rig.takes = 0.5
@@ -370,7 +400,7 @@ async def test_who_comes_as_often_as_he_likes_has_answers_of_the_last_second() -
         await sections.recent()
     assert calls == pytest.approx([0.0, 1.0, 2.0], abs=0.15)
     await sections.ask()
-    assert len(calls) == 4, "the overview keeps its own time"
+    assert len(calls) == 4
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ async def follow(
     """What comes from a stream, which is opened again whenever it breaks, or ends before it `is_over`.
 
     Unavailable when opening did not succeed for as long as a call may take; `on_outage` is told when an outage begins.
+    WindlassError when the client is closed meanwhile.
     """
     outage = Outage(connection)
     while True:
@@ -55,6 +56,11 @@ async def follow(
             error = connection.error_of(refused)
             if not isinstance(error, Unavailable | DeadlineExceeded):
                 raise error from refused
+        except asyncio.CancelledError:
+            # So gRPC says that the channel was closed: nobody cancelled the reader, who must hear of it.
+            if is_cancelled():
+                raise
+            raise WindlassError("the client was closed", reason="CLIENT_CLOSED") from None
         finally:
             stream.cancel()
         broke = isinstance(error, Unavailable)  # else it was open as long as a stream may be
@@ -63,6 +69,12 @@ async def follow(
         if outage.lasts_too_long():
             raise error
         await asyncio.sleep(next(outage.pauses))
+
+
+def is_cancelled() -> bool:
+    """Whether somebody has cancelled the current task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def watch(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from windlass_console.settings import Settings
 
 COOKIE = "windlass_session"
 LARGEST_BODY = 4 * 1024 * 1024
+MOST_FIELDS = 1000
 SAFE = ("GET", "HEAD", "OPTIONS")
 OPEN = ("/sign-in", "/enter/", "/links", "/static/", "/healthz")
 """What is answered to who has not signed in."""
@@ -63,7 +64,7 @@ class Guard:
             return None, request.receive
         if not self._is_from_us(request):
             return _say(403, "This did not come from a page of this console, so nothing was done."), request.receive
-        if session is None:
+        if session is None or path == "/sign-in":
             return None, request.receive
         if self._settings.read_only and path != "/sign-out":
             return _say(
@@ -78,7 +79,10 @@ class Guard:
             if len(body) > LARGEST_BODY:
                 return _say(413, "That is more than 4 MiB, so nothing was done."), request.receive
         if not given and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-            given = parse_qs(body.decode(errors="replace"), max_num_fields=1000).get("csrf", [""])[0]
+            try:
+                given = parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS).get("csrf", [""])[0]
+            except ValueError:
+                return _say(413, f"That is more than {MOST_FIELDS:,} fields, so nothing was done."), request.receive
         if not secrets.compare_digest(given.encode(), csrf.encode()):
             return _say(403, "This page is from an earlier session: load it again. Nothing was done."), request.receive
         return None, _again(body)
@@ -92,9 +96,8 @@ class Guard:
         if request.method not in SAFE:
             return _say(401, "Sign in first; nothing was done.")
         query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(
-            Request(request.scope).url.replace(path=place, query="").include_query_params(to=path + query), 303
-        )
+        # Without scheme and host, which only a proxy before us may know.
+        return RedirectResponse(f"{place}?{urlencode({'to': path + query})}", 303)
 
     def _is_ours(self, host: str) -> bool:
         name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host

@@ -28,3 +28,8 @@ class Plain:
         cut = begun.start() if begun else len(data)
         self._held = data[cut:]
         return SEQUENCES.sub(b"", data[:cut])
+
+    def end(self) -> bytes:
+        """What was held back for an end that never came: a title that was not closed may hold the last lines."""
+        held, self._held = self._held, b""
+        return SEQUENCES.sub(b"", held)

@@ -7,9 +7,10 @@ import json
 import logging
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from windlass_client import Client, Operation, Picture, Unavailable
@@ -18,10 +19,15 @@ from windlass_console.series import STEP, Series
 
 T = TypeVar("T")
 
-INTERVAL = 0.5
+WATCHED = 0.5
+"""Seconds between two pictures while a browser listens: with the way to it, what changes is on the page in a second."""
+UNWATCHED = STEP / 2
+"""Seconds between two pictures while none does: enough for the samples of the charts."""
+LINGER = 10.0
+"""So many seconds at most after the last browser has gone: one that goes from page to page is soon back."""
 AGAIN_SECONDS = 1.0
 OPERATIONS_SECONDS = 60.0
-PAUSE = 0.25
+PAUSE = 0.15
 """Seconds between two hints to the same browser, at least."""
 HINTS_A_SECOND = 50
 """To all browsers together: each makes its browser load something, so many consoles are told less often each."""
@@ -70,17 +76,15 @@ class Live:
         self._seen_at = 0.0
         self._made: dict[str, Any] = {}
         self._listeners: set[Listener] = set()
+        self._somebody = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        watches = (self._watch_queue, self._look_at_operations)
-        works = [self._again(self._watch_overview, self._lost), *map(self._again, watches), self._sample()]
+        works = (self._watch(), self._again(self._look_at_operations), self._sample())
         self._tasks = [asyncio.create_task(work) for work in works]
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._tasks)
 
     @property
     def listeners(self) -> int:
@@ -96,6 +100,7 @@ class Live:
         """What changed, from now on: the first at once, then many changes as one."""
         mine = Listener()
         self._listeners.add(mine)
+        self._somebody.set()
         try:
             while True:
                 yield await mine.next()
@@ -121,6 +126,17 @@ class Live:
         made: T = self._made[name]
         return made
 
+    async def _watch(self) -> None:
+        """Closely while a browser listens; else the server is looked at no more than the charts need."""
+        while True:
+            async with _going_on(self._again(partial(self._watch_overview, UNWATCHED), self._lost)):
+                await self._somebody.wait()
+            closely = self._again(partial(self._watch_overview, WATCHED), self._lost)
+            async with _going_on(closely, self._again(self._watch_queue)):
+                while self._listeners:  # noqa: ASYNC110 - who goes from page to page is not to be noticed
+                    await asyncio.sleep(LINGER)
+            self._somebody.clear()
+
     async def _again(
         self, watch: Callable[[], Awaitable[None]], lost: Callable[[Exception], None] | None = None
     ) -> None:
@@ -135,8 +151,8 @@ class Live:
                     lost(error)
             await asyncio.sleep(AGAIN_SECONDS)
 
-    async def _watch_overview(self) -> None:
-        async with aclosing(self._client.overview.watch(INTERVAL, on_outage=self._lost)) as pictures:
+    async def _watch_overview(self, interval: float) -> None:
+        async with aclosing(self._client.overview.watch(interval, on_outage=self._lost)) as pictures:
             async for picture in pictures:
                 self._show(picture)
 
@@ -184,3 +200,18 @@ class Live:
         self.reachable, self.trouble = False, trouble
         self._made.clear()
         self.tell("link", "overview")
+
+
+@asynccontextmanager
+async def _going_on(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        await _end(tasks)
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -16,6 +16,7 @@ from windlass_console.app import create
 from windlass_console.settings import Settings
 
 SHUTDOWN_SECONDS = 2
+LAST_PORT = 65535
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -96,7 +97,7 @@ def _ended(run: Coroutine[Any, Any, int]) -> int:
 def _listen(listen: str, settings: Settings) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    if not port.isdigit():
+    if not port.isascii() or not port.isdecimal() or int(port) > LAST_PORT:
         raise ValueError(f"--listen must be host:port, not {listen!r}")
     if host not in LOOPBACK and not settings.secure:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from windlass_client import Client, Identity, Role, Unauthenticated, WindlassErr
 
 LINK_SECONDS = 60.0
 CHECK_SECONDS = 20.0
+ANSWER_SECONDS = 2.0
+"""How long a check may hold up a page, which may be the one that says that the server is away."""
 MOST_SESSIONS = 1000
 
 RANKS = {Role.VIEWER: 0, Role.SUBMITTER: 1, Role.OPERATOR: 2, Role.ADMIN: 3}
@@ -44,7 +47,7 @@ class Sessions:
         self._check = check
         self._seconds = seconds
         self._open: dict[str, Session] = {}
-        self._links: dict[str, tuple[str, float]] = {}
+        self._links: dict[str, str] = {}
 
     async def sign_in(self, token: str) -> str:
         """The word for the cookie.  Raises Unauthenticated, Unavailable, …"""
@@ -62,7 +65,10 @@ class Sessions:
     async def find(self, word: str | None) -> Session | None:
         """None for who has not signed in, was away too long, or whose token has ended meanwhile."""
         session = self._open.get(word or "")
-        if session is None or time.monotonic() - session.seen > self._seconds:
+        if session is None:
+            return None
+        if time.monotonic() - session.seen > self._seconds:
+            await self.sign_out(word)
             return None
         session.seen = time.monotonic()
         if session.seen - session.checked > self._check:
@@ -78,16 +84,18 @@ class Sessions:
             await session.client.close()
 
     async def link(self, token: str) -> str:
-        """A word that signs in once, within a minute, who has it.  Raises Unauthenticated."""
-        word = await self.sign_in(token)
+        """A word that signs in once, within a minute, who has it.  Raises Unauthenticated, Unavailable, …"""
+        async with self._connect(token) as client:
+            await client.access.whoami()
         code = secrets.token_urlsafe(24)
-        self._links[code] = (word, time.monotonic() + LINK_SECONDS)
+        self._links[code] = token
+        asyncio.get_running_loop().call_later(LINK_SECONDS, self._links.pop, code, None)
         return code
 
-    def follow(self, code: str) -> str | None:
-        """The word for the cookie; None when the link is used, too old, or none of ours."""
-        word, until = self._links.pop(code, (None, 0.0))
-        return word if time.monotonic() < until else None
+    async def follow(self, code: str) -> str | None:
+        """The word for the cookie; None when the link is used, too old, or none of ours.  Raises as `sign_in`."""
+        token = self._links.pop(code, None)
+        return None if token is None else await self.sign_in(token)
 
     async def close(self) -> None:
         for word in list(self._open):
@@ -105,9 +113,10 @@ class Sessions:
 async def _is_good(session: Session) -> bool:
     """Whether the server still knows the token; one that does not answer has not said otherwise."""
     try:
-        session.identity = await session.client.access.whoami()
+        async with asyncio.timeout(ANSWER_SECONDS):
+            session.identity = await session.client.access.whoami()
     except Unauthenticated:
         return False
-    except WindlassError:
+    except (WindlassError, TimeoutError):
         return True
     return True

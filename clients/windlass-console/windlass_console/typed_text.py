@@ -14,6 +14,9 @@ from typing import Any
 
 from windlass_console.shapes import MISSING, MOMENT, Shape, option, resolved, without_null
 
+LONGEST_NUMBER = 30
+"""Digits of a whole one."""
+
 
 class Wrong(ValueError):
     """What was typed does not fit; the words say what would."""
@@ -34,16 +37,33 @@ def parse(shape: Shape, text: str, root: Any, zone: Any = UTC) -> Any:
 
 
 def parse_json(text: str) -> Any:
+    """The value of JSON that can be sent on as it is.  Raises Wrong."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole)
+        json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise Wrong("is nested too deeply") from None
     except json.JSONDecodeError as error:
         raise Wrong(f"is no JSON: {error.msg}, line {error.lineno} column {error.colno}") from None
+    except UnicodeEncodeError:
+        raise Wrong("has half of a character: \\ud800 to \\udfff come in pairs") from None
+    return value
 
 
 def _no_constant(word: str) -> Any:
     raise Wrong(f"is no JSON: {word} is no number of it")
+
+
+def _finite(word: str) -> float:
+    if not math.isfinite(number := float(word)):
+        raise Wrong(f"has a number that is too large: {word[:20]}")
+    return number
+
+
+def _whole(word: str) -> int:
+    if len(word) > LONGEST_NUMBER:
+        raise Wrong(f"has a number that is too large: {word[:20]}…")
+    return int(word)
 
 
 def parse_scalar(part: Any, text: str, root: Any) -> Any:
@@ -86,7 +106,7 @@ def _number(text: str, sort: type, words: str) -> Any:
     if not re.fullmatch(r"-?\d+" if sort is int else r"-?\d+(\.\d+)?([eE][+-]?\d+)?", text.strip(), re.ASCII):
         raise Wrong(f"takes {words}")
     if sort is int:
-        if len(text.strip()) > 30:
+        if len(text.strip()) > LONGEST_NUMBER:
             raise Wrong("is too large")
         return int(text)
     number = float(text)
@@ -101,7 +121,7 @@ def _in_range(schema: Mapping[str, Any], number: float) -> float:
     step = schema.get("multipleOf")
     if not (least <= number <= most and above < number < below):
         raise Wrong(f"must be {range_words(schema)}")
-    if step and not math.isclose(number / step, round(number / step)):
+    if step and not (math.isfinite(number / step) and math.isclose(number / step, round(number / step))):
         raise Wrong(f"must be a multiple of {step:g}")
     return number
 

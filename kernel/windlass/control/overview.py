@@ -13,6 +13,7 @@ from windlass.control.guard import caller
 from windlass.control.status import answers, streams
 from windlass.control.values import read_seconds
 from windlass.host.kernel import Kernel
+from windlass.host.overview import USUAL_INTERVAL
 from windlass.host.picture import Picture
 
 SCOPES_AT_ONCE = 16
@@ -33,7 +34,8 @@ class OverviewServicer(overview_service_pb2_grpc.OverviewServicer):
         self, request: overview_service_pb2.WatchOverviewRequest, context: Any
     ) -> AsyncIterator[overview_pb2.Picture]:
         pools = caller.get().pools
-        async with aclosing(self._overview.watch(read_seconds(request.interval, "interval"), pools)) as pictures:
+        interval = read_seconds(request.interval, "interval") if request.HasField("interval") else USUAL_INTERVAL
+        async with aclosing(self._overview.watch(interval, pools)) as pictures:
             async for picture in pictures:
                 yield self._message(picture, pools)
 

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 PACKAGE = "windlass_console"
 AGAIN_SECONDS = (1.0, 2.0, 5.0, 15.0)
+STEADY_SECONDS = 60.0
+"""One that ran for so long did not end because it can't run."""
 END_SECONDS = 1.0
 
 
@@ -71,13 +73,21 @@ class Console:
         environ = {name: value for name, value in os.environ.items() if name not in unknown}
         environ |= {"WINDLASS_ADDRESS": address, "WINDLASS_TOKEN_FILE": token_file}
         command = [sys.executable, "-m", PACKAGE, str(listening.fileno()), *_options(self._config)]
-        for start in range(sys.maxsize):
-            self._process = await asyncio.create_subprocess_exec(
-                *command, env=environ, pass_fds=(listening.fileno(),), stdin=asyncio.subprocess.PIPE
-            )
-            code = await self._process.wait()
-            log.warning("the console ended, starting it again", code=code)
-            await asyncio.sleep(AGAIN_SECONDS[min(start, len(AGAIN_SECONDS) - 1)])
+        now, in_a_row = asyncio.get_running_loop().time, 0
+        while True:
+            began = now()
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command, env=environ, pass_fds=(listening.fileno(),), stdin=asyncio.subprocess.PIPE
+                )
+                code = await self._process.wait()
+                log.warning("the console ended, starting it again", code=code)
+            except OSError as error:
+                log.warning("the console can't be started, trying it again", error=str(error))
+            if now() - began > STEADY_SECONDS:
+                in_a_row = 0
+            await asyncio.sleep(AGAIN_SECONDS[min(in_a_row, len(AGAIN_SECONDS) - 1)])
+            in_a_row += 1
 
 
 def _options(config: ConsoleConfig) -> list[str]:

@@ -39,7 +39,7 @@ class WatchOverviewRequest(_message.Message):
     INTERVAL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """The shortest time between two pictures; unset, or less than a second, means a second, and more than 15 s means 15 s."""
+        """The shortest time between two pictures, from 0.5 s to 15 s: what is beyond means the nearer end.  Unset: a second."""
 
     def __init__(
         self,

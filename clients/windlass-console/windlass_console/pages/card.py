@@ -8,19 +8,19 @@ from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Client, OutputWritten, Unauthenticated, WindlassError
 
 from windlass_console.card_reading import Reading, hidden, read
+from windlass_console.event_streams import event_stream
 from windlass_console.masking import masked
 from windlass_console.pages import steering
 from windlass_console.problems import problem
 from windlass_console.rendering import Nav, duration, json_text, render, session_of
 
-PING_SECONDS = 15
 LONGEST_JSON = 200_000
 """Characters of JSON that a page shows; the command line shows the rest."""
 
@@ -47,7 +47,7 @@ async def events(request: Request) -> Response:
     after = request.headers.get("last-event-id") or request.query_params.get("after", "0")
     sequence = int(after) if after.isdecimal() and len(after) < 20 else 0
     stream = _changes(session_of(request).client, request.path_params["id"], sequence)
-    return EventSourceResponse(stream, ping=PING_SECONDS)
+    return event_stream(stream)
 
 
 async def _changes(client: Client, id: int, after: int) -> AsyncIterator[ServerSentEvent]:

@@ -6,23 +6,19 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from windlass_console.event_streams import event_stream
 from windlass_console.guard import COOKIE
 from windlass_console.live import Live
 from windlass_console.rendering import Nav
 
-PING_SECONDS = 15
-SEND_SECONDS = 30
-"""A browser that takes nothing for so long has gone; it comes again by itself when it has not."""
-
 
 async def stream(request: Request) -> Response:
-    events = _events(request, request.app.state.live)
-    return EventSourceResponse(events, ping=PING_SECONDS, send_timeout=SEND_SECONDS)
+    return event_stream(_events(request, request.app.state.live))
 
 
 async def _events(request: Request, live: Live) -> AsyncIterator[ServerSentEvent]:

@@ -6,23 +6,37 @@ import asyncio
 import base64
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
-from windlass_client import Client, OutputWritten, State, StateChanged, Stream, Unavailable, WindlassError
+from windlass_client import (
+    Client,
+    OutputWritten,
+    State,
+    StateChanged,
+    Stream,
+    Unauthenticated,
+    Unavailable,
+    WindlassError,
+)
 
+from windlass_console.event_streams import event_stream
 from windlass_console.harmless import Plain
 from windlass_console.rendering import Nav, render, session_of
 
-PING_SECONDS = 15
 AGAIN_MS = 1000
 CHUNKS = 1000
 LAST_SEQUENCE = 2**63 - 1
+SEQUENCE = re.compile("[0-9]{1,19}")
+CLOSED = "CLIENT_CLOSED"
+"""What ends the stream of a session that has ended."""
+SIGNED_OUT = "You are signed out: load the page again."
 STREAMS = {Stream.STDERR: 2}
 """The number of a stream in what the page's script reads; everything else is 1."""
 
@@ -48,8 +62,8 @@ async def stream(request: Request) -> Response:
     client, id = session_of(request).client, request.path_params["id"]
     await client.get_task(id)
     asked = (request.query_params.get("after", ""), request.headers.get("last-event-id", ""))
-    after = max(int(each) if each.isascii() and each.isdigit() else 0 for each in asked)
-    return EventSourceResponse(_events(client, id, min(after, LAST_SEQUENCE)), ping=PING_SECONDS)
+    after = max(int(each) if SEQUENCE.fullmatch(each) else 0 for each in asked)
+    return event_stream(_events(client, id, min(after, LAST_SEQUENCE)))
 
 
 async def download(request: Request) -> Response:
@@ -75,11 +89,16 @@ async def _events(client: Client, id: int, after: int) -> AsyncIterator[ServerSe
                 elif isinstance(event, StateChanged):
                     yield ServerSentEvent(json.dumps(_state(event.state)), event="state", id=str(event.sequence))
     except WindlassError as error:
-        # The browser comes again by itself; what another try would not mend says so.
-        words = {"words": str(error), "again": isinstance(error, Unavailable)}
-        yield ServerSentEvent(json.dumps(words), event="trouble")
+        yield ServerSentEvent(json.dumps(_trouble(error)), event="trouble")
         return
     yield ServerSentEvent("{}", event="end")
+
+
+def _trouble(error: WindlassError) -> dict[str, Any]:
+    """`again`: whether another try may mend it."""
+    if isinstance(error, Unauthenticated) or error.reason == CLOSED:
+        return {"words": SIGNED_OUT, "again": False}
+    return {"words": str(error), "again": isinstance(error, Unavailable)}
 
 
 def _body(chunks: tuple[OutputWritten, ...], following: str, is_small: bool) -> bytes:
@@ -117,12 +136,18 @@ async def _plain(client: Client, id: int) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             words = f"… {chunk.dropped:,} bytes of output left out here\n" if chunk.dropped else ""
             if chunk.attempt != attempt:
+                for each in plain.values():
+                    if rest := each.end():
+                        is_at_start = rest.endswith(b"\n")
+                        yield rest
                 plain = {each: Plain() for each in Stream}
                 words = (f"――― attempt {chunk.attempt} ―――\n" if attempt else "") + words
                 attempt = chunk.attempt
             text = plain[chunk.stream].feed(chunk.data)
             yield ("" if is_at_start or not words else "\n").encode() + words.encode() + text
             is_at_start = text.endswith(b"\n") if text else is_at_start or bool(words)
+    for each in plain.values():
+        yield each.end()
 
 
 ROUTES: tuple[BaseRoute, ...] = (

@@ -59,6 +59,8 @@
   const pending = new Set();
   let timer = 0;
   let stream = null;
+  let heardAt = 0;
+  const SILENT_MS = 40_000; // the console says something every 15 s
   function flush() {
     timer = 0;
     for (const topic of pending) document.body.dispatchEvent(new CustomEvent(`live:${topic}`));
@@ -83,12 +85,23 @@
     if (known !== String(state.version)) hint(everything);
     known = String(state.version);
   }
+  function heard() { heardAt = performance.now(); }
+  // A connection can die without a word (a sleeping laptop, a proxy): the browser would wait for it for ever.
+  setInterval(() => {
+    if (!stream || performance.now() - heardAt < SILENT_MS) return;
+    link({ reachable: false, words: "console unreachable", trouble: "the console went silent; trying again" });
+    known = "";
+    connect();
+    document.dispatchEvent(new Event("silent"));
+  }, 5000);
   function connect() {
     if (stream) stream.close();
     stream = null;
     if (document.hidden) return;
     const mine = stream = new EventSource(`${prefix}/live`);
     let isFirst = true;
+    heard();
+    for (const name of ["open", "ping", "link", "hint"]) mine.addEventListener(name, heard);
     mine.addEventListener("link", (event) => {
       const state = JSON.parse(event.data);
       if (isFirst) linked(state); else link(state);

@@ -5,7 +5,7 @@
     // The characters from…to of a line as nodes, in its colours, with what is searched for marked.
     const made = [];
     let place = 0;
-    for (const [text, names] of windlass.logText.runs(line.text, line.style)) {
+    for (const [text, names] of windlass.logText.runs(line.text, line.style, to)) {
       const part = text.slice(Math.max(0, from - place), Math.max(0, to - place));
       place += text.length;
       if (part) made.push(...(names ? [wrapped("span", names, marked(part, words))] : marked(part, words)));

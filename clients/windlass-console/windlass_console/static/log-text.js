@@ -12,8 +12,9 @@
   ].join("|"), "g");
   const BEGUN = /\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]*\x1b?|[ -/]*)?$/;
   const SUSPECT = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
-  const COLOURS = /\x1b\[([0-9;:]*)m/g;
-  const IS_COLOURS = /^\x1b\[[0-9;:]*m$/;
+  // No longer than any program writes: what looks for a colour in 64 kB of digits takes seconds.
+  const COLOURS = /\x1b\[([0-9;:]{0,100})m/g;
+  const IS_COLOURS = /^\x1b\[[0-9;:]{0,100}m$/;
   const PLAIN = Object.freeze({ fg: -1, bg: -1, bold: false, dim: false, italic: false, under: false, swap: false, strike: false });
 
   // --- colours: 16 names; what is of 256 or of 16 million becomes the nearest of them
@@ -81,18 +82,28 @@
     for (const name of ["bold", "dim", "italic", "under", "strike"]) if (style[name]) names.push(`is-${name}`);
     return names.join(" ");
   }
-  function runs(text, style = PLAIN) {
-    // [[text, classes], …] of a line that begins in this style.
+  function runs(text, style = PLAIN, wanted = Infinity) {
+    // [[text, classes], …] of a line that begins in this style; no more of them than hold the first `wanted` characters.
     if (!text.includes("\x1b")) return [[text, classes(style)]];
     const found = [];
     let place = 0;
     for (const match of text.matchAll(COLOURS)) {
-      if (match.index > place) found.push([text.slice(place, match.index), classes(style)]);
+      if (match.index > place) {
+        found.push([text.slice(place, match.index), classes(style)]);
+        wanted -= match.index - place;
+        if (wanted <= 0) return found;
+      }
       style = after(style, match[1]);
       place = match.index + match[0].length;
     }
     if (place < text.length) found.push([text.slice(place), classes(style)]);
     return found;
+  }
+  function endOf(piece) {
+    // Where its last carriage returns begin.  Not by /\r+$/, which takes seconds for 64 kB of them before a letter.
+    let end = piece.length;
+    while (piece[end - 1] === "\r") end -= 1;
+    return end;
   }
   const plain = (text) => (text.includes("\x1b") ? text.replace(COLOURS, "") : text);
 
@@ -111,6 +122,9 @@
       const from = Math.max(0, text.length - LONGEST_SEQUENCE);
       const begun = BEGUN.exec(text.slice(from));
       if (begun) [text, this.held] = [text.slice(0, from + begun.index), text.slice(from + begun.index)];
+      this.read(text);
+    }
+    read(text) {
       if (SUSPECT.test(text)) text = text.replace(SEQUENCES, (found) => (IS_COLOURS.test(found) ? found : ""));
       const pieces = text.split("\n");
       pieces.forEach((piece, index) => {
@@ -122,7 +136,7 @@
       const line = this.line ??= Object.assign(this.begin(), { text: "", style: this.style, returned: false });
       line.version += 1;
       if (line.returned && piece) this.restart(line, line.text);
-      const whole = piece.replace(/\r+$/, "");
+      const whole = piece.slice(0, endOf(piece));
       line.returned ||= whole.length < piece.length;
       const last = whole.lastIndexOf("\r");
       if (last >= 0) this.restart(line, line.text + whole.slice(0, last));
@@ -136,7 +150,7 @@
       // Nothing comes any more: what was cut stays so.
       const rest = this.held + this.decoder.decode();
       this.held = "";
-      if (rest) this.write(rest.replace(SEQUENCES, ""));
+      this.read(rest);
       this.close();
     }
     close() {

@@ -13,6 +13,7 @@
       this.state = root.dataset.state;
       this.isOver = "final" in root.dataset;
       this.coming = [];
+      this.latest = 0;
       this.loaded = false;
       this.log = new windlass.logText.Log();
       this.view = new windlass.LogView(this.log, this.find(".log-view"), () => this.tell());
@@ -28,13 +29,16 @@
 
     // --- what comes
     async load() {
+      if (this.loading || !this.root.isConnected) return;
+      this.loading = true;
       try {
         for (let page = ""; ;) {
           const answer = await fetch(`${this.place}/written?page=${encodeURIComponent(page)}`);
+          if (answer.redirected) throw new Error("you are signed out: load the page again");
           if (!answer.ok) throw new Error(`the console answered ${answer.status}`);
           const got = await answer.json();
           this.take(got.chunks);
-          this.latest = got.chunks.at(-1)?.[0] ?? this.latest ?? 0;
+          this.latest = got.chunks.at(-1)?.[0] ?? this.latest;
           page = got.next;
           if (!page) break;
         }
@@ -42,6 +46,8 @@
         this.say(`The log did not come (${error.message}); trying again.`);
         this.retry(() => this.begin());
         return;
+      } finally {
+        this.loading = false;
       }
       this.say("");
       this.loaded = true;
@@ -193,6 +199,7 @@
   const stop = () => panels.forEach((panel) => panel.stop());
   const begin = () => panels.forEach((panel) => panel.begin());
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : begin()));
+  document.addEventListener("silent", () => { stop(); begin(); }); // the page's own stream died without a word: so may ours
   addEventListener("pagehide", stop);
   addEventListener("pageshow", (event) => { if (event.persisted) begin(); });
   document.addEventListener("keydown", (event) => {

@@ -109,14 +109,19 @@
   function show() {
     for (const figure of document.querySelectorAll("figure[data-chart]")) if (!drawn.has(figure)) mount(figure);
     for (const [figure, { plot, chart, legend }] of drawn) {
-      if (!figure.isConnected) { plot.destroy(); drawn.delete(figure); continue; }
+      if (!figure.isConnected) { drop(figure); continue; }
       plot.setData(columns(chart));
       tell(chart, legend, plot.cursor.idx);
     }
   }
+  function drop(figure) {
+    const { plot, place } = drawn.get(figure);
+    plot.destroy();
+    sizes.unobserve(place);
+    drawn.delete(figure);
+  }
   function again() {
-    for (const { plot, place } of drawn.values()) { plot.destroy(); sizes.unobserve(place); }
-    drawn.clear();
+    for (const figure of [...drawn.keys()]) drop(figure);
     show();
   }
   const sizes = new ResizeObserver((entries) => {
