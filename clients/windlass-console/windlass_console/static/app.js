@@ -6,6 +6,8 @@
   // --- times: the element keeps the exact one, people see theirs
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
   const day = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" });
+  const whole = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "numeric", day: "numeric",
+    hour: "numeric", minute: "numeric", second: "numeric", timeZoneName: "long" });
   function localise(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const moment = new Date(time.dateTime);
@@ -14,7 +16,7 @@
       const words = time.dataset.show === "day" ? day.format(moment)
         : today || time.dataset.show === "clock" ? clock.format(moment) : `${day.format(moment)}, ${clock.format(moment)}`;
       if (time.textContent !== words) time.textContent = words;
-      const exact = `${moment.toLocaleString(undefined, { timeZoneName: "long" })}\n${time.dateTime}`;
+      const exact = `${whole.format(moment)}\n${time.dateTime}`;
       if (time.title !== exact) time.title = exact;
     }
   }
