@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 from windlass_client import Client, NotFound, Role, Schedule
 
-from tests.console.browsing import Console, accessible, confirmed
+from tests.console.browsing import Console, accessible, confirmed, photograph
 
 NAME = "console-keyboard"
 SCRIPT = {"script": "true"}
@@ -91,6 +91,7 @@ async def test_a_refusal_is_told_in_the_dialog_which_keeps_what_was_typed_and_th
         await expect(dialog.get_by_label("Reason")).to_have_value("old")
         await expect(dialog.get_by_label("Reason")).to_be_focused()
         await accessible(page)
+        await photograph(page, "dialog")
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("button", name="Delete … refused")).to_be_focused()
     finally:

@@ -51,7 +51,7 @@ async def test_a_schedule_is_run_paused_resumed_and_deleted(
     row = page.locator(f'[id="schedule-{nightly}"]')
     await expect(row).to_contain_text("Europe/Berlin")
     await expect(row).to_contain_text(HOSTILE)
-    await good_looks(page, "schedules")
+    await expect(row.get_by_role("cell").nth(4)).to_have_text("–")
     await row.get_by_role("link", name=nightly).click()
     await page.get_by_role("button", name="Run now").click()
     # a double click makes one task
@@ -61,6 +61,9 @@ async def test_a_schedule_is_run_paused_resumed_and_deleted(
     await confirmed(page, "Run now")
     ledger = page.get_by_role("region", name="Ledger")
     await expect(ledger).to_contain_text("By hand", timeout=1500)
+    await page.go_back()
+    await expect(row).to_contain_text("By hand")
+    await row.get_by_role("link", name=nightly).click()
     task = (await client.schedules.get(nightly)).last_task
     await expect(ledger.get_by_role("link", name=str(task))).to_have_attribute("href", f"/tasks/{task}")
     await expect(ledger.get_by_role("row")).to_have_count(2)
@@ -143,6 +146,12 @@ async def test_the_ledger_grows_while_one_looks_and_is_paged(page: Page, console
         ledger = page.get_by_role("region", name="Ledger")
         await expect(ledger).to_contain_text("Ran", timeout=10000)
         await expect(ledger).to_contain_text("Skipped", timeout=10000)
+        await page.goto(f"{console.url}/schedules")
+        row = page.locator(f'[id="schedule-{name}"]')
+        await expect(row).to_contain_text("Skipped")
+        await expect(row).to_contain_text("of an earlier tick is not over")
+        await good_looks(page, "schedules")
+        await page.goto(f"{console.url}/schedules/{name}")
         first = (await client.schedules.get(name)).last_task
         await client.schedules.pause(name)
         await client.schedules.update(Schedule(name, "ExecuteScript", SCRIPT, interval=3600.0))

@@ -47,7 +47,7 @@ async def page(request: Request) -> Response:
     token = request.query_params.get("page", "")
     found = await session_of(request).client.schedules.page(page_size=LISTED, page_token=token)
     pages = pages_of(request, token, found.next_page_token)
-    facts = {"schedules": found.items, "pages": pages, "token": token, "due_in": due_in}
+    facts = {"schedules": found.items, "pages": pages, "token": token, "is_missed": is_missed, "due_in": due_in}
     return render_live(request, "schedules/page.html", "schedules/part.html", **facts)
 
 
