@@ -115,6 +115,13 @@ def test_rates_are_a_minute_over_the_last_samples() -> None:
     assert rows[-1][8] == 12
 
 
+def test_pickup_is_the_average_of_those_that_started() -> None:
+    series = Series()
+    for place, many in enumerate((0, 10, 20, 20, 20, 20)):
+        series.add(1000 + place * STEP, _seen(counts=replace(NONE, started=many, waited=many * 0.025)))
+    assert [row[11] for row in series.rows()] == [None, 0.025, 0.025, 0.025, 0.025, None]
+
+
 def test_an_outage_and_a_console_that_stood_still_are_gaps() -> None:
     series = Series()
     series.add(1000, _seen())

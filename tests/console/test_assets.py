@@ -60,6 +60,27 @@ async def test_every_page_is_ours_alone_readable_in_both_themes_and_fits_a_phone
     assert hosts - {""} == {urlsplit(console.url).netloc}
 
 
+async def test_an_asset_is_sent_packed_once_and_not_again_and_nothing_else_is_sent(console: Console) -> None:
+    line = http.client.HTTPConnection(urlsplit(console.url).netloc, timeout=10)
+
+    def read(name: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+        line.request("GET", f"/static/{name}", headers={each.replace("_", "-"): said for each, said in headers.items()})
+        answer = line.getresponse()
+        return answer, answer.read()
+
+    packed, body = read("app.js?v=1", accept_encoding="gzip")
+    assert (packed.status, packed.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
+    assert gzip.decompress(body) == (STATIC / "app.js").read_bytes()
+    assert "immutable" in packed.headers["cache-control"]
+    plain, body = read("app.js")
+    assert (plain.headers.get("content-encoding"), body) == (None, (STATIC / "app.js").read_bytes())
+    assert plain.headers["cache-control"] == "no-store", "an address without a mark may mean something else tomorrow"
+    assert read("app.js", if_none_match=packed.headers["etag"])[0].status == 304
+    for name in ("", "nothing.js", "../settings.py", "%2e%2e/settings.py", "vendor"):
+        assert read(name)[0].status == 404, name
+    line.close()
+
+
 async def test_an_answer_is_sent_at_once(console: Console) -> None:
     """Not after the 40 ms in which a system waits for more to send with it; on a new connection it does not yet."""
     line, took = http.client.HTTPConnection(urlsplit(console.url).netloc, timeout=10), []

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from playwright.async_api import Browser, Page, expect
 from windlass_client import Client, NewTask, Role, TaskFailed
 from windlass_console.history_query import Asked
-from windlass_console.pages.history import title_of_card
+from windlass_console.rendering import called
 
 from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
 
@@ -48,7 +48,7 @@ async def test_what_became_of_tasks_is_shown_and_new_cards_come_by_themselves(
     await expect(row.locator(".pill")).to_have_text("Failed")
     await expect(row.get_by_role("link", name=f"{HOSTILE} {mark}")).to_have_attribute("href", f"/tasks/{failed}")
     card = await client.get_card(failed)
-    assert title_of_card(replace(card, task=replace(card.task, title=""))) == "Execute script"
+    assert called(replace(card.task, title="")) == "Execute script"
     await row.get_by_role("checkbox").check()
     await page.get_by_label("Search").focus()
     await page.keyboard.type("half a wo")

@@ -151,3 +151,22 @@ async def test_who_only_looks_is_not_offered_to_launch_and_a_submitter_is(browse
         await expect(page.get_by_label("Script", exact=True)).to_have_value("exit 0")
         await page.get_by_role("button", name="Start the task").click()
         await started(page)
+
+
+async def test_a_token_for_some_pools_launches_into_these(browser: Browser, console: Console, client: Client) -> None:
+    narrow = await client.access.create_token("feeder", Role.SUBMITTER, pools=["feeds", "maintenance"])
+    async with browsing(browser, console, narrow.secret) as page:
+        assert await page.locator("nav.pages li > a").all_inner_texts() == [
+            *("Overview", "Active", "History", "Launch", "Pools and kinds"),
+        ]
+        await page.goto(f"{console.url}/launch?kind=ExecuteScript&payload.script=exit+0")
+        choice = page.get_by_label("Pool")
+        assert await choice.locator("option").all_inner_texts() == ["choose", "feeds", "maintenance"]
+        await accessible(page)
+        await choice.select_option("maintenance")
+        await page.get_by_role("button", name="Start the task").click()
+        task = await client.get_task(await started(page))
+        assert (task.pool, task.initiator) == ("maintenance", "feeder")
+        for path in ("/active", "/history"):
+            await page.goto(f"{console.url}{path}")
+            await expect(page.get_by_label("Type", exact=True)).to_contain_text("ExecuteScript")

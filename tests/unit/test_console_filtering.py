@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,30 +45,35 @@ def test_of_rivals_one_is_on_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("words", "zone", "filter_"),
     [
-        ("12", "", "12"),
-        ("#12", "", "id = 12"),
-        ("tasks/12", "", "id = 12"),
-        ("backup nightly", "", '"backup" AND "nightly"'),
-        ('"two words" -old', "", '"two words" AND -"old"'),
-        ("50* AND", "", '"50\\*" AND "AND"'),
-        ("2026-03-29", "", "create_time >= 2026-03-29T00:00:00Z AND create_time < 2026-03-30T00:00:00Z"),
+        ("12", "UTC", "12"),
+        ("#12", "UTC", "id = 12"),
+        ("tasks/12", "UTC", "id = 12"),
+        ("#cards/12", "UTC", "id = 12"),
+        ("backup nightly", "UTC", '"backup" AND "nightly"'),
+        ('"two words" -old', "UTC", '"two words" AND -"old"'),
+        ("50* AND", "UTC", '"50\\*" AND "AND"'),
+        ("2026-03-29", "UTC", "create_time >= 2026-03-29T00:00:00Z AND create_time < 2026-03-30T00:00:00Z"),
         (
             "2026-03-29",  # has 23 hours there
             "Europe/Helsinki",
             "create_time >= 2026-03-28T22:00:00Z AND create_time < 2026-03-29T21:00:00Z",
         ),
-        ("2026-03-29", "../nowhere", "create_time >= 2026-03-29T00:00:00Z AND create_time < 2026-03-30T00:00:00Z"),
-        ("2026-02-31", "", '"2026-02-31"'),
+        ("9999-12-31", "UTC", '"9999-12-31"'),
+        ("2026-02-31", "UTC", '"2026-02-31"'),
     ],
 )
 def test_the_search_box_understands_numbers_days_and_words(words: str, zone: str, filter_: str) -> None:
-    assert filtering.searched(words, zone) == filter_
+    assert filtering.searched(words, ZoneInfo(zone)) == filter_
     parse_filter(filter_, TASKS)
 
 
-@given(st.text(max_size=60))
-def test_whatever_is_searched_for_can_be_read_by_the_server(words: str) -> None:
-    parse_filter(filtering.searched(words), TASKS)
+def test_where_words_take_long_a_number_is_an_id_alone() -> None:
+    assert filtering.searched('12 "12" x12', UTC, is_number_an_id=True) == 'id = 12 AND "12" AND "x12"'
+
+
+@given(st.text(max_size=60), st.booleans())
+def test_whatever_is_searched_for_can_be_read_by_the_server(words: str, is_number_an_id: bool) -> None:
+    parse_filter(filtering.searched(words, UTC, is_number_an_id=is_number_an_id), TASKS)
 
 
 def test_a_change_leads_to_the_first_page_and_what_is_usual_is_not_in_the_address() -> None:

@@ -27,7 +27,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of all nodes there ever were: they only grow.  Take the difference of two pictures for rates."""
+    """Of all nodes there ever were: they only grow.  Take the difference of two pictures for rates.
+
+    `waited`: seconds from when a task was due until it started, over all that started.
+    """
 
     enqueued: int
     claimed: int
@@ -37,6 +40,7 @@ class Counts:
     retried: int
     canceled: int
     lost: int
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Mount
 from windlass_client import Client, WindlassError
 
 from windlass_console.guard import Guard
+from windlass_console.kind_names import KindNames
 from windlass_console.live import Live
 from windlass_console.pages import (
     active,
@@ -76,6 +77,7 @@ def create(settings: Settings, own: Client, connect: Connect) -> Starlette:
     app.state.settings = settings
     app.state.sessions = sessions
     app.state.live = live
+    app.state.kind_names = KindNames()
     app.state.navs = [nav for page in PAGES for nav in page.NAVS]
     return app
 

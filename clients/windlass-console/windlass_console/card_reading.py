@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 from windlass_client import Card, Client, Gate, Joined, NotFound, PermissionDenied, State, Step, Task
 
 from windlass_console.masking import marked_names, masked
+from windlass_console.rendering import called
 from windlass_console.timeline import Section, sections
 
 PAGE = 1000
@@ -55,7 +55,7 @@ async def read(client: Client, id: int, *, whole: bool = False) -> Reading:
     begin = attempts[0].started if attempts else task.started
     return Reading(
         task=task,
-        title=task.title or kind_in_words(task.kind),
+        title=called(task),
         joined=card.joined if card else (),
         sections=sections(attempts, steps, now, whole=whole),
         gates=gates if task.state is State.PENDING else [],
@@ -69,12 +69,6 @@ async def read(client: Client, id: int, *, whole: bool = False) -> Reading:
 async def hidden(client: Client, kind: str, value: Any) -> Any:
     """A payload or a result with its secrets masked."""
     return masked(value, await _marked(client, kind))
-
-
-def kind_in_words(kind: str) -> str:
-    """What has no title is called by its kind: ExecuteScript is "Execute script"."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", kind)
-    return words[:1].upper() + words[1:].lower()
 
 
 async def _card(client: Client, id: int) -> tuple[Task, Card | None]:

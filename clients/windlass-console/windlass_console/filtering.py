@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import date, tzinfo
+
+from windlass_console.days import bounds
 
 PIECES = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\s+AND\s+|[()]|.""", re.DOTALL)
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 RESERVED = ("AND", "OR", "NOT")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+ID = re.compile(r"#?(?:(?:tasks|cards)/)?(\d{1,18})", re.ASCII)
 WORDS = re.compile(r'-?"[^"]*"?|\S+')
 
 
@@ -65,51 +67,39 @@ def literal(value: str) -> str:
     """A text as a filter says it: in quotes unless it is a simple word."""
     if PLAIN.fullmatch(value) and value not in RESERVED:
         return value
-    return '"' + re.sub(r'([\\"*])', r"\\\1", value) + '"'
+    return quoted(value)
 
 
-def searched(words: str, zone: str = "") -> str:
+def searched(words: str, zone: tzinfo, *, is_number_an_id: bool = False) -> str:
     """What the search box means: a number is an id too, a day is when the task was made, a word is in title or type.
 
-    `zone` is the viewer's, such as `Europe/Helsinki`; days are UTC's when it is not known.
+    `zone`: whose days they are.  `is_number_an_id`: a number is an id and no word, for a list in which looking for a
+    word takes long.
     """
-    return joined(_searched(word, zone) for word in WORDS.findall(words.replace("\0", "")))
+    return joined(_searched(word, zone, is_number_an_id) for word in WORDS.findall(words.replace("\0", "")))
 
 
-def _searched(word: str, zone: str) -> str:
+def _searched(word: str, zone: tzinfo, is_number_an_id: bool) -> str:
+    if number := ID.fullmatch(word):
+        return number[1] if word.isdigit() and not is_number_an_id else f"id = {number[1]}"
     if DAY.fullmatch(word) and (span := _day(word, zone)):
         return span
-    if number := re.fullmatch(r"#?(\d{1,18})|tasks/(\d{1,18})", word):
-        return number[1] if word.isdigit() else f"id = {number[1] or number[2]}"
     sign, rest = ("-", word[1:]) if word.startswith("-") and len(word) > 1 else ("", word)
     bare = rest.strip('"')
-    return f'{sign}"{literal_text(bare)}"' if bare else ""
+    return f"{sign}{quoted(bare)}" if bare else ""
 
 
-def literal_text(text: str) -> str:
-    """A text for between quotes, each character for itself."""
-    return re.sub(r'([\\"*])', r"\\\1", text)
+def quoted(text: str) -> str:
+    """A text in which each character stands for itself."""
+    return '"' + re.sub(r'([\\"*])', r"\\\1", text) + '"'
 
 
-def _day(word: str, zone: str) -> str:
+def _day(word: str, zone: tzinfo) -> str:
     try:
-        day = date.fromisoformat(word)
-        begin = datetime.combine(day, time(), _zone(zone))
-        end = datetime.combine(day + timedelta(days=1), time(), _zone(zone))
-        return f"create_time >= {_moment(begin)} AND create_time < {_moment(end)}"
+        begin, end = bounds(date.fromisoformat(word), zone)
     except (ValueError, OverflowError):
         return ""
-
-
-def _moment(local: datetime) -> str:
-    return f"{local.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
+    return f"create_time >= {begin:%Y-%m-%dT%H:%M:%SZ} AND create_time < {end:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _term_of(text: str, field: str) -> str:

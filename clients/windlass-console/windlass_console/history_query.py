@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, tzinfo
+from datetime import tzinfo
 from typing import Self
 from urllib.parse import urlencode
 
 from windlass_client import Origin
 
-from windlass_console.days import bounds
+from windlass_console.filtering import joined, quoted, searched
 
 STATES = {"RUNNING": "Running", "COMPLETED": "Completed", "FAILED": "Failed", "CANCELED": "Canceled"}
 ORIGINS = {"user": "User", "system": "System"}
@@ -80,35 +79,11 @@ class Asked:
             self.within and f"create_time > ago({self.within})",
             self.kind and f"kind = {quoted(self.kind)}",
             self.by and f"initiator = {quoted(self.by)}",
-            *searched(self.search, zone),
+            searched(self.search, zone, is_number_an_id=True),
         ]
-        return " AND ".join(part for part in parts if part)
+        return joined(parts)
 
     def bulk(self, zone: tzinfo) -> str:
         """The filter for an action on all that match: the origin is part of it."""
         parts = [self.conditions(zone), self.origin and f"origin = {self.origin.upper()}"]
-        return " AND ".join(part for part in parts if part)
-
-
-def quoted(text: str) -> str:
-    """As a text of the grammar that stands for itself."""
-    return '"' + re.sub(r'([\\"*])', r"\\\1", text) + '"'
-
-
-def searched(search: str, zone: tzinfo) -> list[str]:
-    """The conditions for what was typed into the search field: an id, a day, or words in the title or the type."""
-    found = []
-    for match in re.finditer(r'"([^"]+)"|(\S+)', search):
-        phrase, word = match.groups()
-        found.append(quoted(phrase) if phrase else _condition(word, zone))
-    return found
-
-
-def _condition(word: str, zone: tzinfo) -> str:
-    if task := re.fullmatch(r"#?(?:(?:tasks|cards)/)?(\d{1,18})", word):
-        return f"id = {task[1]}"
-    try:
-        begin, end = bounds(date.fromisoformat(word), zone)
-    except (ValueError, OverflowError):
-        return quoted(word)
-    return f"create_time >= {begin:%Y-%m-%dT%H:%M:%SZ} AND create_time < {end:%Y-%m-%dT%H:%M:%SZ}"
+        return joined(parts)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-LOCAL = "#/$defs/"
+from windlass_console.shapes import resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Field:
 
 def fields_of(schema: Any) -> list[Field]:
     """In the order of the schema; empty when it is no object with properties."""
-    root = _resolved(schema, schema)
+    root = resolved(schema, schema)
     properties = root.get("properties")
     required = root.get("required") or ()
     if not isinstance(properties, Mapping):
         return []
-    return [_field(name, _resolved(each, schema), name in required, schema) for name, each in properties.items()]
+    return [_field(name, resolved(each, schema), name in required, schema) for name, each in properties.items()]
 
 
 def _field(name: str, each: Mapping[str, Any], is_required: bool, schema: Any) -> Field:
@@ -46,14 +46,4 @@ def _types(each: Mapping[str, Any], schema: Any) -> Iterator[str]:
     elif isinstance(said, list):
         yield from map(str, said)
     for alternative in each.get("anyOf") or ():
-        yield from _types(_resolved(alternative, schema), schema)
-
-
-def _resolved(part: Any, schema: Any) -> Mapping[str, Any]:
-    """What a local `$ref` leads to; an empty mapping for what is no schema at all."""
-    for _ in range(10):
-        reference = part.get("$ref") if isinstance(part, Mapping) else None
-        if not isinstance(reference, str) or not reference.startswith(LOCAL):
-            break
-        part = (schema.get("$defs") or {}).get(reference.removeprefix(LOCAL))
-    return part if isinstance(part, Mapping) else {}
+        yield from _types(resolved(alternative, schema), schema)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,13 +11,9 @@ from windlass_client.cluster import Kind
 from windlass_client.resources import TaskOptions
 
 from windlass_console.forms import placed
+from windlass_console.masking import NAMED_LIKE_SECRETS
 from windlass_console.shapes import Shape, shape_of
 
-NAMED_LIKE_SECRETS = re.compile(
-    r"passw(or)?d|passphrase|secret|token|credential|authorization|cookie|(api|access|private|signing|encryption)[_-]?key"
-    r"|^auth$|dsn$",
-    re.IGNORECASE,
-)
 FIELDS = {
     "retry.attempts": "retry_attempts",
     "retry.pause": "retry_pause",
@@ -31,15 +26,20 @@ SECONDS = {"type": "number", "exclusiveMinimum": 0}
 Path = tuple[str, ...]
 
 
-def options_schema(kind: Kind, pools: Iterable[str]) -> dict[str, Any]:
-    """Of the options of a task of this kind; what is left out there is decided by the kind."""
-    names = sorted({*pools, *([kind.pool] if kind.pool else [])})
+def options_schema(kind: Kind, pools: Iterable[str], reach: Collection[str] = ()) -> dict[str, Any]:
+    """Of the options of a task of this kind; what is left out there is decided by the kind.
+
+    `reach`: the pools that the caller is kept to, if any: when the kind's own is none of them, one must be chosen.
+    """
+    is_own = not reach or kind.pool in reach
+    names = sorted({*pools, *([kind.pool] if kind.pool and is_own else [])})
+    usual = {"default": kind.pool} if is_own else {}
     properties = {
         "title": {"type": "string", "maxLength": 200, "description": "What people see in lists."},
         "priority": _said(
             "integer", "High is 10 and more, medium 5 to 9, low below.", minimum=0, maximum=100, default=5
         ),
-        "pool": {"enum": names, "default": kind.pool, "description": "Which worker slots it takes."},
+        "pool": {"enum": names, "description": "Which worker slots it takes.", **usual},
         "due": {
             "type": "string",
             "format": "date-time",
@@ -58,7 +58,7 @@ def options_schema(kind: Kind, pools: Iterable[str]) -> dict[str, Any]:
         **_keys(),
         **_limits(),
     }
-    return {"type": "object", "properties": properties}
+    return {"type": "object", "properties": properties, "required": [] if is_own else ["pool"]}
 
 
 def _retries(kind: Kind) -> dict[str, Any]:

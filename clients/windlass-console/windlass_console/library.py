@@ -10,6 +10,7 @@ from typing import Any
 from windlass_client import Client, NotFound, Operation, WindlassError
 
 from windlass_console.forms import placed
+from windlass_console.shapes import resolved
 
 KIND = "ExecuteScript"
 PAGE = 100
@@ -54,12 +55,10 @@ async def operations(client: Client) -> Operations:
 
 def without(schema: Any, names: Sequence[str]) -> Any:
     """A schema of an object, or of a reference to one, without some of its properties."""
-    definitions = dict(schema.get("$defs") or {})
-    name = str(schema.get("$ref", "")).rpartition("/")[2]
-    inner = dict(definitions.get(name, schema))
+    inner = dict(resolved(schema, schema))
     inner["properties"] = {key: each for key, each in inner.get("properties", {}).items() if key not in names}
     inner["required"] = [key for key in inner.get("required") or () if key not in names]
-    return inner | {"$defs": definitions}
+    return inner | {"$defs": schema.get("$defs") or {}}
 
 
 def moment_of(line: Mapping[str, Any]) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -17,25 +18,25 @@ USUAL_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`q` is what stands in the search box, `zone` whose days it means, `page` the token of a page after the first."""
+    """`q`: what stands in the search box; `zone`: whose days it means; `page`: the token of a page after the first."""
 
     q: str = ""
-    zone: str = ""
     filter: str = ""
     order: str = ""
     size: int = USUAL_SIZE
     page: str = ""
+    zone: tzinfo = UTC
 
     @classmethod
-    def of(cls, query: QueryParams) -> Self:
+    def of(cls, query: QueryParams, zone: tzinfo) -> Self:
         size = query.get("size", "")
         return cls(
             q=query.get("q", "").strip(),
-            zone=query.get("zone", ""),
             filter=query.get("filter", "").strip(),
             order=query.get("order", ""),
             size=int(size) if size in map(str, SIZES) else USUAL_SIZE,
             page=query.get("page", ""),
+            zone=zone,
         )
 
     @property
@@ -48,7 +49,6 @@ class Asked:
         asked = replace(self, **({"page": ""} | changes))
         said: Mapping[str, object] = {
             "q": asked.q,
-            "zone": asked.zone if filtering.DAY.search(asked.q) else "",
             "filter": asked.filter,
             "order": asked.order,
             "size": asked.size if asked.size != USUAL_SIZE else "",

@@ -14,12 +14,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from windlass_client import Unauthenticated, WindlassError
 
+from windlass_console.once import request_id_of
 from windlass_console.problems import notice, problem
 from windlass_console.rendering import may_change, render
 from windlass_console.whole import whole
 
 LONGEST_REASON = 500
-FIELDS = ("reason", "number", "request_id")
+FIELDS = ("reason", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ async def _act(request: Request, question: Question, change: Change) -> Response
     if not may_change(request, question.role):
         return problem(request, 403, "Your role does not allow this", "Nothing was changed.")
     form = await request.form()
-    typed = {name: str(form.get(name, "")).strip() for name in FIELDS}
+    typed = {name: str(form.get(name, "")).strip() for name in FIELDS} | {"request_id": request_id_of(form)}
     number = whole(typed["number"], question.number.most) if question.number else 0
     if question.number and number is None:
         return _dialog(request, question, typed, {"number": f"A whole number from 0 to {question.number.most:,}."})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -15,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from windlass_client import Task
 
 from windlass_console.catalogue import plugins_of
 from windlass_console.results import json_line, moment_of, result_id, words_of
@@ -25,12 +27,15 @@ STATIC = Path(__file__).parent / "static"
 
 @dataclass(frozen=True, slots=True)
 class Nav:
-    """A page in the list of pages: its `path`, `label`, the `role` that may see it, and the `group` it stands in."""
+    """A page in the list of pages: its `path`, `label`, and the `role` that may see it.
+
+    `is_whole`: it tells of the whole cluster, which a token for some pools may not ask about.
+    """
 
     path: str
     label: str
     role: str = "viewer"
-    group: str = ""
+    is_whole: bool = False
 
 
 def session_of(request: Request) -> Session:
@@ -81,7 +86,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"when": when, "duration": duration, "since": since, "json_text": json_text, "count": count}
-    made.filters["amount"] = amount
+    made.filters |= {"amount": amount, "called": called}
     made.globals |= {"asset": asset, "now": lambda: datetime.now(UTC), "plugins_of": plugins_of, "where": where}
     made.globals |= {"words_of": words_of, "moment_of": moment_of, "json_line": json_line, "result_id": result_id}
     return made
@@ -92,6 +97,12 @@ def asset(name: str) -> str:
     """The address of a static file under the prefix, with its content's mark, so that it may be kept for ever."""
     mark = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={mark}"
+
+
+def called(task: Task) -> str:
+    """Its title; without one its kind in words: ExecuteScript is "Execute script"."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", task.kind)
+    return task.title or words[:1].upper() + words[1:].lower()
 
 
 def when(moment: datetime | None, otherwise: str = "–") -> Markup:

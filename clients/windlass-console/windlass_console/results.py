@@ -11,6 +11,8 @@ from typing import Any
 
 from windlass_client import Operation
 
+from windlass_console.shapes import resolved
+
 MOST_ROWS = 500
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 TASK = "task"
@@ -124,11 +126,7 @@ def schema_of(schema: Any) -> dict[str, Any]:
     """A JSON Schema without its `$ref` at the top; empty when it says nothing."""
     if not isinstance(schema, dict):
         return {}
-    reference = schema.get("$ref", "")
-    if not reference:
-        return schema
-    found: Any = schema.get("$defs", {}).get(reference.rpartition("/")[2], {})
-    return {**found, "$defs": schema.get("$defs", {})}
+    return {**resolved(schema, schema), "$defs": schema.get("$defs", {})} if "$ref" in schema else schema
 
 
 def fields_in(schema: Any) -> Iterator[tuple[str, dict[str, Any], bool]]:

@@ -31,7 +31,8 @@ class Sample:
     """One moment: `at` is in seconds since 1970; all else is None while the server was out of reach.
 
     waiting: due tasks without a worker.  oldest: for how many seconds the oldest of them has been due, 0 when there is
-    none.  The others are a minute, over the last samples; None as long as there are not two to compare.
+    none.  pickup: for how many seconds those that started were due, on average; None when none did.  The others are a
+    minute.  These and pickup are over the last samples; None as long as there are not two to compare.
     """
 
     at: float
@@ -45,6 +46,7 @@ class Sample:
     failed: float | None = None
     canceled: float | None = None
     lost: float | None = None
+    pickup: float | None = None
 
 
 class Series:
@@ -66,7 +68,7 @@ class Series:
         self._counts.append((at, picture.counts))
         oldest = max((pool.oldest_wait + age for pool in picture.pools if pool.waiting and pool.oldest_wait), default=0)
         waiting = sum(pool.waiting for pool in picture.pools)
-        self._samples.append(Sample(at, waiting, picture.active_count, oldest, *self._rates()))
+        self._samples.append(Sample(at, waiting, picture.active_count, oldest, pickup=self._pickup(), **self._rates()))
 
     def rows(self, newest: int = KEPT) -> list[Row]:
         """The values of `Sample` in their order, rounded for the way to a browser."""
@@ -77,15 +79,20 @@ class Series:
         self._counts.clear()
         self._samples.append(Sample(at))
 
-    def _rates(self) -> tuple[float | None, ...]:
+    def _rates(self) -> dict[str, float]:
         (begin, old), (end, new) = self._counts[0], self._counts[-1]
         if end <= begin:
-            return (None,) * len(RATES)
-        return tuple(60 * (getattr(new, name) - getattr(old, name)) / (end - begin) for name in RATES)
+            return {}
+        return {name: 60 * (getattr(new, name) - getattr(old, name)) / (end - begin) for name in RATES}
+
+    def _pickup(self) -> float | None:
+        old, new = self._counts[0][1], self._counts[-1][1]
+        many = new.started - old.started
+        return (new.waited - old.waited) / many if many > 0 else None
 
 
 def _rounded(value: float | None) -> float | None:
     if value is None:
         return None
-    short = round(value, 1)
+    short = round(value, 1 if value >= 1 else 3)
     return int(short) if short == int(short) else short

@@ -18,7 +18,7 @@ from windlass.host.sections import SectionFacts
 from windlass.store.statistics import Counts
 from windlass.store.survey import CoalescingFacts
 
-NUMBERS = Counts.__struct_fields__[2:]
+NUMBERS = Counts.__struct_fields__[2:-1]
 
 
 def picture(drawn: Picture) -> overview_pb2.Picture:
@@ -37,8 +37,13 @@ def picture(drawn: Picture) -> overview_pb2.Picture:
         signals=[signal(one, drawn.time) for one in drawn.signals],
         sections=map(section, drawn.sections),
         live_nodes=drawn.live_nodes,
-        counts=overview_pb2.Counts(**{name: getattr(drawn.counts, name) for name in NUMBERS}),
+        counts=counts(drawn.counts),
     )
+
+
+def counts(known: Counts) -> overview_pb2.Counts:
+    numbers = {name: getattr(known, name) for name in NUMBERS}
+    return overview_pb2.Counts(**numbers, waited=span(known.waited_ms / 1000))
 
 
 def pool(vitals: PoolVitals, now: datetime) -> cluster_pb2.Pool:

@@ -86,7 +86,11 @@ _SCOPED: Mapping[str, tuple[str, ...]] = {
     ),
     "History": ("Get", "List", "ListSteps", "ReadOutput"),
     "Overview": ("GetOverview", "WatchOverview"),
-    "Cluster": ("GetServerInfo", "ListPools", "GetPool", "ResizePool", "PausePool", "ResumePool"),
+    "Cluster": (
+        *("GetServerInfo", "ListPools", "GetPool", "ResizePool", "PausePool", "ResumePool"),
+        # What can be asked for is the same for all, and no work of anybody.
+        *("ListKinds", "GetKind"),
+    ),
     "Access": ("WhoAmI", "CreateToken", "ListTokens", "RevokeToken"),
     "Workers": ("Session",),
 }

@@ -7,6 +7,7 @@ epoch could not write any more goes into the next one's numbers.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
@@ -58,9 +59,11 @@ class Counters(Service):
             self._held[task.id] = key = (pool, task.kind)
             self._add(key, "claimed")
 
-    def started(self, task: int) -> None:
-        if key := self._held.get(task):
+    def started(self, claimed: Claimed) -> None:
+        if key := self._held.get(claimed.id):
             self._add(key, "started")
+            # By two clocks, as far as they agree: the database's says when it was due.
+            self._add(key, "waited_ms", max(0, round(1000 * (time.time() - claimed.next_try_at.timestamp()))))
 
     def settled(self, settled: Sequence[Settled]) -> None:
         for one in settled:

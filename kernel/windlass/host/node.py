@@ -194,7 +194,7 @@ class Node(Worker):
 
     def _launch(self, dispatcher: Dispatcher, claimed: Claimed) -> None:
         super()._launch(dispatcher, claimed)
-        self.counters.started(claimed.id)
+        self.counters.started(claimed)
 
     def _settled(self, settled: Sequence[Settled]) -> None:
         super()._settled(settled)

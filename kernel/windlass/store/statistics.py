@@ -30,7 +30,10 @@ class PriorityClass(IntEnum):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How often each thing happened to tasks of a pool and kind.  What nodes lost is not told apart: both are empty."""
+    """How often each thing happened to tasks of a pool and kind.  What nodes lost is not told apart: both are empty.
+
+    `waited_ms`: milliseconds from when a task was due until it started, over all that started.
+    """
 
     pool: str
     kind: str
@@ -42,6 +45,7 @@ class Counts(msgspec.Struct, frozen=True):
     retried: int = 0
     canceled: int = 0
     lost: int = 0
+    waited_ms: int = 0
 
 
 class Depth(msgspec.Struct, frozen=True):

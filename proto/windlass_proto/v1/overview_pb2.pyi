@@ -132,6 +132,7 @@ class Counts(_message.Message):
     RETRIED_FIELD_NUMBER: _builtins.int
     CANCELED_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
+    WAITED_FIELD_NUMBER: _builtins.int
     enqueued: _builtins.int
     claimed: _builtins.int
     started: _builtins.int
@@ -140,6 +141,10 @@ class Counts(_message.Message):
     retried: _builtins.int
     canceled: _builtins.int
     lost: _builtins.int
+    @_builtins.property
+    def waited(self) -> _duration_pb2.Duration:
+        """From when a task was due until it started, over all that started: with `started`, how soon work is picked up."""
+
     def __init__(
         self,
         *,
@@ -151,10 +156,11 @@ class Counts(_message.Message):
         retried: _builtins.int = ...,
         canceled: _builtins.int = ...,
         lost: _builtins.int = ...,
+        waited: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["waited", b"waited"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["canceled", b"canceled", "claimed", b"claimed", "enqueued", b"enqueued", "failed", b"failed", "lost", b"lost", "retried", b"retried", "started", b"started", "succeeded", b"succeeded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canceled", b"canceled", "claimed", b"claimed", "enqueued", b"enqueued", "failed", b"failed", "lost", b"lost", "retried", b"retried", "started", b"started", "succeeded", b"succeeded", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,7 +3,6 @@
 /active          the page
 /active/list     search, chips and rows, for a change of what is asked; the address becomes that of the page
 /active/rows     the rows alone, when the queue changed
-/active/ID/interrupt   the dialog for one task, and what it does
 """
 
 from __future__ import annotations
@@ -12,16 +11,15 @@ import asyncio
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from windlass_client import Client, Page, Task, WindlassError
+from windlass_client import Client, Page, Picture, State, Task, WindlassError
 
 from windlass_console import filtering
+from windlass_console.days import zone_of
 from windlass_console.listing import SIZES, Asked
-from windlass_console.problems import notice
-from windlass_console.rendering import Nav, may_change, render, session_of
+from windlass_console.rendering import Nav, render, session_of
 
 COLUMNS = (
     ("origin", "Origin"),
@@ -47,11 +45,12 @@ SUGGESTED = (
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """`filter` is what the filter becomes with a click."""
+    """`filter` is what the filter becomes with a click; `many` there are now, None when nobody knows."""
 
     label: str
     is_on: bool
     filter: str
+    many: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +71,14 @@ async def region(request: Request) -> Response:
 
 
 async def rows(request: Request) -> Response:
-    asked = Asked.of(request.query_params)
+    asked = Asked.of(request.query_params, zone_of(request))
     found = await _found(session_of(request).client, asked)
-    return render(request, "active/rows.html", asked=asked, found=found, columns=COLUMNS, wrong="")
-
-
-async def ask(request: Request) -> Response:
-    """The dialog that asks why."""
-    task = await session_of(request).client.get_task(_checked_id(request))
-    if not request.headers.get("hx-request"):
-        return RedirectResponse(f"{request.app.state.settings.prefix}/tasks/{task.id}", 303)
-    return render(request, "active/interrupt.html", task=task)
-
-
-async def interrupt(request: Request) -> Response:
-    id, form = _checked_id(request), await request.form()
-    try:
-        task = await session_of(request).client.interrupt(id, str(form.get("reason", "")).strip())
-    except WindlassError as error:
-        answer = notice(request, f"Task {id} was not interrupted", str(error), tone="bad")
-    else:
-        words = "It ends soon." if not task.state.final else ""
-        answer = notice(request, f"Interrupted task {id}.", words)
-    answer.headers["hx-trigger"] = "live:queue, close-dialog"
-    return answer
+    states = _states(request, asked)
+    return render(request, "active/rows.html", asked=asked, found=found, columns=COLUMNS, states=states, wrong="")
 
 
 async def _answer(request: Request, template: str) -> Response:
-    asked = _with_added(request, Asked.of(request.query_params))
+    asked = _with_added(request, Asked.of(request.query_params, zone_of(request)))
     client, wrong, found = session_of(request).client, "", None
     choices, fetched = await asyncio.gather(_choices(request), _found(client, asked), return_exceptions=True)
     if isinstance(choices, BaseException):
@@ -114,7 +93,12 @@ async def _answer(request: Request, template: str) -> Response:
     if wrong and headers:
         template, headers = "active/find.html", {"hx-retarget": "#find", "hx-reswap": "outerMorph"}
     facts = {"asked": asked, "found": found, "wrong": wrong, "choices": choices, "columns": COLUMNS, "sizes": SIZES}
-    filters = {"chips": _chips(asked), "others": _others(asked), "suggested": _suggested(choices)}
+    filters = {
+        "states": _states(request, asked),
+        "chips": _chips(asked),
+        "others": _others(asked),
+        "suggested": _suggested(choices),
+    }
     return render(request, template, status=422 if wrong else 200, headers=headers, **facts, **filters)
 
 
@@ -127,11 +111,8 @@ async def _found(client: Client, asked: Asked) -> Page[Task]:
 async def _choices(request: Request) -> Choices:
     """The pools of the console's own picture, which costs nothing; who is kept to some pools sees those only."""
     session, picture = session_of(request), request.app.state.live.picture
-    if session.identity.pools:
-        # Such a token may not list the types.
-        return Choices(pools=session.identity.pools)
-    kinds = await session.client.cluster.kinds()
-    return Choices(tuple(kind.name for kind in kinds), tuple(pool.name for pool in picture.pools) if picture else ())
+    pools = session.identity.pools or (tuple(pool.name for pool in picture.pools) if picture else ())
+    return Choices(await request.app.state.kind_names.known(session.client), pools)
 
 
 def _with_added(request: Request, asked: Asked) -> Asked:
@@ -149,15 +130,33 @@ def _moves(request: Request, asked: Asked) -> dict[str, str]:
     return {header: f"{request.app.state.settings.prefix}/active{asked.query(page=asked.page)}"}
 
 
+def _states(request: Request, asked: Asked) -> list[Chip]:
+    many = _many(request)
+    return [replace(chip, many=many.get(chip.label.upper())) for chip in _choosable(asked, "state")]
+
+
+def _many(request: Request) -> dict[str, int]:
+    """How many there are in a state, whatever is asked for, as the console's own picture says: nobody is asked."""
+    picture: Picture | None = request.app.state.live.picture
+    if picture is None or session_of(request).identity.pools:
+        return {}
+    pending = sum(pool.waiting for pool in picture.pools) + picture.deferred + picture.blocked
+    if picture.active_count > len(picture.active):
+        return {"PENDING": pending, "RUNNING": picture.active_count}
+    running = sum(task.state is State.RUNNING for task in picture.active)
+    return {"PENDING": pending, "RUNNING": running, "CANCELLING": picture.active_count - running}
+
+
+def _choosable(asked: Asked, field: str) -> list[Chip]:
+    on = filtering.chosen(asked.filter, field)
+    return [
+        Chip(value.capitalize(), value in on, filtering.toggled_choice(asked.filter, field, value))
+        for value in CHOICES[field]
+    ]
+
+
 def _chips(asked: Asked) -> dict[str, list[Chip]]:
     """By the words of their group."""
-
-    def choices(field: str) -> list[Chip]:
-        on = filtering.chosen(asked.filter, field)
-        return [
-            Chip(value.capitalize(), value in on, filtering.toggled_choice(asked.filter, field, value))
-            for value in CHOICES[field]
-        ]
 
     def one_of(rivals: tuple[str, ...], labels: tuple[str, ...]) -> list[Chip]:
         on = filtering.terms(asked.filter)
@@ -167,9 +166,8 @@ def _chips(asked: Asked) -> dict[str, list[Chip]]:
         ]
 
     return {
-        "Status": choices("state"),
         "Priority": one_of(LEVELS, ("High", "Medium", "Low")),
-        "Origin": choices("origin"),
+        "Origin": _choosable(asked, "origin"),
         "Created within": one_of(WITHIN, ("1 hour", "1 day", "7 days")),
     }
 
@@ -197,17 +195,9 @@ def _suggested(choices: Choices) -> list[str]:
     ]
 
 
-def _checked_id(request: Request) -> int:
-    if not may_change(request):
-        raise HTTPException(403, "Your role does not allow this")
-    return int(request.path_params["id"])
-
-
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/active", page),
     Route("/active/list", region),
     Route("/active/rows", rows),
-    Route("/active/{id:int}/interrupt", ask),
-    Route("/active/{id:int}/interrupt", interrupt, methods=["POST"]),
 )
 NAVS = (Nav("/active", "Active"),)

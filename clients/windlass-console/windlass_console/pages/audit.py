@@ -38,4 +38,4 @@ async def page(request: Request) -> Response:
 
 
 ROUTES = (Route("/audit", page),)
-NAVS = (Nav("/audit", "Audit", role="admin"),)
+NAVS = (Nav("/audit", "Audit", role="admin", is_whole=True),)

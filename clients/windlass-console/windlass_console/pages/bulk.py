@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from starlette.datastructures import FormData, QueryParams
 from starlette.exceptions import HTTPException
@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import BulkReceipt, Client, InvalidArgument, WindlassError
 
+from windlass_console.once import request_id_of
 from windlass_console.problems import refused
 from windlass_console.rendering import Nav, count, may_change, render, session_of
 
@@ -182,9 +183,7 @@ def _order(form: FormData) -> Order:
         name: _number(form, name, usual, most, wrong)
         for name, usual, most in (("priority", USUAL_PRIORITY, 100), ("rate", USUAL_RATE, 1000))
     }
-    return Order(
-        wanted(form), reason, numbers["priority"], numbers["rate"], _uuid(str(form.get("request_id", ""))), wrong
-    )
+    return Order(wanted(form), reason, numbers["priority"], numbers["rate"], request_id_of(form), wrong)
 
 
 def _number(form: FormData, name: str, usual: int, most: int, wrong: dict[str, str]) -> int:
@@ -193,14 +192,6 @@ def _number(form: FormData, name: str, usual: int, most: int, wrong: dict[str, s
         return int(text)
     wrong[name] = f"A whole number up to {most:,}."
     return usual
-
-
-def _uuid(text: str) -> str:
-    """The page's own, so that a form that is sent twice is done once."""
-    try:
-        return str(UUID(text))
-    except ValueError:
-        return str(uuid4())
 
 
 def _with(order: Order, error: WindlassError) -> Order:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,14 +21,13 @@ from windlass_console.rendering import Nav, render, session_of, when
 SIZE = 50
 AT_ONCE, NOT_TOO_OFTEN = "500ms", "2s"
 FAR_SECONDS = 1.0
-KINDS_SECONDS = 10.0
 NOTHING: Page[Card] = Page((), "")
 
 
 async def page(request: Request) -> Response:
     """The whole page.  A filter that can't be read is told at its field, with an empty list below."""
     asked, wrong, began = Asked.of(request.query_params), "", time.monotonic()
-    kinds = asyncio.create_task(_kinds(request))
+    kinds = asyncio.create_task(request.app.state.kind_names.known(session_of(request).client))
     try:
         found = await _found(request, asked, SIZE)
     except (InvalidArgument, DeadlineExceeded) as error:
@@ -76,16 +74,6 @@ async def _found(request: Request, asked: Asked, size: int) -> Page[Card]:
     )
 
 
-async def _kinds(request: Request) -> list[str]:
-    """The names to choose from, of a while ago at most: with their schemas they cost more than the cards."""
-    state, now = request.app.state, time.monotonic()
-    until, names = getattr(state, "kind_names", (0.0, []))
-    if now >= until:
-        names = sorted(kind.name for kind in await session_of(request).client.cluster.kinds())
-        state.kind_names = now + KINDS_SECONDS, names
-    return list(names)
-
-
 def _facts(request: Request, asked: Asked, found: Page[Card]) -> dict[str, Any]:
     zone = zone_of(request)
     return {
@@ -94,7 +82,6 @@ def _facts(request: Request, asked: Asked, found: Page[Card]) -> dict[str, Any]:
         "cards": found.items,
         "next_page": found.next_page_token,
         "bulk": asked.bulk(zone),
-        "title_of_card": title_of_card,
         "took": took,
         "clock": clock,
         "ORIGINS": ORIGINS,
@@ -120,12 +107,6 @@ def _words(error: Exception) -> str:
     if getattr(error, "reason", "") in ("FILTER_INVALID", "ORDER_INVALID", "FILTER_TOO_BROAD"):
         return str(error)
     raise error
-
-
-def title_of_card(card: Card) -> str:
-    """Without a title, the kind in words: ExecuteScript is "Execute script"."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", card.task.kind)
-    return card.task.title or words[:1].upper() + words[1:].lower()
 
 
 def took(task: Task) -> float | None:

@@ -15,4 +15,4 @@ async def page(request: Request) -> Response:
 
 
 ROUTES: tuple[BaseRoute, ...] = (Route("/lanes", page),)
-NAVS = (Nav("/lanes", "Lanes"),)
+NAVS = (Nav("/lanes", "Lanes", is_whole=True),)

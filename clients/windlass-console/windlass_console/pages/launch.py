@@ -26,6 +26,7 @@ from windlass_console.launching import (
     put_back,
     without_secrets,
 )
+from windlass_console.once import request_id_of
 from windlass_console.problems import problem
 from windlass_console.rendering import Nav, may_change, render, session_of
 from windlass_console.shapes import MISSING
@@ -144,9 +145,9 @@ def _to_card(request: Request, task: int) -> Response:
 
 
 async def _draft(request: Request, name: str, source: Task | None) -> Draft:
-    cluster = session_of(request).client.cluster
-    kind, pools = await asyncio.gather(cluster.kind(name), cluster.pools())
-    return Draft(kind, options_schema(kind, (pool.name for pool in pools)), source)
+    session = session_of(request)
+    kind, pools = await asyncio.gather(session.client.cluster.kind(name), session.client.cluster.pools())
+    return Draft(kind, options_schema(kind, [pool.name for pool in pools], session.identity.pools), source)
 
 
 async def _returned(request: Request) -> tuple[Draft, FormData]:
@@ -155,7 +156,7 @@ async def _returned(request: Request) -> tuple[Draft, FormData]:
     source = await session_of(request).client.get_task(int(from_task)) if from_task.isdecimal() else None
     draft = await _draft(request, str(form.get("kind", "")), source)
     draft.typed = draft.typed_options = {**form}
-    draft.request_id = str(form.get("request_id") or uuid4())
+    draft.request_id = request_id_of(form)
     draft.as_json = "payload:json" in form
     if source is not None:
         _, draft.hidden = without_secrets(draft.schema, source.payload)
@@ -181,11 +182,17 @@ def _form(request: Request, draft: Draft, status: int = 200) -> Response:
         is_json=draft.as_json or is_first or "payload:json" in (typed or {}),
         can_switch=draft.kind.payload_schema is not None,
         options=fields(draft.options, draft.said, draft.errors, "task", draft.typed_options),
-        is_more=bool((draft.typed_options or {}).get("more")) or any(key[:5] == "task." for key in draft.errors),
+        is_more=_is_more(draft),
         hidden=[(json.dumps(path), ".".join(path), path in draft.kept) for path in draft.hidden],
         general=_general(draft, drawn),
         may_start=may_change(request, draft.kind.role or Role.SUBMITTER.lower()),
     )
+
+
+def _is_more(draft: Draft) -> bool:
+    """Whether the options are unfolded: they were, or one of them must be looked at."""
+    was = bool((draft.typed_options or {}).get("more"))
+    return was or bool(draft.options["required"]) or any(key.startswith("task.") for key in draft.errors)
 
 
 def _general(draft: Draft, drawn: list[Any]) -> str:

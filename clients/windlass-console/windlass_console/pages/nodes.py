@@ -40,4 +40,4 @@ ROUTES: tuple[BaseRoute, ...] = (
     *asked("/nodes/{id:int}/resume", RESUME, resume),
     *lanes.ROUTES,
 )
-NAVS = (Nav("/nodes", "Nodes"), *lanes.NAVS)
+NAVS = (Nav("/nodes", "Nodes", is_whole=True), *lanes.NAVS)

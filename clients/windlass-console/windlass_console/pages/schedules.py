@@ -77,7 +77,7 @@ def is_missed(tick: Tick) -> bool:
 async def run(request: Request, answer: Answer) -> str:
     """The dialog's request id makes one task of a double click."""
     name = request.path_params["name"]
-    receipt = await session_of(request).client.schedules.run(name, answer.request_id or None)
+    receipt = await session_of(request).client.schedules.run(name, answer.request_id)
     return f"Schedule {name} made task {receipt.id}"
 
 
@@ -105,4 +105,4 @@ ROUTES: tuple[BaseRoute, ...] = (
     *asked("/schedules/{name}/resume", RESUME, resume),
     *asked("/schedules/{name}/delete", DELETE, delete),
 )
-NAVS = (Nav("/schedules", "Schedules"),)
+NAVS = (Nav("/schedules", "Schedules", is_whole=True),)

@@ -235,4 +235,4 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/scripts/{name}/edit", edit),
     *asked("/scripts/{name}/delete", ask_delete, delete),
 )
-NAVS = (Nav("/scripts", "Scripts"),)
+NAVS = (Nav("/scripts", "Scripts", is_whole=True),)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID, uuid4
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from windlass_client import Task, WindlassError
 
+from windlass_console.once import request_id_of
 from windlass_console.problems import notice, problem, refused
 from windlass_console.rendering import may_change, render, session_of
 
@@ -65,15 +65,17 @@ async def retry(request: Request) -> Response:
     form = await request.form()
     if not may_change(request):
         return _not_allowed(request)
-    handle = await session_of(request).client.retry(
-        request.path_params["id"], request_id=_request_id(str(form.get("request_id", "")))
-    )
+    handle = await session_of(request).client.retry(request.path_params["id"], request_id=request_id_of(form))
     place = f"{request.app.state.settings.prefix}/tasks/{handle.id}"
     return Response(status_code=204, headers={"hx-redirect": place})
 
 
 async def _ask(request: Request, action: str, status: int = 200, **typed: Any) -> Response:
-    """The dialog, with what was typed and what is wrong with it."""
+    """The dialog, with what was typed and what is wrong with it; the card itself for an address that was typed."""
+    if not may_change(request):
+        return _not_allowed(request)
+    if not request.headers.get("hx-request"):
+        return RedirectResponse(f"{request.app.state.settings.prefix}/tasks/{request.path_params['id']}", 303)
     task: Task = await session_of(request).client.get_task(request.path_params["id"])
     headers = {"hx-retarget": "#dialog", "hx-reswap": "innerHTML"} if typed else {}
     facts = {"written": str(task.priority), "reason": "", "wrong": {}} | typed
@@ -93,13 +95,6 @@ def _not_allowed(request: Request) -> Response:
 
 def _too_long(reason: str) -> str:
     return f"At most {LONGEST_REASON} characters." if len(reason) > LONGEST_REASON else ""
-
-
-def _request_id(given: str) -> str:
-    try:
-        return str(UUID(given))
-    except ValueError:
-        return str(uuid4())
 
 
 ROUTES: tuple[BaseRoute, ...] = (

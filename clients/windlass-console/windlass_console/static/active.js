@@ -45,14 +45,11 @@
     count();
   });
 
-  // --- days are those of who looks; suggestions go on from what stands before the last AND
-  const zone = () => { at("zone").value = Intl.DateTimeFormat().resolvedOptions().timeZone || ""; };
+  // --- suggestions go on from what stands before the last AND
   document.addEventListener("input", (event) => {
-    if (event.target.id === "q") zone();
     if (event.target.id !== "filter") return;
     const head = event.target.value.match(/^.* AND /s)?.[0] ?? "";
     for (const option of at("filter-words").options) option.value = head + option.dataset.word;
   });
-  document.addEventListener("submit", (event) => { if (event.target.id === "ask") zone(); }, true);
   count();
 })();

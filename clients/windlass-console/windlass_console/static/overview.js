@@ -9,7 +9,7 @@
     throughput: { series: [["enqueued", 4, "--busy", []], ["started", 5, "--good", [5, 3]]] },
     outcomes: { series: [["succeeded", 6, "--good", []], ["retried", 7, "--warn", [5, 3]], ["failed", 8, "--bad", []],
       ["canceled", 9, "--still", [2, 3]], ["lost", 10, "--bad", [2, 3]]] },
-    pickup: { seconds: true, series: [["oldest due task", 3, "--busy", []]] },
+    pickup: { seconds: true, series: [["average start", 11, "--good", [5, 3]], ["longest wait now", 3, "--busy", []]] },
   };
   const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
   const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
@@ -21,7 +21,7 @@
   function words(value, chart) {
     if (value === null || value === undefined) return "–";
     if (!chart.seconds) return compact.format(value);
-    return value < 60 ? `${compact.format(value)} s` : value < HOUR ? `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`
+    return value < 1 ? `${Math.round(value * 1000)} ms` : value < 60 ? `${compact.format(value)} s` : value < HOUR ? `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`
       : `${Math.floor(value / HOUR)} h ${Math.round((value % HOUR) / 60)} min`;
   }
 

@@ -96,4 +96,4 @@ class Assigning(Service):
         for task in claimed:
             session.hold(task.id, pool, task.kind)
             session.send(Assignment(task, pool))
-            self._counters.started(task.id)
+            self._counters.started(task)

@@ -12,9 +12,10 @@ with leads as (
 ), taken as (
   delete from windlass.counter c using gone where c.node = gone.id returning c.*
 ), added as (
-  insert into windlass.counter as c (node, pool, kind, enqueued, claimed, started, succeeded, failed, retried, canceled, lost)
-  select 0, pool, kind, sum(enqueued), sum(claimed), sum(started), sum(succeeded), sum(failed), sum(retried), sum(canceled), sum(lost) from taken group by pool, kind
+  insert into windlass.counter as c (node, pool, kind, enqueued, claimed, started, succeeded, failed, retried, canceled, lost, waited_ms)
+  select 0, pool, kind, sum(enqueued), sum(claimed), sum(started), sum(succeeded), sum(failed), sum(retried), sum(canceled), sum(lost), sum(waited_ms) from taken group by pool, kind
   on conflict (node, pool, kind) do update set
-    enqueued = c.enqueued + excluded.enqueued, claimed = c.claimed + excluded.claimed, started = c.started + excluded.started, succeeded = c.succeeded + excluded.succeeded, failed = c.failed + excluded.failed, retried = c.retried + excluded.retried, canceled = c.canceled + excluded.canceled, lost = c.lost + excluded.lost
+    enqueued = c.enqueued + excluded.enqueued, claimed = c.claimed + excluded.claimed, started = c.started + excluded.started, succeeded = c.succeeded + excluded.succeeded, failed = c.failed + excluded.failed, retried = c.retried + excluded.retried, canceled = c.canceled + excluded.canceled, lost = c.lost + excluded.lost,
+    waited_ms = c.waited_ms + excluded.waited_ms
 )
 select count(*) from gone
