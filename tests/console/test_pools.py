@@ -94,11 +94,16 @@ async def test_a_viewer_is_offered_no_change_and_refused_one(browser: Browser, c
         assert await post(page, "/pools/default/pause") == 403
 
 
-async def test_a_token_for_some_pools_sees_those_and_is_told_why_there_are_no_kinds(
+async def test_a_token_for_some_pools_sees_those_and_all_kinds_which_it_can_not_pause(
     browser: Browser, console: Console, client: Client
 ) -> None:
-    token = (await client.access.create_token("feeder", Role.VIEWER, pools=["feeds"])).secret
+    token = (await client.access.create_token("feeder", Role.OPERATOR, pools=["feeds"])).secret
     async with browsing(browser, console, token) as page:
         await page.goto(f"{console.url}/pools")
-        await expect(page.locator("#pools tbody tr")).to_have_count(1)
-        await expect(page.locator("#pools")).to_contain_text("Your token is for some pools only")
+        await expect(page.get_by_role("region", name="Pools").locator("tbody tr")).to_have_count(1)
+        await page.get_by_role("button", name="Pause pool feeds").wait_for()
+        await expect(page.get_by_role("region", name="Kinds")).to_contain_text("ExecuteScript")
+        await expect(page.get_by_role("button", name="Pause kind")).to_have_count(0)
+        await page.get_by_role("link", name="ExecuteScript", exact=True).click()
+        await page.get_by_role("heading", name="ExecuteScript").wait_for()
+        await expect(page.get_by_role("button", name="Pause kind")).to_have_count(0)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from windlass_client import Kind, PermissionDenied
+from windlass_client import Kind
 
 from windlass_console.kind_fields import fields_of
 from windlass_console.reasons import Answer, Number, Question, asked
@@ -21,24 +21,26 @@ RESUMED = "What waits may start again at once."
 
 async def page(request: Request) -> Response:
     cluster = session_of(request).client.cluster
-    pools, kinds = await asyncio.gather(cluster.pools(), _kinds(request))
-    facts = {"pools": pools, "kinds": kinds, "may_start": _starts(request)}
+    pools, kinds = await asyncio.gather(cluster.pools(), cluster.kinds())
+    facts = {"pools": pools, "kinds": kinds, "may_start": _starts(request), "may_pause": _may_pause_kinds(request)}
     return render_live(request, "pools/page.html", "pools/part.html", **facts)
 
 
 async def kind(request: Request) -> Response:
     """One kind, with the fields of its payload."""
     found = await session_of(request).client.cluster.kind(request.path_params["name"])
-    facts = {"kind": found, "fields": fields_of(found.payload_schema), "may_start": _starts(request)}
+    facts = {
+        "kind": found,
+        "fields": fields_of(found.payload_schema),
+        "may_start": _starts(request),
+        "may_pause": _may_pause_kinds(request),
+    }
     return render_live(request, "pools/kind.html", "pools/kind_part.html", **facts)
 
 
-async def _kinds(request: Request) -> list[Kind] | None:
-    """None for a token that is for some pools only: kinds concern the whole cluster."""
-    try:
-        return await session_of(request).client.cluster.kinds()
-    except PermissionDenied:
-        return None
+def _may_pause_kinds(request: Request) -> bool:
+    """They concern the whole cluster, so not with a token for some pools."""
+    return may_change(request) and not session_of(request).identity.pools
 
 
 def _starts(request: Request) -> Callable[[Kind], bool]:
