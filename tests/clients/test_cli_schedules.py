@@ -11,7 +11,7 @@ from tests.control.calling import Calling
 
 KEYS = (
     "name kind payload cron interval time_zone title priority pool labels catch_up overlap paused revision owner "
-    "create_time next_time next_times last_task timing_text"
+    "create_time next_time next_times last_task timing_text last_tick"
 )
 NIGHTLY = ("--cron", "30 4 * * *", "--time-zone", "Europe/Berlin", "--kind", "Echo", "--payload", '{"n": 1}')
 
@@ -56,10 +56,14 @@ async def test_list_shows_when_what_and_whether_it_is_paused(operator: CommandLi
     await made(operator)
     await made(operator, "poll", "--every", "15m", "--kind", "Echo", "--paused")
     header, nightly, poll = (await operator.run("schedules", "list")).text.splitlines()
-    assert header.split() == ["Schedule", "When", "Type", "Next", "State", "Last", "task"]
+    assert header.split() == ["Schedule", "When", "Type", "Next", "State", "Last", "tick", "Last", "task"]
     assert nightly.startswith("nightly   at 04:30 ")
     assert "Active" in nightly
     assert "Paused" in poll
+    await operator.run("schedules", "run", "nightly", "--wait")
+    assert [" By hand " in line for line in (await operator.run("schedules", "list")).text.splitlines()[1:]] == [1, 0]
+    told = json.loads((await operator.run("schedules", "list", "-o", "json")).out)
+    assert [each["last_tick"] and each["last_tick"]["outcome"] for each in told] == ["BY_HAND", None]
     one = await operator.run("schedules", "list", "-n", "1")
     assert (len(one.text.splitlines()), one.errors) == (2, "… and more; --limit shows them\n")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
@@ -29,6 +30,8 @@ THEMES = ("light", "dark")
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WITHIN_MS = 10_000
 EXPECTED = ("Failed to load resource", "net::ERR", "Failed to fetch")
+HOSTILE = "<img src=x onerror=alert(1)>"
+"""Shown as it is written wherever somebody can write it."""
 CHOOSE = "theme => { document.documentElement.dataset.theme = theme; document.dispatchEvent(new Event('theme')) }"
 
 
@@ -122,6 +125,40 @@ async def accessible(page: Page) -> None:
     assert found == []
 
 
+async def accessible_in_both_themes(page: Page) -> None:
+    for scheme in ("dark", "light"):
+        await page.emulate_media(color_scheme=scheme)
+        await accessible(page)
+
+
+async def good_looks(page: Page, name: str) -> None:
+    """In both themes axe is content, it fits on a telephone, and it is photographed under this name."""
+    await accessible_in_both_themes(page)
+    await no_sideways_scrolling(page)
+    await photograph(page, name)
+
+
+async def confirmed(page: Page, button: str, reason: str = "") -> None:
+    """The dialog that is open is filled and agreed to."""
+    dialog = page.get_by_role("dialog")
+    if reason:
+        await dialog.get_by_label("Reason").fill(reason)
+    await dialog.get_by_role("button", name=button, exact=True).click()
+    await expect(dialog).to_be_hidden()
+
+
+async def post(page: Page, path: str, fields: Mapping[str, str] = MappingProxyType({})) -> int:
+    """Sends a form past what the page offers; the status of the answer."""
+    status: int = await page.evaluate(
+        """async ([path, fields]) => {
+            const headers = JSON.parse(document.body.getAttribute("hx-headers:inherited"));
+            return (await fetch(path, {method: "POST", headers, body: new URLSearchParams(fields)})).status;
+        }""",
+        [path, dict(fields)],
+    )
+    return status
+
+
 async def photograph(page: Page, name: str) -> None:
     """Screenshots at three widths and in both themes, when WINDLASS_SCREENSHOTS names a folder for them.
 
@@ -151,13 +188,18 @@ async def no_sideways_scrolling(page: Page) -> None:
 
 
 __all__ = [
+    "HOSTILE",
     "Console",
     "Home",
     "accessible",
+    "accessible_in_both_themes",
     "browsing",
+    "confirmed",
+    "good_looks",
     "launch",
     "no_sideways_scrolling",
     "photograph",
+    "post",
     "sign_in",
     "start_console",
     "wait_for",

@@ -12,10 +12,9 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 from windlass_client import Client, NewTask, Role, State, TaskFailed
 
-from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
+from tests.console.browsing import HOSTILE, Console, accessible, browsing, good_looks, photograph
 
 SOON = 1500
-HOSTILE = "<img src=x onerror=alert(1)>"
 DEEP_IN = "labels.test = active"
 
 NOTE_RETURN = """id => {
@@ -82,11 +81,7 @@ async def test_the_nine_columns_are_live_and_looks_are_right(page: Page, console
         await expect(row(page, backup).get_by_role("checkbox")).to_be_focused()
         await expect(page.locator("#selected")).to_have_text("1 selected")
 
-        await accessible(page)
-        await page.emulate_media(color_scheme="dark")
-        await accessible(page)
-        await no_sideways_scrolling(page)
-        await photograph(page, "active")
+        await good_looks(page, "active")
 
 
 async def test_search_and_chips_are_in_the_address(page: Page, console: Console, client: Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, TimeoutError, expect
 from windlass_client import Client, Role, TaskFailed, traced
 
-from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph, start_console
+from tests.console.browsing import Console, accessible, browsing, good_looks, photograph, start_console
 
 SOON_MS = 1500
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -60,11 +60,7 @@ async def test_a_card_follows_its_task_to_the_end_and_shows_what_came_of_it(
     details = page.get_by_role("complementary")
     for words in ("ExecuteScript", "tenant=acme", "copy-archive", TRACE, "User"):
         await expect(details).to_contain_text(words)
-    await no_sideways_scrolling(page)
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        await accessible(page)
-    await photograph(page, "card")
+    await good_looks(page, "card")
 
 
 async def test_secrets_of_a_payload_are_hidden_until_an_operator_asks(
@@ -176,9 +172,7 @@ async def test_each_attempt_is_a_section_the_newest_open_and_the_last_error_is_s
     assert await stages.all_text_contents() == ["running", "first", "second"]
     await page.locator("#attempt-1 summary").click()
     await expect(page.locator("#attempt-1")).to_contain_text("waits for another attempt")
-    await accessible(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, "card-failed")
+    await good_looks(page, "card-failed")
 
 
 async def test_on_a_console_that_is_for_reading_only_nobody_can_change_a_task(

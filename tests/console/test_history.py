@@ -16,10 +16,17 @@ from windlass_client import Client, NewTask, Role, TaskFailed
 from windlass_console.history_query import Asked
 from windlass_console.rendering import called
 
-from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
+from tests.console.browsing import (
+    HOSTILE,
+    Console,
+    accessible,
+    accessible_in_both_themes,
+    browsing,
+    no_sideways_scrolling,
+    photograph,
+)
 
 AT_ONCE_MS = 1500
-HOSTILE = "<img src=x onerror=alert(1)>"
 LATER = datetime.now(UTC) + timedelta(days=1)
 
 
@@ -143,9 +150,7 @@ async def test_days_are_the_viewers_and_who_only_views_changes_nothing(
         await expect(day.locator(".day")).to_have_text(f"{there:%A}, {there.day} {there:%B %Y}")
         assert await page.locator("main input[type=checkbox]").count() == 0
         assert await page.get_by_role("button", name="Retry").count() == 0
-        for theme in ("light", "dark"):
-            await page.emulate_media(color_scheme=theme)
-            await accessible(page)
+        await accessible_in_both_themes(page)
         await no_sideways_scrolling(page)
         await page.goto(f"{console.url}/history")
         await photograph(page, "history")

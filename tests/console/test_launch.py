@@ -7,16 +7,9 @@ import re
 from playwright.async_api import Browser, Page, expect
 from windlass_client import Client, Role
 
-from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
+from tests.console.browsing import HOSTILE, Console, accessible, browsing, good_looks, photograph
 
-HOSTILE = "<img src=x onerror=alert(1)>"
 CARD = re.compile(r"/tasks/(\d+)$")
-
-
-async def both_themes(page: Page) -> None:
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        await accessible(page)
 
 
 async def started(page: Page) -> int:
@@ -32,9 +25,7 @@ async def test_a_kind_is_found_and_a_task_of_it_started_with_options(
 ) -> None:
     await page.goto(f"{console.url}/launch")
     await page.get_by_role("heading", name="ExecuteScript").wait_for()
-    await both_themes(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, "launch-kinds")
+    await good_looks(page, "launch-kinds")
     await page.get_by_label("Search").fill("executescr")
     await expect(page.locator("#kinds li")).to_have_count(1)
     await expect(page).to_have_url(re.compile(r"\?q=executescr$"))
@@ -48,9 +39,7 @@ async def test_a_kind_is_found_and_a_task_of_it_started_with_options(
     await page.get_by_label("Priority", exact=True).fill("12")
     await page.get_by_label("Labels", exact=True).fill("tenant=acme")
     await page.get_by_label("Not before", exact=True).fill("2030-01-31T09:00")
-    await both_themes(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, "launch")
+    await good_looks(page, "launch")
     await page.get_by_role("button", name="Start the task").dblclick()
     task = await client.get_task(await started(page))
     assert task.payload == {"script": f"echo '{HOSTILE}'", "env": {"A": "1", "B": "x=y"}}

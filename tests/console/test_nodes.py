@@ -14,13 +14,7 @@ from playwright.async_api import Page, expect
 from windlass_client import AgentState, Client, Lane, LaneStanding, NodeState, NotFound, Role
 from windlass_console.rendering import environment
 
-from tests.console.browsing import (
-    Console,
-    accessible,
-    address_of,
-    no_sideways_scrolling,
-    photograph,
-)
+from tests.console.browsing import Console, address_of, confirmed, good_looks
 
 AGENT = "web-17"
 
@@ -48,13 +42,6 @@ async def _until_live(client: Client) -> None:
                     return
 
 
-async def _answer(page: Page, button: str, reason: str) -> None:
-    dialog = page.get_by_role("dialog")
-    await dialog.get_by_label("Reason").fill(reason)
-    await dialog.get_by_role("button", name=button, exact=True).click()
-    await expect(dialog).to_be_hidden()
-
-
 async def test_nodes_agents_and_the_server_are_shown_and_a_node_is_drained_and_resumed(
     page: Page, console: Console, client: Client, agent: str
 ) -> None:
@@ -70,16 +57,11 @@ async def test_nodes_agents_and_the_server_are_shown_and_a_node_is_drained_and_r
         await expect(page.locator("main")).to_contain_text("scripts")
         await expect(page.locator(f"#agent-{agent}")).to_contain_text("site=<b>east</b>")
         await page.get_by_role("button", name=f"Drain node {node.id}").click()
-        await _answer(page, "Drain", "new kernel")
+        await confirmed(page, "Drain", "new kernel")
         await expect(row).to_contain_text("Draining", timeout=1500)
-        await page.emulate_media(color_scheme="dark")
-        await accessible(page)
-        await page.emulate_media(color_scheme="light")
-        await accessible(page)
-        await no_sideways_scrolling(page)
-        await photograph(page, "nodes")
+        await good_looks(page, "nodes")
         await page.get_by_role("button", name=f"Resume node {node.id}").click()
-        await _answer(page, "Resume", "done")
+        await confirmed(page, "Resume", "done")
         await expect(row).to_contain_text("Live", timeout=1500)
     finally:
         await client.cluster.resume_node(node.id)
@@ -97,14 +79,12 @@ async def test_an_agent_shows_its_host_and_is_drained_and_resumed(
     await expect(page.locator("#agent")).to_contain_text(told.host.hostname)
     await expect(page.locator("#agent")).to_contain_text("site=<b>east</b>")
     await page.get_by_role("button", name=f"Drain agent {agent}").click()
-    await _answer(page, "Drain", "new disks")
+    await confirmed(page, "Drain", "new disks")
     await expect(page.locator("#agent .heading")).to_contain_text("Draining", timeout=1500)
     assert (await client.cluster.agent(agent)).state is AgentState.DRAINING
-    await accessible(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, "agent")
+    await good_looks(page, "agent")
     await page.get_by_role("button", name=f"Resume agent {agent}").click()
-    await _answer(page, "Resume", "done")
+    await confirmed(page, "Resume", "done")
     await expect(page.locator("#agent .heading")).to_contain_text("Live", timeout=1500)
 
 
@@ -112,9 +92,7 @@ async def test_lanes_say_who_holds_them_or_that_there_are_none(page: Page, conso
     lanes = await client.cluster.lanes()
     await page.goto(f"{console.url}/lanes")
     await expect(page.locator("#lanes")).to_contain_text(lanes[0].name if lanes else "No task has ever asked")
-    await accessible(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, "lanes")
+    await good_looks(page, "lanes")
 
 
 async def test_a_held_lane_names_its_holder_and_who_is_next() -> None:

@@ -17,18 +17,11 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 from windlass_client import Client, Role
 
-from tests.console.browsing import (
-    Console,
-    accessible,
-    browsing,
-    no_sideways_scrolling,
-    photograph,
-)
+from tests.console.browsing import HOSTILE, Console, accessible, browsing, good_looks, photograph
 from tests.console.cutting import cutter_before
 from tests.system.serving import Home, home_in
 from tests.waiting import eventually
 
-HOSTILE = "<img src=x onerror=alert(1)>"
 LIVE_MS = 3000
 AWAY_MS = 8000
 BACK_MS = 30_000
@@ -176,14 +169,14 @@ async def test_an_outage_is_told_in_words_and_over_by_itself(browser: Browser, o
         await expect(page.locator("#signals")).to_contain_text("ExecuteScript", timeout=LIVE_MS)
         await expect(page.locator("#signals ol li").first).to_be_visible()
         await expect(page.locator("#coalescing")).to_contain_text("1 ExecuteScript task coalescing, 2 requests joined")
-        await _looks(page, "overview")
+        await good_looks(page, "overview")
         server.send_signal(signal.SIGKILL)
         server.wait()
         await expect(page.locator(".standing .word")).to_have_text("Kernel unreachable", timeout=AWAY_MS)
         await expect(page.locator("#link")).to_have_text("kernel unreachable")
         await expect(page.locator("#panel")).to_contain_text("the last that was known, as of")
         await expect(page.locator(f"#active-{running}")).to_be_visible()
-        await _looks(page, "overview-unreachable")
+        await good_looks(page, "overview-unreachable")
         own_home.serve("--listen", listen)
         await expect(page.locator("#link")).to_have_text("live", timeout=BACK_MS)
         await expect(page.locator(".standing .word")).not_to_have_text("Kernel unreachable", timeout=LIVE_MS)
@@ -194,14 +187,6 @@ async def test_an_outage_is_told_in_words_and_over_by_itself(browser: Browser, o
         await expect(page.locator("#link")).to_have_text("console unreachable", timeout=AWAY_MS)
         _started(own_home, for_browsers)
         await expect(page.locator("#link")).to_have_text("signed out", timeout=BACK_MS)
-
-
-async def _looks(page: Page, name: str) -> None:
-    for theme in ("light", "dark"):
-        await page.emulate_media(color_scheme=theme)
-        await accessible(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, name)
 
 
 async def _much_work(client: Client) -> int:

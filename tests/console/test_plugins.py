@@ -16,17 +16,19 @@ from windlass_cli.demo.servers import MainDatabase, main_database, valkey
 from windlass_client import Client, Role
 
 from tests.console.browsing import (
+    HOSTILE,
     Console,
     accessible,
     browsing,
-    no_sideways_scrolling,
-    photograph,
+    confirmed,
+    good_looks,
+    post,
     start_console,
 )
 from tests.system.serving import home_in
 
 SITE = "shop"
-HOSTILE = "POST <img src=x onerror=alert(1)>"
+ENDPOINT = f"POST {HOSTILE}"
 CONFIG = """
 [plugins.entities]
 sample = {sample}
@@ -97,24 +99,6 @@ async def page(browser: Browser, place: Place) -> AsyncIterator[Page]:
 async def client(place: Place) -> AsyncIterator[Client]:
     async with place.console.client() as made:
         yield made
-
-
-async def good_looks(page: Page, name: str) -> None:
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        await accessible(page)
-    await page.emulate_media(color_scheme="light")
-    await no_sideways_scrolling(page)
-    await photograph(page, name)
-
-
-async def confirmed(page: Page, button: str, reason: str = "") -> None:
-    """The dialog that is open is filled and agreed to."""
-    dialog = page.get_by_role("dialog")
-    if reason:
-        await dialog.get_by_label("Reason").fill(reason)
-    await dialog.get_by_role("button", name=button, exact=True).click()
-    await expect(dialog).to_be_hidden()
 
 
 async def test_any_plugin_gets_a_page_with_what_it_reads_and_forms_for_what_it_does(
@@ -197,22 +181,22 @@ async def test_the_buffer_shows_sites_live_and_has_dead_letters_requeued_and_dro
     await place.write(1, 2)
     await page.goto(f"{place.console.url}/buffer")
     await page.get_by_text("There are no dead letters.").wait_for()
-    await place.write(1, endpoint=HOSTILE, key="k")
+    await place.write(1, endpoint=ENDPOINT, key="k")
     await place.write(2, 2)
     row = page.get_by_role("row", name=SITE).first
     await expect(row.get_by_role("cell").nth(3)).to_have_text("3", timeout=6000)
     await page.reload()
     letters = page.get_by_role("region", name="Dead letters")
     await expect(letters.locator("tbody tr")).to_have_count(3)
-    await letters.get_by_text(HOSTILE).wait_for()
+    await letters.get_by_text(ENDPOINT).wait_for()
     await page.locator("#chart-depth canvas").wait_for()
     await good_looks(page, "buffer")
-    await letters.locator("tr", has_text=HOSTILE).get_by_role("link").click()
+    await letters.locator("tr", has_text=ENDPOINT).get_by_role("link").click()
     await page.get_by_text("order.add").wait_for()
     await good_looks(page, "buffer-letter")
     await page.go_back()
     place.ask("delete from orders where number = 1")
-    await letters.locator("tr", has_text=HOSTILE).get_by_role("button", name="Requeue").click()
+    await letters.locator("tr", has_text=ENDPOINT).get_by_role("button", name="Requeue").click()
     await confirmed(page, "Requeue dead letters", "repaired")
     await expect(letters.locator("tbody tr")).to_have_count(2)
     await page.get_by_label("Error holds").fill("duplicate key")
@@ -241,11 +225,4 @@ async def test_a_viewer_is_offered_nothing_that_changes(browser: Browser, place:
         await page.goto(f"{place.console.url}/plugins/buffer/drop")
         await page.get_by_text("It needs the role operator; yours is viewer.").wait_for()
         assert await page.get_by_role("button", name="Drop dead letters").count() == 0
-        answer = await page.evaluate(
-            """async () => {
-                const headers = JSON.parse(document.body.getAttribute("hx-headers:inherited"));
-                const body = new URLSearchParams({argument: '{"all": true}'});
-                return (await fetch("/plugins/buffer/drop/call", {method: "POST", headers, body})).status;
-            }"""
-        )
-        assert answer == 409
+        assert await post(page, "/plugins/buffer/drop/call", {"argument": '{"all": true}'}) == 409

@@ -8,8 +8,18 @@ import re
 from playwright.async_api import Browser, Dialog, Page, expect
 from windlass_client import Client, Role
 
-from tests.console.browsing import Console, accessible, browsing, no_sideways_scrolling, photograph
-from tests.console.test_launch import HOSTILE, both_themes, started
+from tests.console.browsing import (
+    HOSTILE,
+    Console,
+    accessible,
+    accessible_in_both_themes,
+    browsing,
+    confirmed,
+    good_looks,
+    no_sideways_scrolling,
+    photograph,
+)
+from tests.console.test_launch import started
 
 PARAMETERS = [
     {"name": "days", "type": "integer", "default": 7, "description": "How old."},
@@ -29,9 +39,7 @@ async def test_a_script_is_found_read_and_run_with_its_parameters(page: Page, co
     await keep(client, "cleanup-run")
     await page.goto(f"{console.url}/scripts")
     await page.get_by_role("link", name="cleanup-run").wait_for()
-    await accessible(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, "scripts")
+    await good_looks(page, "scripts")
     await page.get_by_label("Name begins with").fill("cleanup-r")
     await expect(page).to_have_url(re.compile("prefix=cleanup-r$"))
     await expect(page.locator("#scripts tbody tr")).to_have_count(1)
@@ -45,7 +53,7 @@ async def test_a_script_is_found_read_and_run_with_its_parameters(page: Page, co
     await page.get_by_role("button", name="Run version 2").click()
     place = page.get_by_label("place", exact=True)
     await expect(place).to_have_accessible_description(re.compile("Is required"))
-    await both_themes(page)
+    await accessible_in_both_themes(page)
     await no_sideways_scrolling(page)
     await place.fill("/tmp")
     await page.get_by_label("how", exact=True).select_option("fast")
@@ -99,9 +107,7 @@ async def test_a_new_script_is_written_checked_and_saved(page: Page, console: Co
     await expect(source).to_have_value("if true\nthen\n    echo yes\nfi")
     await page.keyboard.press("Tab")
     await expect(source).not_to_be_focused()
-    await both_themes(page)
-    await no_sideways_scrolling(page)
-    await photograph(page, "script-editor-errors")
+    await good_looks(page, "script-editor-errors")
     await page.keyboard.press("Control+s")
     await page.wait_for_url(re.compile("/scripts/written-here$"))
     shown = await client.operations.call("scripts.show", {"name": "written-here"})
@@ -109,7 +115,7 @@ async def test_a_new_script_is_written_checked_and_saved(page: Page, console: Co
     await page.get_by_role("button", name="Delete").click()
     await page.get_by_role("heading", name="Delete written-here?").wait_for()
     await accessible(page)
-    await page.get_by_role("button", name="Delete it").click()
+    await confirmed(page, "Delete")
     await page.wait_for_url(re.compile("/scripts$"))
     assert await client.operations.call("scripts.list", {"prefix": "written-here"}) == []
 

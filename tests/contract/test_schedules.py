@@ -199,6 +199,23 @@ async def test_a_firing_stores_its_tasks_and_tells_of_every_tick(store: Store) -
     assert after.last_task == after.busy == receipts[1].task
 
 
+async def test_a_schedule_is_read_with_the_newest_line_of_its_ledger(store: Store) -> None:
+    membership = await led(store)
+    facts = await store.schedules.put(OFTEN, owner=None)
+    await store.schedules.put(NIGHTLY, owner=None)
+    assert facts.last_tick is None
+    await store.schedules.fire(membership, planned(facts, RAN, SKIPPED))
+    newest = (await store.schedules.ledger("often", 1)).items[0]
+    assert newest.outcome is SKIPPED
+    assert (await store.schedules.get("often")).last_tick == newest
+    listed = (await store.schedules.list(10)).items
+    assert {each.schedule.name: each.last_tick for each in listed} == {"nightly": None, "often": newest}
+    await store.schedules.run_now("often", new_task(), "ada")
+    told = (await store.schedules.pause("often", paused=True)).last_tick
+    assert told is not None
+    assert (told.outcome, told.reason) == (BY_HAND, "by ada")
+
+
 async def test_its_last_task_keeps_a_schedule_busy_until_it_is_over(store: Store) -> None:
     node = await node_of(store)
     membership = await leader(store, node)

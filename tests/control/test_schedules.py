@@ -163,6 +163,8 @@ async def test_a_run_by_hand_makes_its_task_once_a_request(server: Calling) -> N
     assert [(tick.outcome, tick.task, tick.reason) for tick in ticks] == [
         (Outcome.OUTCOME_BY_HAND, made.task, f"by {task.initiator}")
     ]
+    listed = (await server.schedules.List(pb.ListSchedulesRequest(), timeout=DEADLINE)).schedules
+    assert [each.last_tick for each in listed] == list(ticks)
     assert await server.audited() == [("Create", "schedules/nightly"), ("Run", "schedules/nightly")]
     other = pb.RunScheduleRequest(name="schedules/no")
     assert (await refused(server.schedules.Run(other, timeout=DEADLINE))).reason == "SCHEDULE_NOT_FOUND"

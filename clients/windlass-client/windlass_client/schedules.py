@@ -45,6 +45,18 @@ class TickOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Tick:
+    """One line of a schedule's ledger."""
+
+    id: int
+    due_time: datetime | None
+    decide_time: datetime | None
+    outcome: TickOutcome
+    reason: str
+    task: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """What is to be made when: write one for `create`, `dataclasses.replace` one that was read for `update`.
 
@@ -75,18 +87,8 @@ class Schedule:
     next_times: tuple[datetime, ...] = field(default=(), kw_only=True)
     last_task: int | None = field(default=None, kw_only=True)
     timing_text: str = field(default="", kw_only=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """One line of a schedule's ledger."""
-
-    id: int
-    due_time: datetime | None
-    decide_time: datetime | None
-    outcome: TickOutcome
-    reason: str
-    task: int | None
+    last_tick: Tick | None = field(default=None, kw_only=True)
+    """The newest line of its ledger; None while there is none, and from an older server."""
 
 
 class Schedules:

@@ -14,6 +14,7 @@ from windlass_client import Operation, WindlassError
 
 from windlass_console import forms
 from windlass_console.catalogue import DRY_RUN, PluginPage
+from windlass_console.reasons import LONGEST_REASON
 from windlass_console.rendering import may_change, render, session_of
 from windlass_console.results import Shape, fields_in, needs_nothing, shape_of
 
@@ -74,7 +75,7 @@ async def confirm(request: Request, plugin: PluginPage, operation: Operation) ->
         made = fields(operation, argument, errors, form)
         return render(request, "plugins/fields.html", status=422, headers=headers, fields=made)
     counted, wrong = await _count(request, plugin, operation, argument)
-    return render(request, "plugins/confirm.html", operation=operation, argument=argument, counted=counted, wrong=wrong)
+    return _dialog(request, operation, argument, wrong, counted=counted)
 
 
 async def call(request: Request, operation: Operation) -> Response:
@@ -87,9 +88,7 @@ async def call(request: Request, operation: Operation) -> Response:
             raise PermissionError
         said = await session_of(request).client.operations.call(operation.name, argument, reason=reason)
     except (WindlassError, PermissionError) as error:
-        wrong = str(error) or NOT_ALLOWED
-        facts: dict[str, Any] = {"operation": operation, "argument": argument, "counted": None, "wrong": wrong}
-        return render(request, "plugins/confirm.html", status=409, **facts)
+        return _dialog(request, operation, argument, str(error) or NOT_ALLOWED, status=409, reason=reason)
     headers = {
         "hx-retarget": "#notice",
         "hx-reswap": "innerHTML",
@@ -129,6 +128,20 @@ async def answer(request: Request, operation: Operation, argument: dict[str, Any
         if error.code not in OF_THE_ARGUMENT:
             raise
         return Answer(error=error)
+
+
+def _dialog(
+    request: Request,
+    operation: Operation,
+    argument: dict[str, Any],
+    wrong: str,
+    *,
+    status: int = 200,
+    counted: Shape | None = None,
+    reason: str = "",
+) -> Response:
+    facts: dict[str, Any] = {"counted": counted, "wrong": wrong, "reason": reason, "longest": LONGEST_REASON}
+    return render(request, "plugins/confirm.html", status=status, operation=operation, argument=argument, **facts)
 
 
 def _whole(text: object) -> dict[str, Any]:

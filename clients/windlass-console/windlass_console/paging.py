@@ -16,11 +16,8 @@ class Pages:
     next: str
 
 
-def pages_of(request: Request, here: str, next_token: str) -> Pages:
+def pages_of(request: Request, here: str, next_token: str, name: str = "page") -> Pages:
     """For the page that `here` (its token, empty for the first) names; everything else in the address stays."""
-    return Pages(_address(request, "") if here else "", _address(request, next_token) if next_token else "")
-
-
-def _address(request: Request, token: str) -> str:
-    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "page" and value]
-    return "?" + urlencode(kept + ([("page", token)] if token else []))
+    kept = [(each, value) for each, value in request.query_params.multi_items() if each != name and value]
+    first = "?" + urlencode(kept)
+    return Pages(first if here else "", "?" + urlencode([*kept, (name, next_token)]) if next_token else "")

@@ -15,7 +15,7 @@ from windlass_client import (
     WindlassError,
 )
 
-from windlass_console.rendering import render
+from windlass_console.rendering import is_fragment, render
 
 STATUSES: tuple[tuple[type[WindlassError], int, str], ...] = (
     (Unavailable, 503, "The kernel is unreachable"),
@@ -39,9 +39,13 @@ async def refused(request: Request, error: Exception) -> Response:
 
 
 def problem(request: Request, status: int, title: str, words: str) -> Response:
-    """A page that says what is wrong; for htmx a notice that leaves the page as it is."""
-    if request.headers.get("hx-request"):
+    """A page that says what is wrong; for htmx a notice that leaves the page as it is.
+
+    What was sent from a dialog closes it: the notice would stand behind it.
+    """
+    if is_fragment(request):
         headers = {"hx-retarget": "#notice", "hx-reswap": "innerHTML"}
+        headers |= {"hx-trigger": "close-dialog"} if request.method == "POST" else {}
         return render(request, "notice.html", status=status, headers=headers, tone="bad", title=title, words=words)
     return render(request, "problem.html", status=status, title=title, words=words)
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -65,6 +66,16 @@ def render(
     return HTMLResponse(environment().get_template(template).render(**shared, **facts), status, headers)
 
 
+def is_fragment(request: Request) -> bool:
+    """Whether htmx asks for a part of a page; going back in the browser asks for the whole."""
+    return "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
+
+
+def render_live(request: Request, page: str, part: str, **facts: Any) -> Response:
+    """The template `page`, or only the `part` of it that asks for itself again."""
+    return render(request, part if is_fragment(request) else page, **facts)
+
+
 @cache
 def environment() -> Environment:
     made = Environment(
@@ -75,8 +86,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"when": when, "duration": duration, "since": since, "json_text": json_text, "count": count}
-    made.filters["called"] = called
-    made.globals |= {"asset": asset, "now": lambda: datetime.now(UTC), "plugins_of": plugins_of}
+    made.filters |= {"amount": amount, "called": called}
+    made.globals |= {"asset": asset, "now": lambda: datetime.now(UTC), "plugins_of": plugins_of, "where": where}
     made.globals |= {"words_of": words_of, "moment_of": moment_of, "json_line": json_line, "result_id": result_id}
     return made
 
@@ -126,6 +137,16 @@ def since(moment: datetime | None) -> str:
 def count(number: int, stop: int = 10_000) -> str:
     """With groups of thousands; the server stops counting at `stop`."""
     return f"{number:,}" + ("+" if number >= stop else "")
+
+
+def amount(number: int, what: str) -> str:
+    """ "no tasks", "1 task", "1,200 tasks" """
+    return f"{number:,} {what}{'' if number == 1 else 's'}" if number else f"no {what}s"
+
+
+def where(field: str, value: object) -> str:
+    """The query of a list of tasks whose field has this value."""
+    return urlencode({"filter": f"{field} = {json.dumps(value, ensure_ascii=False)}"})
 
 
 def json_text(value: Any) -> str:

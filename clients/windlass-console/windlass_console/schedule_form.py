@@ -10,6 +10,8 @@ from typing import Any
 
 from windlass_client import CatchUp, Overlap, Schedule, WindlassError
 
+from windlass_console.whole import whole
+
 UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
@@ -89,9 +91,9 @@ class Typed:
     def _number(self, field: str, text: str) -> int | None:
         if not text:
             return None
-        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        if (number := whole(text)) is None:
             raise Wrong(field, f"This must be a whole number, not {text!r}.")
-        return int(text)
+        return number
 
     def _labels(self) -> dict[str, str]:
         pairs = [line.strip() for line in self.labels.splitlines() if line.strip()]

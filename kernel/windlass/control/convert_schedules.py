@@ -77,6 +77,7 @@ def schedule(facts: ScheduleFacts, now: datetime, ticks: int = TICKS_SHOWN) -> s
         revision=facts.revision,
         last_task="" if facts.last_task is None else f"tasks/{facts.last_task}",
         timing_text=timing_text(what),
+        last_tick=None if facts.last_tick is None else tick(facts.last_tick),
     )
     if facts.revision:
         # Without one it was only checked.

@@ -16,12 +16,24 @@ from windlass.errors import ScheduleChanged, ScheduleExists
 from windlass.store.facts import Membership, NewTask, Note, Page, Receipt
 
 
+class TickFacts(msgspec.Struct, frozen=True):
+    """One line of the ledger; `at` is when it was decided."""
+
+    id: int
+    schedule: str
+    due_at: datetime
+    at: datetime
+    outcome: TickOutcome
+    reason: str
+    task: int | None
+
+
 class ScheduleFacts(msgspec.Struct, frozen=True):
     """A schedule as it stood at the read.
 
     `owner` is the plugin that registered it, None when an operator made it.  `revision` counts changes by people;
     `turn` every write, so that what was planned from this read is refused after any other.  `busy` is its last task
-    when that is not over.
+    when that is not over.  `last_tick` is the newest line of its ledger; `Schedules.due` leaves it out.
     """
 
     schedule: Schedule
@@ -34,6 +46,7 @@ class ScheduleFacts(msgspec.Struct, frozen=True):
     next_at: datetime
     last_task: int | None
     busy: int | None
+    last_tick: TickFacts | None = None
 
     @property
     def standing(self) -> Standing:
@@ -58,18 +71,6 @@ class Firing(msgspec.Struct, frozen=True):
     turn: int
     plan: Plan
     tasks: tuple[NewTask, ...] = ()
-
-
-class TickFacts(msgspec.Struct, frozen=True):
-    """One line of the ledger; `at` is when it was decided."""
-
-    id: int
-    schedule: str
-    due_at: datetime
-    at: datetime
-    outcome: TickOutcome
-    reason: str
-    task: int | None
 
 
 class Schedules(ABC):

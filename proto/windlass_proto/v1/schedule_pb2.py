@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from windlass_proto.v1 import task_pb2 as windlass_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awindlass/v1/schedule.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16windlass/v1/task.proto\"\xbb\x06\n\x08Schedule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04\x63ron\x18\x02 \x01(\tH\x00\x12-\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x11\n\ttime_zone\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12%\n\x07payload\x18\x06 \x01(\x0b\x32\x14.windlass.v1.Payload\x12\r\n\x05title\x18\x07 \x01(\t\x12\x15\n\x08priority\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\x0c\n\x04pool\x18\t \x01(\t\x12\x31\n\x06labels\x18\n \x03(\x0b\x32!.windlass.v1.Schedule.LabelsEntry\x12/\n\x08\x63\x61tch_up\x18\x0b \x01(\x0e\x32\x1d.windlass.v1.Schedule.CatchUp\x12.\n\x07overlap\x18\x0c \x01(\x0e\x32\x1d.windlass.v1.Schedule.Overlap\x12\x0e\n\x06paused\x18\r \x01(\x08\x12\r\n\x05owner\x18\x0e \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnext_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nnext_times\x18\x12 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tlast_task\x18\x13 \x01(\t\x12\x13\n\x0btiming_text\x18\x14 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Z\n\x07\x43\x61tchUp\x12\x18\n\x14\x43\x41TCH_UP_UNSPECIFIED\x10\x00\x12\x11\n\rCATCH_UP_SKIP\x10\x01\x12\x10\n\x0c\x43\x41TCH_UP_ONE\x10\x02\x12\x10\n\x0c\x43\x41TCH_UP_ALL\x10\x03\"G\n\x07Overlap\x12\x17\n\x13OVERLAP_UNSPECIFIED\x10\x00\x12\x10\n\x0cOVERLAP_SKIP\x10\x01\x12\x11\n\rOVERLAP_ALLOW\x10\x02\x42\x08\n\x06timingB\x0b\n\t_priority\"\xb3\x02\n\x04Tick\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07outcome\x18\x04 \x01(\x0e\x32\x19.windlass.v1.Tick.Outcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0c\n\x04task\x18\x06 \x01(\t\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOUTCOME_RAN\x10\x01\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x02\x12\x15\n\x11OUTCOME_CAUGHT_UP\x10\x03\x12\x13\n\x0fOUTCOME_BY_HAND\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awindlass/v1/schedule.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16windlass/v1/task.proto\"\xe1\x06\n\x08Schedule\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x04\x63ron\x18\x02 \x01(\tH\x00\x12-\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationH\x00\x12\x11\n\ttime_zone\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12%\n\x07payload\x18\x06 \x01(\x0b\x32\x14.windlass.v1.Payload\x12\r\n\x05title\x18\x07 \x01(\t\x12\x15\n\x08priority\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\x0c\n\x04pool\x18\t \x01(\t\x12\x31\n\x06labels\x18\n \x03(\x0b\x32!.windlass.v1.Schedule.LabelsEntry\x12/\n\x08\x63\x61tch_up\x18\x0b \x01(\x0e\x32\x1d.windlass.v1.Schedule.CatchUp\x12.\n\x07overlap\x18\x0c \x01(\x0e\x32\x1d.windlass.v1.Schedule.Overlap\x12\x0e\n\x06paused\x18\r \x01(\x08\x12\r\n\x05owner\x18\x0e \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnext_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nnext_times\x18\x12 \x03(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tlast_task\x18\x13 \x01(\t\x12\x13\n\x0btiming_text\x18\x14 \x01(\t\x12$\n\tlast_tick\x18\x15 \x01(\x0b\x32\x11.windlass.v1.Tick\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Z\n\x07\x43\x61tchUp\x12\x18\n\x14\x43\x41TCH_UP_UNSPECIFIED\x10\x00\x12\x11\n\rCATCH_UP_SKIP\x10\x01\x12\x10\n\x0c\x43\x41TCH_UP_ONE\x10\x02\x12\x10\n\x0c\x43\x41TCH_UP_ALL\x10\x03\"G\n\x07Overlap\x12\x17\n\x13OVERLAP_UNSPECIFIED\x10\x00\x12\x10\n\x0cOVERLAP_SKIP\x10\x01\x12\x11\n\rOVERLAP_ALLOW\x10\x02\x42\x08\n\x06timingB\x0b\n\t_priority\"\xb3\x02\n\x04Tick\x12\x0c\n\x04name\x18\x01 \x01(\t\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x07outcome\x18\x04 \x01(\x0e\x32\x19.windlass.v1.Tick.Outcome\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x0c\n\x04task\x18\x06 \x01(\t\"t\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0f\n\x0bOUTCOME_RAN\x10\x01\x12\x13\n\x0fOUTCOME_SKIPPED\x10\x02\x12\x15\n\x11OUTCOME_CAUGHT_UP\x10\x03\x12\x13\n\x0fOUTCOME_BY_HAND\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,15 +37,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEDULE_LABELSENTRY']._loaded_options = None
   _globals['_SCHEDULE_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_SCHEDULE']._serialized_start=133
-  _globals['_SCHEDULE']._serialized_end=960
-  _globals['_SCHEDULE_LABELSENTRY']._serialized_start=727
-  _globals['_SCHEDULE_LABELSENTRY']._serialized_end=772
-  _globals['_SCHEDULE_CATCHUP']._serialized_start=774
-  _globals['_SCHEDULE_CATCHUP']._serialized_end=864
-  _globals['_SCHEDULE_OVERLAP']._serialized_start=866
-  _globals['_SCHEDULE_OVERLAP']._serialized_end=937
-  _globals['_TICK']._serialized_start=963
-  _globals['_TICK']._serialized_end=1270
-  _globals['_TICK_OUTCOME']._serialized_start=1154
-  _globals['_TICK_OUTCOME']._serialized_end=1270
+  _globals['_SCHEDULE']._serialized_end=998
+  _globals['_SCHEDULE_LABELSENTRY']._serialized_start=765
+  _globals['_SCHEDULE_LABELSENTRY']._serialized_end=810
+  _globals['_SCHEDULE_CATCHUP']._serialized_start=812
+  _globals['_SCHEDULE_CATCHUP']._serialized_end=902
+  _globals['_SCHEDULE_OVERLAP']._serialized_start=904
+  _globals['_SCHEDULE_OVERLAP']._serialized_end=975
+  _globals['_TICK']._serialized_start=1001
+  _globals['_TICK']._serialized_end=1308
+  _globals['_TICK_OUTCOME']._serialized_start=1192
+  _globals['_TICK_OUTCOME']._serialized_end=1308
 # @@protoc_insertion_point(module_scope)

@@ -112,6 +112,7 @@ class Schedule(_message.Message):
     NEXT_TIMES_FIELD_NUMBER: _builtins.int
     LAST_TASK_FIELD_NUMBER: _builtins.int
     TIMING_TEXT_FIELD_NUMBER: _builtins.int
+    LAST_TICK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`schedules/{name}`; the name is 1 to 100 characters of a-z, A-Z, 0-9, `.`, `_`, `-`."""
     cron: _builtins.str
@@ -158,6 +159,10 @@ class Schedule(_message.Message):
     def next_times(self) -> _containers.RepeatedCompositeFieldContainer[_timestamp_pb2.Timestamp]:
         """The next few ticks; left out of lists."""
 
+    @_builtins.property
+    def last_tick(self) -> Global___Tick:
+        """The newest line of its ledger; unset while there is none."""
+
     def __init__(
         self,
         *,
@@ -181,10 +186,11 @@ class Schedule(_message.Message):
         next_times: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
         last_task: _builtins.str = ...,
         timing_text: _builtins.str = ...,
+        last_tick: Global___Tick | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "create_time", b"create_time", "cron", b"cron", "interval", b"interval", "next_time", b"next_time", "payload", b"payload", "priority", b"priority", "timing", b"timing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "create_time", b"create_time", "cron", b"cron", "interval", b"interval", "last_tick", b"last_tick", "next_time", b"next_time", "payload", b"payload", "priority", b"priority", "timing", b"timing"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "catch_up", b"catch_up", "create_time", b"create_time", "cron", b"cron", "interval", b"interval", "kind", b"kind", "labels", b"labels", "last_task", b"last_task", "name", b"name", "next_time", b"next_time", "next_times", b"next_times", "overlap", b"overlap", "owner", b"owner", "paused", b"paused", "payload", b"payload", "pool", b"pool", "priority", b"priority", "revision", b"revision", "time_zone", b"time_zone", "timing", b"timing", "timing_text", b"timing_text", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "catch_up", b"catch_up", "create_time", b"create_time", "cron", b"cron", "interval", b"interval", "kind", b"kind", "labels", b"labels", "last_task", b"last_task", "last_tick", b"last_tick", "name", b"name", "next_time", b"next_time", "next_times", b"next_times", "overlap", b"overlap", "owner", b"owner", "paused", b"paused", "payload", b"payload", "pool", b"pool", "priority", b"priority", "revision", b"revision", "time_zone", b"time_zone", "timing", b"timing", "timing_text", b"timing_text", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015

@@ -26,6 +26,7 @@ COLUMNS: tuple[Column[Schedule], ...] = (
     Column("Type", lambda schedule: schedule.kind),
     Column("Next", lambda schedule: words.when(schedule.next_time)),
     Column("State", lambda schedule: state("PAUSED" if schedule.paused else "ACTIVE")),
+    Column("Last tick", lambda schedule: state(schedule.last_tick.outcome) if schedule.last_tick else ""),
     Column("Last task", lambda schedule: schedule.last_task or "", number=True),
     Column("Owner", lambda schedule: schedule.owner, wide=True),
     Column("Pool", lambda schedule: schedule.pool, wide=True),
@@ -62,7 +63,7 @@ schedules.command("update")(scheduling.update)
 
 @schedules.command("list")
 def list_schedules(limit: Limit = 100, output: Output = Format.table) -> None:
-    """List schedules: when, what, and whether they are paused."""
+    """List schedules: when, what, whether they are paused, and what became of the last tick."""
 
     async def work(client: Client) -> None:
         found = client.schedules.list(page_size=page_size(limit))

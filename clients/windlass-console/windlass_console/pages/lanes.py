@@ -6,13 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from windlass_console.reasons import is_fragment
-from windlass_console.rendering import Nav, render, session_of
+from windlass_console.rendering import Nav, render_live, session_of
 
 
 async def page(request: Request) -> Response:
     lanes = await session_of(request).client.cluster.lanes()
-    return render(request, "nodes/lanes_part.html" if is_fragment(request) else "nodes/lanes.html", lanes=lanes)
+    return render_live(request, "nodes/lanes.html", "nodes/lanes_part.html", lanes=lanes)
 
 
 ROUTES: tuple[BaseRoute, ...] = (Route("/lanes", page),)

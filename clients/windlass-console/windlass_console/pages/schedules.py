@@ -12,18 +12,43 @@ from starlette.routing import BaseRoute, Route
 from windlass_client import Schedule, Tick, TickOutcome
 
 from windlass_console.pages import scheduling
-from windlass_console.reasons import Question, act, ask, is_fragment
-from windlass_console.rendering import Nav, render, session_of
+from windlass_console.paging import pages_of
+from windlass_console.reasons import Answer, Question, asked
+from windlass_console.rendering import Nav, render_live, session_of
 
 LISTED = 50
 TICKS_LISTED = 25
+RUN = Question(
+    "Run {name} now?",
+    "Its task is made at once, paused or not, whatever still runs of it.",
+    "Run now",
+    has_reason=False,
+)
+PAUSE = Question(
+    "Pause schedule {name}?",
+    "Every tick is skipped from now on, until somebody resumes it. What runs goes on.",
+    "Pause",
+)
+RESUME = Question(
+    "Resume schedule {name}?", "It goes on with the next tick; those of the pause stay skipped.", "Resume"
+)
+DELETE = Question(
+    "Delete schedule {name}?",
+    "It makes no more tasks. Its ledger and the tasks it made stay. This can't be undone.",
+    "Delete",
+    is_danger=True,
+    has_reason=False,
+    leads_to="/schedules",
+)
+"""The page of the schedule is no more."""
 
 
 async def page(request: Request) -> Response:
     token = request.query_params.get("page", "")
     found = await session_of(request).client.schedules.page(page_size=LISTED, page_token=token)
-    template = "schedules/part.html" if is_fragment(request) else "schedules/page.html"
-    return render(request, template, found=found, token=token, due_in=due_in)
+    pages = pages_of(request, token, found.next_page_token)
+    facts = {"schedules": found.items, "pages": pages, "token": token, "is_missed": is_missed, "due_in": due_in}
+    return render_live(request, "schedules/page.html", "schedules/part.html", **facts)
 
 
 async def one(request: Request) -> Response:
@@ -33,8 +58,9 @@ async def one(request: Request) -> Response:
     schedule, ticks = await asyncio.gather(
         schedules.get(name), schedules.tick_page(name, page_size=TICKS_LISTED, page_token=token)
     )
-    template = "schedules/one_part.html" if is_fragment(request) else "schedules/one.html"
-    return render(request, template, schedule=schedule, ticks=ticks, token=token, is_missed=is_missed, due_in=due_in)
+    pages = pages_of(request, token, ticks.next_page_token)
+    facts = {"schedule": schedule, "ticks": ticks.items, "pages": pages, "is_missed": is_missed, "due_in": due_in}
+    return render_live(request, "schedules/one.html", "schedules/one_part.html", token=token, **facts)
 
 
 def due_in(schedules: Iterable[Schedule]) -> str:
@@ -48,102 +74,35 @@ def is_missed(tick: Tick) -> bool:
     return tick.outcome is TickOutcome.SKIPPED and tick.reason.startswith("missed")
 
 
-async def ask_run(request: Request) -> Response:
-    return ask(request, _run(_name(request)))
-
-
-async def ask_pause(request: Request) -> Response:
-    return ask(request, _pause(_name(request)))
-
-
-async def ask_resume(request: Request) -> Response:
-    return ask(request, _resume(_name(request)))
-
-
-async def ask_delete(request: Request) -> Response:
-    return ask(request, _delete(_name(request)))
-
-
-async def run(request: Request) -> Response:
+async def run(request: Request, answer: Answer) -> str:
     """The dialog's request id makes one task of a double click."""
-    name, schedules = _name(request), session_of(request).client.schedules
-    request_id = str((await request.form()).get("request_id", ""))
-
-    async def change(_: str) -> str:
-        return f"Schedule {name} made task {(await schedules.run(name, request_id or None)).id}"
-
-    return await act(request, _run(name), change)
+    name = request.path_params["name"]
+    receipt = await session_of(request).client.schedules.run(name, answer.request_id)
+    return f"Schedule {name} made task {receipt.id}"
 
 
-async def pause(request: Request) -> Response:
-    name, schedules = _name(request), session_of(request).client.schedules
-
-    async def change(reason: str) -> str:
-        return f"Schedule {(await schedules.pause(name, reason)).name} is paused"
-
-    return await act(request, _pause(name), change)
+async def pause(request: Request, answer: Answer) -> str:
+    schedule = await session_of(request).client.schedules.pause(request.path_params["name"], answer.reason)
+    return f"Schedule {schedule.name} is paused"
 
 
-async def resume(request: Request) -> Response:
-    name, schedules = _name(request), session_of(request).client.schedules
-
-    async def change(reason: str) -> str:
-        return f"Schedule {(await schedules.resume(name, reason)).name} is active again"
-
-    return await act(request, _resume(name), change)
+async def resume(request: Request, answer: Answer) -> str:
+    schedule = await session_of(request).client.schedules.resume(request.path_params["name"], answer.reason)
+    return f"Schedule {schedule.name} is active again"
 
 
-async def delete(request: Request) -> Response:
-    """It leads back to the list: the page of the schedule is no more."""
-    name, schedules = _name(request), session_of(request).client.schedules
-
-    async def change(_: str) -> str:
-        await schedules.delete(name)
-        return f"Schedule {name} is deleted"
-
-    answer = await act(request, _delete(name), change)
-    if answer.status_code == 200:
-        answer.headers["hx-redirect"] = f"{request.app.state.settings.prefix}/schedules"
-    return answer
-
-
-def _run(name: str) -> Question:
-    words = "Its task is made at once, paused or not, whatever still runs of it."
-    return Question(f"Run {name} now?", words, "Run now", f"/schedules/{name}/run", has_reason=False)
-
-
-def _pause(name: str) -> Question:
-    words = "Every tick is skipped from now on, until somebody resumes it. What runs goes on."
-    return Question(f"Pause schedule {name}?", words, "Pause", f"/schedules/{name}/pause")
-
-
-def _resume(name: str) -> Question:
-    words = "It goes on with the next tick; those of the pause stay skipped."
-    return Question(f"Resume schedule {name}?", words, "Resume", f"/schedules/{name}/resume")
-
-
-def _delete(name: str) -> Question:
-    words = "It makes no more tasks. Its ledger and the tasks it made stay. This can't be undone."
-    path = f"/schedules/{name}/delete"
-    return Question(f"Delete schedule {name}?", words, "Delete", path, is_danger=True, has_reason=False)
-
-
-def _name(request: Request) -> str:
-    name: str = request.path_params["name"]
-    return name
+async def delete(request: Request, _: Answer) -> str:
+    await session_of(request).client.schedules.delete(request.path_params["name"])
+    return f"Schedule {request.path_params['name']} is deleted"
 
 
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/schedules", page),
     *scheduling.ROUTES,
     Route("/schedules/{name}", one),
-    Route("/schedules/{name}/run", ask_run),
-    Route("/schedules/{name}/run", run, methods=["POST"]),
-    Route("/schedules/{name}/pause", ask_pause),
-    Route("/schedules/{name}/pause", pause, methods=["POST"]),
-    Route("/schedules/{name}/resume", ask_resume),
-    Route("/schedules/{name}/resume", resume, methods=["POST"]),
-    Route("/schedules/{name}/delete", ask_delete),
-    Route("/schedules/{name}/delete", delete, methods=["POST"]),
+    *asked("/schedules/{name}/run", RUN, run),
+    *asked("/schedules/{name}/pause", PAUSE, pause),
+    *asked("/schedules/{name}/resume", RESUME, resume),
+    *asked("/schedules/{name}/delete", DELETE, delete),
 )
 NAVS = (Nav("/schedules", "Schedules", is_whole=True),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from secrets import token_hex
 from typing import Any
 from zoneinfo import available_timezones
@@ -16,6 +17,7 @@ from windlass_console.problems import problem
 from windlass_console.rendering import may_change, render, session_of
 from windlass_console.schedule_form import Typed, Wrong, field_of, typed_of
 
+Handler = Callable[[Request], Awaitable[Response]]
 STAND_IN = ("ExecuteScript", {"script": "true"})
 """Asked about while somebody types the timing: the server looks at the timing first, and then at what is made."""
 
@@ -28,14 +30,10 @@ ZONES = sorted(
 
 
 async def new(request: Request) -> Response:
-    if not may_change(request):
-        return _refused(request)
     return await _form(request, Typed(kind=request.query_params.get("kind", "")))
 
 
 async def create(request: Request) -> Response:
-    if not may_change(request):
-        return _refused(request)
     typed = Typed.read(await request.form())
     try:
         made = await session_of(request).client.schedules.create(typed.schedule())
@@ -45,15 +43,11 @@ async def create(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    if not may_change(request):
-        return _refused(request)
     schedule = await session_of(request).client.schedules.get(request.path_params["name"])
     return await _form(request, typed_of(schedule), before=schedule)
 
 
 async def change(request: Request) -> Response:
-    if not may_change(request):
-        return _refused(request)
     schedules = session_of(request).client.schedules
     before = await schedules.get(request.path_params["name"])
     typed = Typed.read(await request.form(), name=before.name)
@@ -66,8 +60,6 @@ async def change(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     """When it would come, in words, and its next ticks; or what is wrong with the timing."""
-    if not may_change(request):
-        return _refused(request)
     typed = Typed.read(request.query_params, name=f"preview-{token_hex(8)}")
     if not typed.cron and not typed.interval:
         return render(request, "schedules/preview.html", coming=None, wrong="")
@@ -100,15 +92,20 @@ def _to(request: Request, schedule: Schedule) -> Response:
     return RedirectResponse(f"{request.app.state.settings.prefix}/schedules/{schedule.name}", 303)
 
 
-def _refused(request: Request) -> Response:
-    return problem(request, 403, "Your role does not allow this", "Schedules are made and changed by operators.")
+def _for_operators(handler: Handler) -> Handler:
+    async def checked(request: Request) -> Response:
+        if may_change(request):
+            return await handler(request)
+        return problem(request, 403, "Your role does not allow this", "Schedules are made and changed by operators.")
+
+    return checked
 
 
 ROUTES: tuple[BaseRoute, ...] = (
     # Names of schedules are one part of a path without such a slash, so none of them is hidden by these.
-    Route("/schedules/new/form", new),
-    Route("/schedules/new/form", create, methods=["POST"]),
-    Route("/schedules/new/preview", preview),
-    Route("/schedules/{name}/edit", edit),
-    Route("/schedules/{name}/edit", change, methods=["POST"]),
+    Route("/schedules/new/form", _for_operators(new)),
+    Route("/schedules/new/form", _for_operators(create), methods=["POST"]),
+    Route("/schedules/new/preview", _for_operators(preview)),
+    Route("/schedules/{name}/edit", _for_operators(edit)),
+    Route("/schedules/{name}/edit", _for_operators(change), methods=["POST"]),
 )

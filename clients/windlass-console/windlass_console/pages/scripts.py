@@ -10,14 +10,17 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from windlass_client import InvalidArgument, NotFound, WindlassError
+from windlass_client import FailedPrecondition, InvalidArgument, NotFound, WindlassError
 from windlass_client.resources import TaskOptions
 
 from windlass_console import library
 from windlass_console.forms import fields, placed, read
 from windlass_console.launching import errors_of as errors_of_task
+from windlass_console.paging import pages_of
 from windlass_console.problems import problem
-from windlass_console.rendering import Nav, may_change, render, session_of
+from windlass_console.reasons import Answer, Question, asked
+from windlass_console.rendering import Nav, is_fragment, may_change, render, render_live, session_of
+from windlass_console.whole import whole
 
 REJECTED = "OPERATION_REJECTED"
 EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -34,11 +37,10 @@ async def page(request: Request) -> Response:
         "lines": [(line, library.moment_of(line)) for line in lines],
         "prefix_words": prefix,
         "after": after,
-        "next": lines[-1]["name"] if len(lines) == library.PAGE else "",
+        "pages": pages_of(request, after, lines[-1]["name"] if len(lines) == library.PAGE else "", name="after"),
         "may_save": may_change(request, known.role("save")),
     }
-    is_part = request.headers.get("hx-request")
-    return render(request, "scripts/list.html" if is_part else "scripts/library.html", **facts)
+    return render_live(request, "scripts/library.html", "scripts/list.html", **facts)
 
 
 async def show(request: Request) -> Response:
@@ -81,8 +83,7 @@ async def _script(
 
 def _version(request: Request, typed: Mapping[str, Any] | None) -> int:
     """0 for the newest."""
-    said = str((typed or {}).get("version") or request.query_params.get("version", ""))
-    return int(said) if said.isdecimal() and len(said) < 10 else 0
+    return whole((typed or {}).get("version") or request.query_params.get("version")) or 0
 
 
 def _gone(request: Request, error: WindlassError) -> Response:
@@ -137,9 +138,8 @@ async def save(request: Request) -> Response:
     schema = known.details_schema()
     value, errors = read(schema, form, "details")
     name, text = str(form.get("name", "")).strip(), str(form.get("text", "")).replace("\r\n", "\n")
-    expected = str(form.get("expected", "0"))
     errors |= {path: "is required" for path, said in (("name", name), ("text", text.strip())) if not said}
-    script = {**value, "name": name, "text": text, "expected": int(expected) if expected.isdecimal() else 0}
+    script = {**value, "name": name, "text": text, "expected": whole(form.get("expected")) or 0}
     if errors:
         return _editor(request, known, script, script["expected"], form, errors)
     try:
@@ -178,7 +178,7 @@ def _editor(
     errors = errors or {}
     return render(
         request,
-        "scripts/editor.html" if request.headers.get("hx-request") else "scripts/edit.html",
+        "scripts/editor.html" if is_fragment(request) else "scripts/edit.html",
         status=409 if "conflict" in errors else 422 if errors else 200,
         name=script.get("name", ""),
         text=script.get("text", ""),
@@ -194,29 +194,31 @@ def _editor(
     )
 
 
-async def ask_delete(request: Request) -> Response:
-    name = request.path_params["name"]
-    try:
-        versions = await session_of(request).client.operations.call("scripts.versions", {"name": name})
-    except WindlassError as error:
-        return _gone(request, error)
-    return render(request, "scripts/delete.html", name=name, versions=len(versions), newest=versions[0]["version"])
+async def ask_delete(request: Request) -> Question:
+    """`expected` in its address is the version that was looked at: one that was saved meanwhile is not deleted."""
+    name, client = request.path_params["name"], session_of(request).client
+    known, versions = await asyncio.gather(
+        library.operations(client), client.operations.call("scripts.versions", {"name": name})
+    )
+    all_of_it = "its only version" if len(versions) == 1 else f"all its {len(versions)} versions"
+    words = (
+        f"It goes with {all_of_it}, for good. Tasks that name it fail when they start; what has run stays in the"
+        " history."
+    )
+    role = known.role("delete")
+    return Question(f"Delete {name}?", words, "Delete", is_danger=True, role=role, leads_to="/scripts")
 
 
-async def delete(request: Request) -> Response:
-    form = await request.form()
-    name, expected = request.path_params["name"], str(form.get("expected", ""))
-    doomed = {"name": name} | ({"expected": int(expected)} if expected.isdecimal() else {})
+async def delete(request: Request, answer: Answer) -> str:
+    name, expected = request.path_params["name"], whole(request.query_params.get("expected"))
+    doomed = {"name": name} | ({"expected": expected} if expected is not None else {})
     try:
-        await session_of(request).client.operations.call("scripts.delete", doomed, reason=str(form.get("reason", "")))
+        await session_of(request).client.operations.call("scripts.delete", doomed, reason=answer.reason)
     except WindlassError as error:
         if error.reason != REJECTED:
             raise
-        said = next(iter(placed(error, None).values()))
-        answer = problem(request, 409, "Nothing was deleted", said.removeprefix("expected: "))
-        answer.headers["hx-trigger"] = "close-dialog"
-        return answer
-    return _to(request, "/scripts")
+        raise FailedPrecondition(next(iter(placed(error, None).values())).removeprefix("expected: ")) from error
+    return f"Script {name} is deleted"
 
 
 def _to(request: Request, path: str) -> Response:
@@ -231,7 +233,6 @@ ROUTES: tuple[BaseRoute, ...] = (
     Route("/scripts/{name}", show),
     Route("/scripts/{name}/run", run, methods=["POST"]),
     Route("/scripts/{name}/edit", edit),
-    Route("/scripts/{name}/delete", ask_delete),
-    Route("/scripts/{name}/delete", delete, methods=["POST"]),
+    *asked("/scripts/{name}/delete", ask_delete, delete),
 )
 NAVS = (Nav("/scripts", "Scripts", is_whole=True),)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from windlass_client import InvalidArgument, Origin, Role
 
 from windlass_console.paging import pages_of
-from windlass_console.problems import notice
+from windlass_console.reasons import Answer, Question, asked
 from windlass_console.rendering import Nav, render, session_of
 
 PAGE_SIZE = 50
@@ -20,6 +20,14 @@ ROLES = (
     (Role.OPERATOR, "also interrupts, retries, pauses, schedules"),
     (Role.ADMIN, "also makes tokens and reads the audit"),
     (Role.AGENT, "works on a host, and nothing else"),
+)
+
+REVOKE = Question(
+    "Revoke token {name}?",
+    "Whoever uses it is refused within 30 s. This can't be undone.",
+    "Revoke",
+    is_danger=True,
+    role="admin",
 )
 
 
@@ -47,16 +55,9 @@ async def make(request: Request) -> Response:
     return await _show(request, made=made)
 
 
-async def ask_revoke(request: Request) -> Response:
-    return render(request, "tokens/revoke.html", name=request.path_params["name"])
-
-
-async def revoke(request: Request) -> Response:
-    form = await request.form()
-    name = request.path_params["name"]
-    await session_of(request).client.access.revoke(name, str(form.get("reason", "")))
-    words = "Every server refuses it within 30 s."
-    return notice(request, f"Token {name} is revoked", words, trigger="close-dialog, tokens")
+async def revoke(request: Request, answer: Answer) -> str:
+    await session_of(request).client.access.revoke(request.path_params["name"], answer.reason)
+    return f"Token {request.path_params['name']} is revoked: every server refuses it within 30 s"
 
 
 async def _show(request: Request, status: int = 200, **facts: Any) -> Response:
@@ -70,7 +71,6 @@ async def _show(request: Request, status: int = 200, **facts: Any) -> Response:
 ROUTES = (
     Route("/tokens", page),
     Route("/tokens", make, methods=["POST"]),
-    Route("/tokens/{name}/revoke", ask_revoke),
-    Route("/tokens/{name}/revoke", revoke, methods=["POST"]),
+    *asked("/tokens/{name}/revoke", REVOKE, revoke),
 )
 NAVS = (Nav("/tokens", "Tokens", role="admin"),)

@@ -39,7 +39,11 @@
   const dialog = document.getElementById("dialog");
   let isShutting = false; // "close" comes later than the closing: a swap in between must not open it again
   document.addEventListener("htmx:after:swap", () => {
-    if (dialog.children.length && !dialog.open && !isShutting) dialog.showModal();
+    if (dialog.children.length && !dialog.open && !isShutting) {
+      trail = ways(document.activeElement);
+      dialog.showModal();
+    }
+    keepFocus();
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close]")) shut();
@@ -53,8 +57,27 @@
   dialog.addEventListener("close", () => {
     isShutting = false;
     if (!dialog.open) dialog.replaceChildren();
+    keepFocus();
   });
   document.body.addEventListener("close-dialog", shut);
+
+  // The browser gives the focus back to what opened the dialog. When that goes with its line of the list, the box
+  // around it takes the focus: who works by keyboard would have to begin at the top of the page.
+  let trail = [];
+  function ways(opener) {
+    const found = [];
+    for (let each = opener; each && each !== document.body; each = each.parentElement)
+      if (each === opener || each.tabIndex >= 0 || each.hasAttribute("tabindex")) found.push(each);
+    return found;
+  }
+  function keepFocus() {
+    if (dialog.open || !trail.length || trail[0].isConnected || document.activeElement !== document.body) return;
+    const next = trail.find((each) => each.isConnected);
+    trail = [];
+    if (next) next.focus();
+  }
+  document.addEventListener("focusin", (event) => { if (!dialog.open && event.target !== trail[0]) trail = []; });
+  document.addEventListener("pointerdown", () => { if (!dialog.open) trail = []; });
 
   // --- live: one stream for the page; `live:queue`, `live:overview`, `live:history` on body, for hx-trigger="live:queue from:body"
   if (!("live" in document.body.dataset)) return;

@@ -45,14 +45,14 @@ class MemorySchedules(Schedules):
             )
         world.note(note)
         world.say("schedule", self._speaker)
-        return self._read(schedule.name)
+        return self._shown(schedule.name)
 
     async def get(self, name: str) -> ScheduleFacts:
-        return self._read(name)
+        return self._shown(name)
 
     async def list(self, size: int, after: str = "") -> Page[ScheduleFacts]:
         names = sorted(name for name in self._world.schedules if name > after)
-        found = tuple(self._read(name) for name in names[:size])
+        found = tuple(self._shown(name) for name in names[:size])
         return Page(found, (names[size - 1],) if len(names) > size else None)
 
     async def delete(
@@ -73,7 +73,7 @@ class MemorySchedules(Schedules):
         )
         self._world.note(note)
         self._world.say("schedule", self._speaker)
-        return self._read(name)
+        return self._shown(name)
 
     async def due(self, limit: int) -> Due:
         now = self._world.now()
@@ -124,6 +124,11 @@ class MemorySchedules(Schedules):
         old = [tick for tick in world.ticks if tick.at < oldest][:limit]
         world.ticks = [tick for tick in world.ticks if tick not in old]
         return len(old)
+
+    def _shown(self, name: str) -> ScheduleFacts:
+        """With the newest line of its ledger."""
+        newest = next((tick for tick in reversed(self._world.ticks) if tick.schedule == name), None)
+        return replace(self._read(name), last_tick=newest)
 
     def _read(self, name: str) -> ScheduleFacts:
         facts = self._world.schedules.get(name)

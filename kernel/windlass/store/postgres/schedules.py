@@ -15,6 +15,8 @@ from windlass.store.postgres.queue import PostgresQueue
 from windlass.store.schedules import Due, Firing, ScheduleFacts, Schedules, TickFacts, exists_already, refusal
 
 LAST_ID = 2**63 - 1
+FIELDS = 11
+"""Columns of a schedule itself, with its busy task."""
 
 
 class PostgresSchedules(Schedules):
@@ -95,8 +97,11 @@ class PostgresSchedules(Schedules):
 
 
 def _facts(row: Row) -> ScheduleFacts:
-    spec, paused, *others = row
-    return ScheduleFacts(replace(msgspec.json.decode(spec, type=Schedule), paused=paused), *others)
+    """Of what stands in the schedule; where its newest tick was read too, that follows."""
+    spec, paused, *others = row[:FIELDS]
+    facts = ScheduleFacts(replace(msgspec.json.decode(spec, type=Schedule), paused=paused), *others)
+    newest = row[FIELDS:]
+    return replace(facts, last_tick=_tick(newest)) if newest and newest[0] is not None else facts
 
 
 def _tick(row: Row) -> TickFacts:
