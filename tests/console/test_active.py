@@ -90,10 +90,8 @@ async def test_search_and_chips_are_in_the_address(page: Page, console: Console,
         await opened(page, console, "labels.test = find")
         rows = page.locator("#tasks tr")
         await expect(rows).to_have_count(31)
-        picture = await client.overview.get()
-        pending = sum(pool.waiting for pool in picture.pools) + picture.deferred + picture.blocked
-        assert pending >= 30
-        await expect(page.locator("#state-pending .many")).to_have_text(str(pending))
+        await expect(page.locator("#state-pending .many")).to_have_text(re.compile(r"^([3-9]\d|\d{3,})$"))
+        await expect(page.locator("#state-running .many")).to_have_text(re.compile(r"^[1-9]\d*$"))
         await page.locator("#state-running").click()
         await expect(rows).to_have_count(1)
         await expect(row(page, holder)).to_be_visible()

@@ -10,13 +10,13 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from windlass_client import Unauthenticated, WindlassError
 
 from windlass_console.once import request_id_of
 from windlass_console.problems import notice, problem
-from windlass_console.rendering import may_change, render
+from windlass_console.rendering import is_fragment, may_change, render
 from windlass_console.whole import whole
 
 LONGEST_REASON = 500
@@ -65,10 +65,16 @@ Change = Callable[[Request, Answer], Awaitable[str]]
 
 
 def asked(path: str, asking: Asking, change: Change) -> tuple[Route, Route]:
-    """At `path` the question is asked in the dialog, and, sent back there, done."""
+    """At `path` the question is asked in the dialog, and, sent back there, done.
+
+    The address of a dialog that somebody opens as a page leads to the first page.
+    """
 
     async def ask(request: Request) -> Response:
-        return _dialog(request, await _question(request, asking), {})
+        if not is_fragment(request):
+            return RedirectResponse(f"{request.app.state.settings.prefix}/", 303)
+        question = await _question(request, asking)
+        return _dialog(request, question, {}) if may_change(request, question.role) else _not_allowed(request)
 
     async def act(request: Request) -> Response:
         return await _act(request, await _question(request, asking), change)
@@ -85,7 +91,7 @@ async def _question(request: Request, asking: Asking) -> Question:
 async def _act(request: Request, question: Question, change: Change) -> Response:
     """Refused, the dialog says why and keeps what was filled in."""
     if not may_change(request, question.role):
-        return problem(request, 403, "Your role does not allow this", "Nothing was changed.")
+        return _not_allowed(request)
     form = await request.form()
     typed = {name: str(form.get(name, "")).strip() for name in FIELDS} | {"request_id": request_id_of(form)}
     number = whole(typed["number"], question.number.most) if question.number else 0
@@ -98,10 +104,14 @@ async def _act(request: Request, question: Question, change: Change) -> Response
     except WindlassError as error:
         return _dialog(request, question, typed, {"": error.message})
     request.app.state.live.tell("overview", "queue")
-    said = notice(request, done, trigger="close-dialog, changed, live:overview")
+    said = notice(request, done, trigger="close-dialog, changed, live:overview, live:queue")
     if question.leads_to:
         said.headers["hx-redirect"] = f"{request.app.state.settings.prefix}{question.leads_to}"
     return said
+
+
+def _not_allowed(request: Request) -> Response:
+    return problem(request, 403, "Your role does not allow this", "Nothing was changed.")
 
 
 def _dialog(

@@ -19,7 +19,8 @@ from windlass_client import BulkReceipt, Client, InvalidArgument, WindlassError
 
 from windlass_console.once import request_id_of
 from windlass_console.problems import refused
-from windlass_console.rendering import Nav, count, may_change, render, session_of
+from windlass_console.rendering import Nav, count, is_fragment, may_change, render, session_of
+from windlass_console.whole import whole
 
 EVERYTHING = "id > 0"
 MOST_IDS = 100
@@ -92,7 +93,7 @@ ACTIONS = {
 async def ask(request: Request) -> Response:
     """The dialog: how many, the first few, why."""
     _action(request)
-    if not request.headers.get("hx-request"):
+    if not is_fragment(request):
         return RedirectResponse(f"{request.app.state.settings.prefix}/active", 303)
     order = Order(wanted(request.query_params), "", USUAL_PRIORITY, USUAL_RATE, str(uuid4()), {})
     return await _dialog(request, order)
@@ -108,10 +109,7 @@ async def do(request: Request) -> Response:
     except InvalidArgument as error:
         return await _dialog(request, _with(order, error), status=422)
     except WindlassError as error:
-        # The notice would stand behind the dialog.
-        answer = await refused(request, error)
-        answer.headers["hx-trigger"] = "close-dialog"
-        return answer
+        return await refused(request, error)
     headers = {
         "hx-retarget": "#notice",
         "hx-reswap": "innerHTML",
@@ -187,11 +185,10 @@ def _order(form: FormData) -> Order:
 
 
 def _number(form: FormData, name: str, usual: int, most: int, wrong: dict[str, str]) -> int:
-    text = str(form.get(name, usual)).strip()
-    if text.isascii() and text.isdigit() and int(text) <= most:
-        return int(text)
-    wrong[name] = f"A whole number up to {most:,}."
-    return usual
+    number = whole(form.get(name, usual), most)
+    if number is None:
+        wrong[name] = f"A whole number up to {most:,}."
+    return usual if number is None else number
 
 
 def _with(order: Order, error: WindlassError) -> Order:

@@ -28,7 +28,7 @@ from windlass_console.launching import (
 )
 from windlass_console.once import request_id_of
 from windlass_console.problems import problem
-from windlass_console.rendering import Nav, may_change, render, session_of
+from windlass_console.rendering import Nav, is_fragment, may_change, render, session_of
 from windlass_console.shapes import MISSING
 
 OWN = "windlass"
@@ -77,7 +77,7 @@ async def _kinds(request: Request) -> Response:
     mine = [kind for kind in every if session.may(kind.role or "submitter")]
     words = request.query_params.get("q", "").strip()
     found = [kind for kind in mine if all(word in _words_of(kind) for word in words.lower().split())]
-    template = "launch/kinds_list.html" if request.headers.get("hx-request") else "launch/kinds.html"
+    template = "launch/kinds_list.html" if is_fragment(request) else "launch/kinds.html"
     return render(request, template, kinds=found, words=words, more=len(every) - len(mine), any=bool(mine))
 
 
@@ -139,7 +139,7 @@ def _refused(request: Request, draft: Draft, error: WindlassError) -> Response:
 
 def _to_card(request: Request, task: int) -> Response:
     place = f"{request.app.state.settings.prefix}/tasks/{task}"
-    if request.headers.get("hx-request"):
+    if is_fragment(request):
         return Response(status_code=200, headers={"hx-redirect": place})
     return RedirectResponse(place, 303)
 
@@ -174,7 +174,7 @@ def _form(request: Request, draft: Draft, status: int = 200) -> Response:
     is_first = typed is None and value not in (None, {}) and len(drawn) == 1 and drawn[0].path == "payload"
     return render(
         request,
-        "launch/form.html" if request.headers.get("hx-request") else "launch/new.html",
+        "launch/form.html" if is_fragment(request) else "launch/new.html",
         status=status,
         draft=draft,
         drawn=drawn,

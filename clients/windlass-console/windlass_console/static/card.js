@@ -17,7 +17,7 @@
     timer = setTimeout(() => {
       timer = 0;
       loaded = performance.now();
-      document.body.dispatchEvent(new CustomEvent("card-changed"));
+      document.body.dispatchEvent(new CustomEvent("changed"));
     }, Math.max(0, loaded + GAP - performance.now()));
   }
   function close() {
