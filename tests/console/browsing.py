@@ -106,9 +106,8 @@ def _note(message: ConsoleMessage, complaints: list[str]) -> None:
 
 async def sign_in(page: Page, console: Console, token: str) -> None:
     """As the form does it, and before the overview afterwards; the form itself has tests of its own."""
-    sent = {"token": token}
     answer = await page.request.post(
-        f"{console.url}/sign-in", form=sent, headers={"origin": console.url}, max_redirects=0
+        f"{console.url}/sign-in", form={"token": token}, headers={"origin": console.url}, max_redirects=0
     )
     assert answer.status == 303, await answer.text()
     await page.goto(f"{console.url}/")
