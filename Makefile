@@ -7,7 +7,7 @@ PYTHONS := $(or $(PYTHON),python3 python3.14 python3.13 python3.12 python3.11)
 
 # Debian packages of programs that the tests use and Python packages cannot bring. `make ci` installs those that are missing;
 # tests name theirs with @pytest.mark.needs(program=…, package=…).
-SYSTEM_PACKAGES := bubblewrap chromium fonts-dejavu-core pgbouncer nodejs openssl systemd
+SYSTEM_PACKAGES := bubblewrap chromium-headless-shell fonts-dejavu-core pgbouncer nodejs openssl systemd
 
 # The oldest PostgreSQL that Windlass works with: `make test-pg15` holds the store against it. In CI its package is installed first.
 PG15 := /usr/lib/postgresql/15/bin
@@ -23,6 +23,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Typed by rule: the parts and the generator strictly, then the tests and the bench, whose modules are named from this folder.
 STRICT := kernel plugins clients proto/generate.py
 
+# Many images of containers set it, and then each of the thousands of programs that tests start compiles our source anew.
+unexport PYTHONDONTWRITEBYTECODE
+# Tests wait for a good part of their time: one more of them at a time than there are processors.
+WORKERS = $$(( $$(getconf _NPROCESSORS_ONLN) + 1 ))
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-pg15 ci-pg15 lint format proto lock sim machine long screenshots mutants chaos bench ci system-packages clean venv
 .DELETE_ON_ERROR:
@@ -34,9 +39,10 @@ demo: .venv/.installed  ## run real scripts, live, from nothing
 	@$(BIN)/windlass demo
 
 test: .venv/.installed  ## run every test (choose with ARGS='-k word'; ARGS='-n 0' runs them one by one)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 -m 'not alone' $(ARGS); together=$$?; \
-	$(BIN)/python -m pytest -m alone $(ARGS); alone=$$?; \
-	case "$$together $$alone" in "0 0"|"0 5"|"5 0") ;; *) exit 1;; esac  # 5: none was chosen
+	@PYTEST_XDIST_AUTO_NUM_WORKERS=$(WORKERS) \
+	  $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal -m 'not calm' $(ARGS); most=$$?; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder -m calm $(ARGS); calm=$$?; \
+	case "$$most $$calm" in "0 0"|"0 5"|"5 0") ;; *) exit 1;; esac  # 5: none was chosen
 
 test-pg15: .venv/.installed  ## the store's tests on PostgreSQL 15 (apt install postgresql-15)
 	@test -x $(PG15)/postgres || { echo 'windlass: needs $(PG15_PACKAGES): apt install $(PG15_PACKAGES), or name yours: make $@ PG15=/path/to/bin' >&2; exit 1; }

@@ -104,7 +104,7 @@ def _served(site: Site, page: str, rows: int) -> Row:
 
 def _painted(site: Site, pages: list[str]) -> list[Row]:
     """With the assets in the browser's cache, as on every page but the first."""
-    program = shutil.which("chromium")
+    program = shutil.which("chromium") or shutil.which("chromium-headless-shell")
     if program is None:
         return []
     with sync_playwright() as playwright:

@@ -18,14 +18,14 @@ PROPERTY = "needs"  # how a skipped report carries its package to the summary
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(program, package): the program of the system this test runs")
-    config.addinivalue_line("markers", "alone: `make test` runs it while no other test runs")
+    config.addinivalue_line("markers", "calm: `make test` runs it beside one other at most")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         # pgbouncer 1.18, Debian 12's, leaves clients that wait for a backend without their answers when it gets no CPU.
         if any(mark.kwargs.get("program") == "pgbouncer" for mark in item.iter_markers("needs")):
-            item.add_marker("alone")
+            item.add_marker("calm")
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture starts a server for nothing

@@ -127,7 +127,7 @@ def test_a_signal_between_a_command_and_its_answer_closes_the_connection(own_val
         assert found.data == 1
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 async def test_a_call_that_waits_behind_one_without_an_answer_ends_in_its_own_time(valkey_url, site):
     async with (
         forwarding(valkey_url.removeprefix("unix://")) as served,

@@ -18,8 +18,9 @@ from windlass_client import Client, Role
 
 from tests.system.serving import Home, wait_for
 
+BROWSER = "chromium-headless-shell"
+"""The same engine without windows, tabs and what else belongs to a desktop: a third less of a processor's time."""
 FLAGS = [
-    "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -76,7 +77,7 @@ def start_console(home: Home, folder: Path, *arguments: str) -> Console:
 
 
 async def launch(playwright: Playwright) -> Browser:
-    program = shutil.which("chromium")
+    program = shutil.which(BROWSER)
     assert program is not None
     return await playwright.chromium.launch(executable_path=program, args=FLAGS)
 
@@ -109,10 +110,12 @@ def _note(message: ConsoleMessage, complaints: list[str]) -> None:
 
 
 async def sign_in(page: Page, console: Console, token: str) -> None:
-    await page.goto(f"{console.url}/sign-in")
-    await page.get_by_label("Token").fill(token)
-    await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{console.url}/")
+    """As the form does it, and before the overview afterwards; the form itself has tests of its own."""
+    answer = await page.request.post(
+        f"{console.url}/sign-in", form={"token": token}, headers={"origin": console.url}, max_redirects=0
+    )
+    assert answer.status == 303, await answer.text()
+    await page.goto(f"{console.url}/")
 
 
 async def accessible(page: Page) -> None:

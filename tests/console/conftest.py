@@ -1,4 +1,4 @@
-"""One server, one console and one browser for all these tests, which run in one event loop."""
+"""One server, one console and one browser a session for all these tests, which run in one event loop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 from windlass_client import Client
 
-from tests.console.browsing import Console, browsing, launch, start_console
+from tests.console.browsing import BROWSER, Console, browsing, launch, start_console
 from tests.system.serving import Home, home_in
 
 HERE = Path(__file__).parent
@@ -22,8 +22,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.is_relative_to(HERE):
             if inspect.iscoroutinefunction(getattr(item, "obj", None)):
                 item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-            item.add_marker(pytest.mark.needs(program="chromium", package="chromium"))
-            item.add_marker("alone")
+            item.add_marker(pytest.mark.needs(program=BROWSER, package="chromium-headless-shell"))
+            item.add_marker("calm")
 
 
 @pytest.fixture(scope="session")

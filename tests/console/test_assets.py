@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 import windlass_console
 from playwright.async_api import Page, expect
 
@@ -35,6 +36,7 @@ async def test_all_assets_together_are_small_when_compressed() -> None:
     assert sum(packed.values()) <= MOST_BYTES, packed
 
 
+@pytest.mark.timeout(300)  # two dozen looks of axe, each a second of a processor
 async def test_every_page_is_ours_alone_readable_in_both_themes_and_fits_a_phone(page: Page, console: Console) -> None:
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))

@@ -111,6 +111,7 @@ async def test_what_is_wrong_is_told_at_its_field_and_what_was_typed_stays(page:
     await page.get_by_role("button", name="Edit as JSON").click()
     await expect(document).to_have_value("{}")
     await page.get_by_role("button", name="Edit in a form").click()
+    await expect(page.get_by_label("Unit", exact=True)).to_be_visible()
     await page.get_by_role("button", name="Start the task").click()
     await expect(page.get_by_label("Unit", exact=True)).to_have_accessible_description(re.compile("Is required"))
 

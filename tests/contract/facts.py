@@ -25,6 +25,8 @@ from tests.waiting import eventually
 LEASE = 30.0
 SHORT = 0.05
 """A lease, or a delay, that a test waits for."""
+BEFORE = 0.5
+"""One before whose end a test still does something, on a busy machine too."""
 
 
 def new_task(**changes: Any) -> NewTask:

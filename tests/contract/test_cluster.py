@@ -7,7 +7,7 @@ import asyncio
 from windlass.store.facts import NodeFacts
 from windlass.store.port import Store
 
-from tests.contract.facts import LEASE, SHORT, expire, node_of
+from tests.contract.facts import BEFORE, LEASE, expire, node_of
 from tests.waiting import eventually
 
 
@@ -32,7 +32,7 @@ async def test_a_lease_that_ran_out_can_not_be_renewed(store: Store) -> None:
 
 
 async def test_a_lease_runs_out_by_itself(store: Store) -> None:
-    node = await node_of(store, lease=SHORT)
+    node = await node_of(store, lease=BEFORE)
     neighbour = await node_of(store, pid=2)
     assert (await store.cluster.beat(node, LEASE)).term == 1
 

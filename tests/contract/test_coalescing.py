@@ -15,7 +15,7 @@ from windlass.store.facts import NewTask, Receipt, Sort
 from windlass.store.port import Store
 
 from tests.contract.facts import (
-    SHORT,
+    BEFORE,
     ask,
     claim,
     end,
@@ -292,7 +292,7 @@ async def test_a_follow_up_that_is_due_later_waits_for_its_time_too(store: Store
     membership = await leader(store, node)
     await put(store)
     [claimed] = await claim(store, node)
-    follow_up = await put(store, delay=2 * SHORT)
+    follow_up = await put(store, delay=BEFORE)
     await end(store, node, claimed)
     assert await taken(store, node) == []
 

@@ -7,6 +7,7 @@ from windlass.store.facts import Membership
 from windlass.store.port import Store
 
 from tests.contract.facts import (
+    BEFORE,
     SHORT,
     ask,
     claim,
@@ -90,10 +91,10 @@ async def test_nobody_claims_a_task_whose_deadline_has_passed(store: Store) -> N
 async def test_a_task_that_was_started_has_no_deadline_any_more(store: Store) -> None:
     node, heir = await node_of(store), await node_of(store, pid=2)
     membership = await leader(store, node)
-    await stored(store, 3, start_within=2 * SHORT)
+    await stored(store, 3, start_within=BEFORE)
     retried, returned, lost = await claim(store, node)
     await store.queue.say(node, [said(one) for one in (retried, returned, lost)])
-    [canary] = await stored(store, start_within=2 * SHORT)
+    [canary] = await stored(store, start_within=BEFORE)
     await end(store, node, retried, verdict=Verdict.RETRY)
     await end(store, node, returned, verdict=Verdict.RETURNED)
     expire(store, node)
@@ -107,10 +108,10 @@ async def test_a_task_that_was_started_has_no_deadline_any_more(store: Store) ->
 async def test_a_start_that_was_told_with_the_end_is_a_start(store: Store) -> None:
     node = await node_of(store)
     membership = await leader(store, node)
-    await stored(store, start_within=SHORT)
+    await stored(store, start_within=BEFORE)
     [returned] = await claim(store, node)
     await end(store, node, returned, verdict=Verdict.RETURNED, started_age=0.0)
-    [canary] = await stored(store, start_within=SHORT)
+    [canary] = await stored(store, start_within=BEFORE)
     await expired(store, membership, 1)
     assert await state_of(store, canary) is State.FAILED
     assert await taken(store, node) == [returned.id]
@@ -119,7 +120,7 @@ async def test_a_start_that_was_told_with_the_end_is_a_start(store: Store) -> No
 async def test_a_claim_that_was_never_started_keeps_its_deadline(store: Store) -> None:
     node, lost_node = await node_of(store), await node_of(store, pid=2)
     membership = await leader(store, node)
-    await stored(store, 2, start_within=2 * SHORT)
+    await stored(store, 2, start_within=BEFORE)
     [returned] = await claim(store, node, 1)
     [lost] = await claim(store, lost_node)
     await end(store, node, returned, verdict=Verdict.RETURNED, started_age=None)
@@ -131,9 +132,9 @@ async def test_a_claim_that_was_never_started_keeps_its_deadline(store: Store) -
 async def test_what_runs_beyond_its_deadline_runs_on(store: Store) -> None:
     node = await node_of(store)
     membership = await leader(store, node)
-    await stored(store, start_within=SHORT)
+    await stored(store, start_within=BEFORE)
     [claimed] = await claim(store, node)
-    await stored(store, start_within=2 * SHORT)
+    await stored(store, start_within=BEFORE)
     await expired(store, membership, 1)
     await end(store, node, claimed)
     assert await state_of(store, claimed.id) is State.COMPLETED
@@ -172,8 +173,8 @@ async def test_a_page_fails_so_many_and_the_next_the_others(store: Store) -> Non
 async def test_an_interrupt_before_the_deadline_is_what_history_says(store: Store) -> None:
     node = await node_of(store)
     membership = await leader(store, node)
-    [task] = await stored(store, start_within=SHORT)
+    [task] = await stored(store, start_within=BEFORE)
     await ask(store, task)
-    await stored(store, start_within=SHORT)
+    await stored(store, start_within=BEFORE)
     await expired(store, membership, 1)
     assert await state_of(store, task) is State.CANCELED

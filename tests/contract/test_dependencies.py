@@ -12,7 +12,7 @@ from windlass.store.facts import Receipt, Sort
 from windlass.store.port import Store
 
 from tests.contract.facts import (
-    SHORT,
+    BEFORE,
     ask,
     claim,
     end,
@@ -219,7 +219,7 @@ async def test_its_own_time_counts_too(store: Store) -> None:
     membership = await leader(store, node)
     await stored(store)
     [claimed] = await claim(store, node)
-    task = await behind(store, claimed.id, delay=2 * SHORT)
+    task = await behind(store, claimed.id, delay=BEFORE)
     await end(store, node, claimed)
     assert await taken(store, node) == []
 

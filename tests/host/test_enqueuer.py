@@ -67,7 +67,7 @@ async def test_whoever_comes_while_a_commit_is_on_its_way_joins_the_next(store: 
         assert facts.title == str(n), "a caller got another one's task"
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 async def test_a_commit_that_takes_long_holds_nobody_up(store: Store) -> None:
     queue = Counted(store)
     queue.gate.clear()

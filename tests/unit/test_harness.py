@@ -315,7 +315,7 @@ async def test_what_a_handler_leaves_running_is_seen() -> None:
     assert run.left_behind == ("sleep",)
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_a_thread_is_waited_for_in_real_time_on_the_virtual_clock() -> None:
     async def uses_a_thread(ctx: Context) -> Outcome:
         await asyncio.sleep(HOUR)

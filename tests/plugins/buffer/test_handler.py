@@ -88,7 +88,7 @@ def test_there_is_a_resident_for_each_site_and_no_crash_puts_it_out(field: Field
     assert (DrainBuffer.pool, DrainBuffer.executor, DrainBuffer.crash_limit) == ("buffer", "process", 0)
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_an_idle_drainer_takes_less_than_a_hundredth_of_a_core(field: Field) -> None:
     code = """
 import sys, threading, types, msgspec

@@ -169,7 +169,7 @@ def test_a_dead_drainer_of_another_task_is_reclaimed_after_its_last_beats_are_ol
     for _ in range(4):
         field.redis.lmove(field.keys.queue, dead, "RIGHT", "LEFT")
     seconds, _ = field.redis.time()
-    field.redis.zadd(field.keys.drainers, {"9-1-gone": (seconds - 14) * 1000})
+    field.redis.zadd(field.keys.drainers, {"9-1-gone": (seconds - 10) * 1000})
     with pytest.raises(Rivalled, match="9-1-gone"):
         field.drainer(Event()).run(5)
     field.redis.zadd(field.keys.drainers, {"9-1-gone": (seconds - 16) * 1000})

@@ -287,7 +287,7 @@ def test_work_that_is_called_off_ends_at_the_next_question(workshop: Workshop) -
     assert heard.progresses[-1] == (6, 6)
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_between_two_questions_whether_it_is_called_off_passes_a_fifth_of_a_second_at_most(
     tmp_path: Path, data: Path
 ) -> None:
