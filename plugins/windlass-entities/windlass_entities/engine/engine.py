@@ -66,7 +66,8 @@ class Engine:
             settle=targets.feeds,
             countries=targets.countries,
             asns=targets.asns,
-            indexes=targets.indexes,
+            # Of an index that can't be read nothing follows for its pages: all of them are compared.
+            is_whole=targets.indexes,
             extra=targets.extra,
             stage=REPAIRING,
         )
