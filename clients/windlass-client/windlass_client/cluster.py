@@ -237,6 +237,11 @@ class Cluster:
         request = cluster_service_pb2.ResumeAgentRequest(name=f"agents/{name}", reason=reason)
         return read(Agent, await self._call(self._stub.ResumeAgent, request))
 
+    async def forget_agent(self, name: str, reason: str = "") -> Agent:
+        """Takes an agent that is away out of all lists; what was known of it.  Tasks for its own pool go on waiting."""
+        request = cluster_service_pb2.ForgetAgentRequest(name=f"agents/{name}", reason=reason)
+        return read(Agent, await self._call(self._stub.ForgetAgent, request))
+
     async def pools(self) -> list[Pool]:
         """By name."""
         reply = await self._call(self._stub.ListPools, cluster_service_pb2.ListPoolsRequest())

@@ -72,6 +72,13 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
         return await self._agent(agent)
 
     @answers
+    async def ForgetAgent(self, request: cluster_service_pb2.ForgetAgentRequest, context: Any) -> agent_pb2.Agent:
+        agent, noted = read_name(request.name, "agents"), note(request, request.name, request.reason)
+        known = await self._agent(agent)
+        await self._valves.forget_agent(agent, noted)
+        return known
+
+    @answers
     async def ListPools(
         self, request: cluster_service_pb2.ListPoolsRequest, context: Any
     ) -> cluster_service_pb2.ListPoolsResponse:
