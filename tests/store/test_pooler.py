@@ -15,6 +15,7 @@ from windlass.errors import BootError, StoreUnavailable
 from windlass.store.facts import NodeFacts
 from windlass.store.port import Store
 from windlass.store.postgres import open_store
+from windlass.store.postgres.cluster import PostgresCluster
 from windlass.store.postgres.connection import SETTINGS, Address, Connections
 from windlass.store.postgres.line import Line
 from windlass.store.postgres.pooler import is_pooled
@@ -90,6 +91,7 @@ async def test_no_statement_travels_in_a_pipeline_not_even_a_heartbeat(
         assert await asyncio.to_thread(behind.cluster.renew, node, LEASE)
     await behind.cluster.beat(node, LEASE)
     assert not await asyncio.to_thread(behind.cluster.renew, node + 1, LEASE)
+    assert isinstance(behind.cluster, PostgresCluster)
     behind.cluster.stop_renewing()
     await behind.close()
 

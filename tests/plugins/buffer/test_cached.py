@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import redis
 from windlass_buffer_client import SyncBufferClient
@@ -28,7 +30,8 @@ class Cache:
         return done
 
     def names(self) -> set[str]:
-        return {name.decode() for name in self.connection.zrange(self.keys.cached("orders"), 0, -1)}
+        found = cast("list[bytes]", self.connection.zrange(self.keys.cached("orders"), 0, -1))
+        return {name.decode() for name in found}
 
     def forgets(self, *ids: str) -> None:
         until(lambda: not self.connection.exists(*(self.keys.cache("orders", id) for id in ids)))

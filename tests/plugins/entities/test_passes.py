@@ -91,7 +91,7 @@ def settings(workshop: Workshop) -> EntitiesSettings:
     sources = workshop.sources
     paths = {"feeds": sources.feeds, "catalogue": sources.catalogue, "countries": sources.countries}
     paths |= {"asns": sources.asns, "root": workshop.root}
-    return EntitiesSettings(grace=0.0, **{name: str(path) for name, path in paths.items()})
+    return msgspec.convert({name: str(path) for name, path in paths.items()} | {"grace": 0.0}, EntitiesSettings)
 
 
 def refresh(settings: EntitiesSettings, errand: Errand, *feeds: str) -> Success:
