@@ -19,6 +19,7 @@ from windlass_entities.engine.state import forget
 from windlass_entities.files import look_at
 from windlass_entities.findings import Targets, targets_of
 from windlass_entities.integrity import look
+from windlass_entities.tree import TreeTrouble
 
 from tests.plugins.entities.workshop import START, Heard, Workshop, changes
 
@@ -157,6 +158,22 @@ def elsewhere() -> Iterator[Path]:
     """A file on a file system that keeps any time, as Linux always has one."""
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
         yield Path(file.name)
+
+
+def test_a_disk_that_fills_while_pages_are_computed_is_told_as_such(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    right = workshop.files()
+    workshop.put("beta", "10.0.2.1\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(TreeTrouble, match=r"there is no room left on its file system .* make room and try again"):
+            workshop.refresh("beta")
+    assert workshop.files() == right
+    assert workshop.refresh("beta") is not None
 
 
 def test_a_feed_without_entries_is_empty_and_on_no_page(workshop: Workshop) -> None:
