@@ -150,10 +150,10 @@ async def test_an_agent_that_is_away_is_forgotten_with_its_pool_and_is_new_when_
 
 
 async def test_an_agent_whose_tasks_nobody_has_recovered_is_not_forgotten(store: Store) -> None:
-    epoch = await joined(store, lease=SHORT)
+    epoch = await joined(store)
     await started(store, epoch)
-
-    await eventually_away(store, "web-01")
+    await store.cluster.leave(epoch)
+    assert await states(store) == {"web-01": AgentState.AWAY}
     with pytest.raises(AgentPresent):
         await store.agents.forget("web-01")
     await store.cluster.recover()
