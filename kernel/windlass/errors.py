@@ -125,6 +125,12 @@ class AgentConnected(WindlassError):
     reason = "AGENT_CONNECTED"
 
 
+class AgentPresent(WindlassError):
+    """The state forbids it: the agent is connected, or holds tasks that nobody has recovered yet."""
+
+    reason = "AGENT_PRESENT"
+
+
 class EpochOver(WindlassError):
     """The lease that a worker wanted to go on with has ended: it is to join anew."""
 

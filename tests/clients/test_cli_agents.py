@@ -67,6 +67,20 @@ async def test_an_agent_is_drained_and_resumed(operator: CommandLine, kernel: Ca
     assert kernel.count("audit") == 2
 
 
+async def test_an_agent_that_will_not_come_back_is_forgotten(operator: CommandLine, kernel: Calling):
+    epoch = await connected(kernel)
+    unsaid = await operator.run("agents", "forget", "web-01")
+    assert (unsaid.code, "add --yes" in unsaid.errors) == (2, True)
+    early = await operator.run("agents", "forget", "web-01", "--yes")
+    assert early.code != 0
+    assert "agent web-01 is connected" in early.errors
+    await kernel.kernel._store.cluster.leave(epoch)
+    ended = await operator.run("agents", "forget", "web-01", "--reason", "scrapped", "--yes")
+    assert (ended.code, ended.text) == (0, "agent web-01 is forgotten\n")
+    assert "web-01" not in (await operator.run("agents", "list")).text
+    assert kernel.count("audit") == 1
+
+
 async def test_the_card_of_a_task_names_the_host_that_it_ran_on(operator: CommandLine, kernel: Calling):
     epoch = await connected(kernel)
     name = await kernel.enqueue(pool="agent:web-01")

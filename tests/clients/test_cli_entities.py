@@ -96,6 +96,30 @@ async def test_rebuilds_are_of_all_or_of_some(windlass: CommandLine) -> None:
     assert moved.errors == "No feed has moved from one health class to another.\n"
 
 
+async def test_what_has_a_page_is_listed_and_found(windlass: CommandLine, root: tuple[Path, Calling]) -> None:
+    public = root[0] / "current" / "public"
+    countries, asns, first, found, feeds, nothing = await asyncio.gather(
+        windlass.run("entities", "list", "countries", "-o", "json"),
+        windlass.run("entities", "list", "asns", "--limit", "0", "-o", "jsonl"),
+        windlass.run("entities", "list", "asns", "--limit", "2"),
+        windlass.run("entities", "list", "asns", "--contains", "as13335"),
+        windlass.run("entities", "list", "feeds"),
+        windlass.run("entities", "list", "countries", "--contains", "QQ"),
+    )
+    index = json.loads((public / "countries" / "index.json").read_text())["countries"]
+    assert [line["key"] for line in json.loads(countries.out)] == [each["code"] for each in index][:100]
+    every = [str(each["asn"]) for each in json.loads((public / "asns" / "index.json").read_text())["asns"]]
+    assert len(every) > 250, "they take more than one page"
+    assert [json.loads(line)["key"] for line in asns.text.splitlines()] == every
+    assert f"AS{every[1]} " in first.text
+    assert f"AS{every[2]} " not in first.text
+    assert first.errors == "… and more; --limit shows them\n"
+    assert [line.split()[0] for line in found.text.splitlines() if line.startswith("AS1")] == ["AS13335"]
+    assert "openai" in feeds.text
+    assert "healthy" in feeds.text
+    assert (nothing.code, nothing.errors) == (0, "No such country has a page.\n")
+
+
 async def test_what_goes_wrong_is_one_line_and_an_exit_code(windlass: CommandLine) -> None:
     wrong = {
         ("rebuild",): (2, "add --yes"),

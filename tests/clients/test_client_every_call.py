@@ -67,6 +67,7 @@ def answered_cluster(cluster: Any) -> Iterator[Any]:
     yield cluster.agent("web-01")
     yield cluster.drain_agent("web-01", "why")
     yield cluster.resume_agent("web-01", "why")
+    yield cluster.forget_agent("web-01", "why")
     yield cluster.pools()
     yield cluster.pool("io")
     yield cluster.resize("io", 3, "why")

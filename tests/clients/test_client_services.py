@@ -168,7 +168,11 @@ async def test_the_cluster_is_read(client: Client, world: World):
     world.answers["Cluster.ListNodes"].append(cluster_service_pb2.ListNodesResponse(nodes=[node]))
     world.answers["Cluster.ListPools"].append(cluster_service_pb2.ListPoolsResponse(pools=[pool]))
     world.answers["Cluster.ListKinds"].append(cluster_service_pb2.ListKindsResponse(kinds=[kind]))
-    world.answers["Cluster.ListLanes"].append(cluster_service_pb2.ListLanesResponse(lanes=[lane]))
+    other = cluster_pb2.Lane(name="lanes/urn", fence=1)
+    world.answers["Cluster.ListLanes"].append(
+        cluster_service_pb2.ListLanesResponse(lanes=[lane], next_page_token="more")
+    )
+    world.answers["Cluster.ListLanes"].append(cluster_service_pb2.ListLanesResponse(lanes=[other]))
     assert await client.cluster.nodes() == [
         Node(12, "host/7", NodeState.DRAINING, "", None, None, None, False, ("A", "B"), 0, (Share("default", 4, 1),))
     ]
@@ -177,7 +181,10 @@ async def test_the_cluster_is_read(client: Client, world: World):
     assert await client.cluster.kinds() == [
         Kind("Tidy", "", {"type": "object"}, "", RetryPolicy(3, 0.0), "", "", None, 1, "operator")
     ]
-    assert await client.cluster.lanes() == [Lane("tape", 8, LaneStanding(4, 1, "", None), ())]
+    assert await client.cluster.lanes() == [
+        Lane("tape", 8, LaneStanding(4, 1, "", None), ()),
+        Lane("urn", 1, None, ()),
+    ]
 
 
 async def test_the_server_tells_what_it_is(client: Client, world: World):

@@ -8,7 +8,7 @@ import pytest
 from windlass.core.access import Role
 from windlass.core.explain import gates
 from windlass.core.lifecycle import State, Verdict
-from windlass.errors import AgentNotFound
+from windlass.errors import AgentNotFound, AgentPresent
 from windlass.store.agents import AgentFacts, AgentState, HostFacts, Joined, Living
 from windlass.store.facts import Asked, Ended, Note, Said
 from windlass.store.pools import KindFacts
@@ -123,6 +123,42 @@ async def test_a_drained_agent_is_drained_after_its_next_start_too(store: Store)
     assert [entry.note for entry in (await store.audit.entries(10)).items] == [NOTE]
     with pytest.raises(AgentNotFound, match="no agent 'web-09' has ever connected"):
         await store.agents.drain("web-09", draining=True)
+
+
+async def test_an_agent_that_is_away_is_forgotten_with_its_pool_and_is_new_when_it_comes_again(
+    store: Store, other: Store
+) -> None:
+    epoch = await joined(store, agent("web-01", "Rare", pools={POOL: 2, "builds": 1}))
+    await joined(store, agent("web-02"))
+    await store.agents.drain("web-01", draining=True)
+    with pytest.raises(AgentPresent, match="agent web-01 is connected, or holds tasks: end it first"):
+        await store.agents.forget("web-01", NOTE)
+    await store.cluster.leave(epoch)
+    [waiting] = await stored(store, pool=POOL)
+    await store.agents.forget("web-01", NOTE)
+    assert set(await states(other)) == {"web-02"}
+    assert [each.facts.name for each in await other.agents.kinds()] == ["Noop"]
+    assert {pool.name for pool in await other.roster.pools()} == {"builds", "agent:web-02"}
+    assert [entry.note for entry in (await store.audit.entries(10)).items] == [NOTE]
+    for nobody in ("web-01", "web-09"):
+        with pytest.raises(AgentNotFound):
+            await store.agents.forget(nobody, NOTE)
+    again = await store.agents.join(agent(), LEASE)
+    assert isinstance(again, Joined)
+    assert not again.draining
+    assert [claimed.id for claimed in await store.queue.claim(again.epoch, POOL, ["Noop"], 9)] == [waiting]
+
+
+async def test_an_agent_whose_tasks_nobody_has_recovered_is_not_forgotten(store: Store) -> None:
+    epoch = await joined(store)
+    await started(store, epoch)
+    await store.cluster.leave(epoch)
+    assert await states(store) == {"web-01": AgentState.AWAY}
+    with pytest.raises(AgentPresent):
+        await store.agents.forget("web-01")
+    await store.cluster.recover()
+    await store.agents.forget("web-01")
+    assert await states(store) == {}
 
 
 async def test_pools_with_work_are_found_in_one_look(store: Store) -> None:

@@ -36,6 +36,21 @@ async def the_lane(store: Store) -> LaneFacts:
     return lane
 
 
+async def test_lanes_are_read_a_page_at_a_time_by_name(store: Store) -> None:
+    node = await node_of(store)
+    for entrant, lane in zip(await entrants(store, node, 4), ("c", "a", "d", "b"), strict=True):
+        await store.lanes.enter(Entrant(lane, entrant.task, entrant.attempt, node))
+
+    async def names(after: str, limit: int | None) -> list[str]:
+        return [lane.name for lane in await store.lanes.lanes(after, limit) if lane.holder is not None]
+
+    assert await names("", None) == ["a", "b", "c", "d"]
+    assert await names("", 3) == ["a", "b", "c"]
+    assert await names("a", 2) == ["b", "c"]
+    assert await names("c", 2) == ["d"]
+    assert await names("d", 2) == []
+
+
 async def test_a_free_lane_is_taken_at_once_and_every_holder_gets_the_next_fence(store: Store) -> None:
     for fence, entrant in enumerate(await entrants(store, await node_of(store), 3), start=1):
         assert await store.lanes.enter(entrant) == Turn(fence, 0, entrant.task)

@@ -99,6 +99,14 @@ def on_agent(request: Any) -> Prepare:
     return prepare
 
 
+async def on_agent_away(server: Calling) -> Any:
+    request = await on_agent(cluster.ForgetAgentRequest)(server)
+    store = server.kernel._store
+    [agent] = await store.agents.agents()
+    await store.cluster.leave(agent.epoch)
+    return request
+
+
 async def reload(server: Calling) -> Any:
     config = Config(home="/h", node=NodeConfig(drain_grace=0.2))
     server.kernel.rereads(config, lambda: config, lambda _: None)
@@ -128,6 +136,7 @@ CALLS: dict[str, tuple[Prepare, Any]] = {
     "Cluster/ResumeNode": (on_node(cluster.ResumeNodeRequest), cluster.ResumeNodeRequest(name="nodes/999")),
     "Cluster/DrainAgent": (on_agent(cluster.DrainAgentRequest), cluster.DrainAgentRequest(name="agents/nobody")),
     "Cluster/ResumeAgent": (on_agent(cluster.ResumeAgentRequest), cluster.ResumeAgentRequest(name="agents/nobody")),
+    "Cluster/ForgetAgent": (on_agent_away, cluster.ForgetAgentRequest(name="agents/nobody")),
     "Cluster/ResizePool": (
         of(cluster.ResizePoolRequest(name="pools/default", slots=3)),
         cluster.ResizePoolRequest(name="pools/default", slots=-1),

@@ -199,6 +199,21 @@ async def test_a_kind_is_paused_and_resumed_and_each_answer_shows_it(server: Cal
 # --- lanes
 
 
+async def test_lanes_come_a_page_at_a_time(server: Calling) -> None:
+    name = await server.enqueue("Wait")
+    await server.at(name, State.STATE_RUNNING)
+    id_ = int(name.removeprefix("tasks/"))
+    assert server.kernel.node.epoch is not None
+    for lane in ("a", "b", "c"):
+        await server.kernel._store.lanes.enter(Entrant(lane, id_, 1, server.kernel.node.epoch))
+    first = await call(server, "ListLanes", pb.ListLanesRequest(page_size=2))
+    rest = await call(server, "ListLanes", pb.ListLanesRequest(page_size=2, page_token=first.next_page_token))
+    assert [[lane.name for lane in page.lanes] for page in (first, rest)] == [["lanes/a", "lanes/b"], ["lanes/c"]]
+    assert (bool(first.next_page_token), rest.next_page_token) == (True, "")
+    server.wait.gate.set()
+    await server.ended(name)
+
+
 async def test_a_lane_says_who_has_it_and_who_waits(server: Calling) -> None:
     names = [await server.enqueue("Wait") for _ in range(2)]
     for name in names:

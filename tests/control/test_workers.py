@@ -458,6 +458,22 @@ async def test_work_for_an_agent_that_never_came_is_taken_and_for_an_impossible_
     assert (found.code, found.field) == (grpc.StatusCode.INVALID_ARGUMENT, "task.pool")
 
 
+async def test_an_agent_is_forgotten_once_it_is_away(server: Calling):
+    forget = cluster_service_pb2.ForgetAgentRequest(name="agents/web-01", reason="scrapped")
+    async with session(server) as agent:
+        await agent.open(hello())
+        found = await refused(server.cluster.ForgetAgent(forget, timeout=10))
+        assert (found.code, found.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "AGENT_PRESENT")
+    [known] = await server.kernel._store.agents.agents()
+    await server.kernel._store.cluster.leave(known.epoch)
+    gone = await server.cluster.ForgetAgent(forget, timeout=10)
+    assert (gone.name, gone.state) == ("agents/web-01", agent_pb2.Agent.STATE_AWAY)
+    assert not (await server.cluster.ListAgents(cluster_service_pb2.ListAgentsRequest(), timeout=10)).agents
+    assert await server.audited() == [("ForgetAgent", "agents/web-01")]
+    found = await refused(server.cluster.ForgetAgent(forget, timeout=10))
+    assert (found.code, found.reason) == (grpc.StatusCode.NOT_FOUND, "AGENT_NOT_FOUND")
+
+
 async def test_agents_are_listed_shown_drained_and_resumed(server: Calling):
     async with session(server) as agent:
         await agent.open(hello())

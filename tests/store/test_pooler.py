@@ -8,10 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from windlass.errors import BootError, StoreUnavailable
+from windlass.store.facts import NodeFacts
 from windlass.store.port import Store
 from windlass.store.postgres import open_store
+from windlass.store.postgres.cluster import PostgresCluster
 from windlass.store.postgres.connection import SETTINGS, Address, Connections
 from windlass.store.postgres.line import Line
 from windlass.store.postgres.pooler import is_pooled
@@ -22,6 +26,7 @@ from tests.poolers import Pooler
 pytestmark = pytest.mark.needs(program="pgbouncer", package="pgbouncer")
 module = importlib.import_module("windlass.store.postgres.connection")
 NAMES = {"names": list(SETTINGS)}
+LEASE = 30.0
 
 
 @pytest.fixture
@@ -70,6 +75,32 @@ async def test_the_settings_stay_with_their_transaction(connections: Connections
     for _ in range(20):
         assert seen(await strangers.rows("any", NAMES))["enable_seqscan"] == "on"
     await strangers.close()
+
+
+async def test_no_statement_travels_in_a_pipeline_not_even_a_heartbeat(
+    pooled: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("pgbouncer 1.18 may never send this on")
+
+    for connection in (psycopg.Connection, psycopg.AsyncConnection):
+        monkeypatch.setattr(connection, "pipeline", refused)
+    behind = await open_store(pooled)
+    node = await behind.cluster.join(NodeFacts("n", "m", 1, 1, ()), LEASE)
+    for _ in range(3):
+        assert await asyncio.to_thread(behind.cluster.renew, node, LEASE)
+    await behind.cluster.beat(node, LEASE)
+    assert not await asyncio.to_thread(behind.cluster.renew, node + 1, LEASE)
+    assert isinstance(behind.cluster, PostgresCluster)
+    behind.cluster.stop_renewing()
+    await behind.close()
+
+
+@pytest.mark.usefixtures("asking")
+def test_a_heartbeat_behind_a_pooler_runs_under_our_settings(pooled: str) -> None:
+    with psycopg.connect(pooled, **Address(pooled, pooled=True).dialling()) as heart:
+        assert seen(module.perform_blocking(heart, "any", NAMES, pooled=True)) == SETTINGS
+        assert heart.info.transaction_status is TransactionStatus.IDLE
 
 
 async def test_many_clients_share_few_backends(pooled: str, dsn: str, pooler: Pooler) -> None:

@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from windlass.core.agents import LONGEST_ID, pool_of
 from windlass.core.lifecycle import State
 from windlass.store.pools import KindFacts
 from windlass.store.port import Store
@@ -57,6 +58,13 @@ async def test_a_task_whose_transaction_rolls_back_never_was(connection: psycopg
     assert await claim(ready, await node_of(ready)) == []
 
 
+async def test_an_agents_pool_is_there_before_the_agent_is(connection: psycopg.Connection[Any], ready: Store) -> None:
+    ids = ("web-01", "0", "a" * LONGEST_ID)
+    made = [enqueue(connection, "'Noop', pool => %s", pool_of(agent)) for agent in ids]
+    connection.commit()
+    assert [(await facts_of(ready, task)).pool for task in made] == [pool_of(agent) for agent in ids]
+
+
 async def test_a_claim_waits_for_no_open_transaction(connection: psycopg.Connection[Any], ready: Store) -> None:
     enqueue(connection, "'Noop', coalesce_key => 'k'")
     with psycopg.connect(connection.info.dsn, password=connection.info.password) as another:
@@ -102,6 +110,10 @@ async def test_a_delayed_task_is_not_due(connection: psycopg.Connection[Any], re
     [
         ("'Nope'", "no node has ever known kind 'Nope'"),
         ("'Noop', pool => 'nope'", "there is no pool 'nope'"),
+        ("'Noop', pool => 'agent:'", "pool 'agent:' is none that an agent could have"),
+        ("'Noop', pool => 'agent:Web 1'", "pool 'agent:Web 1' is none that an agent could have"),
+        ("'Noop', pool => E'agent:web\\n'", "is none that an agent could have"),
+        (f"'Noop', pool => 'agent:{'a' * 81}'", "is none that an agent could have"),
         ("'Noop', priority => 101", "priority must be from 0 to 100, not 101"),
         ("'Noop', attempts => 0", "attempts must be from 1 to 32000, not 0"),
         ("'Noop', after => '{4711}'", "there is no task 4711 to wait for"),

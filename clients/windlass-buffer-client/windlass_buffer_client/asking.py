@@ -29,13 +29,13 @@ class Replicas:
         try:
             connection = idle.pop() if idle else await psycopg.AsyncConnection.connect(dsn, **_options(seconds))
         except psycopg.Error as error:
-            return _first_line(error)
+            return first_line(error)
         timer = asyncio.get_running_loop().call_later(seconds, _cut, connection)
         try:
             row = await (await connection.execute(QUESTION)).fetchone()
         except psycopg.Error as error:
             await connection.close()
-            return _first_line(error)
+            return first_line(error)
         except BaseException:
             await connection.close()
             raise
@@ -61,13 +61,13 @@ class SyncReplicas:
         try:
             connection = self._take(dsn, seconds)
         except psycopg.Error as error:
-            return _first_line(error)
+            return first_line(error)
         try:
             with _limited(connection, seconds):
                 row = connection.execute(QUESTION).fetchone()
         except psycopg.Error as error:
             connection.close()
-            return _first_line(error)
+            return first_line(error)
         except BaseException:
             connection.close()
             raise
@@ -112,5 +112,6 @@ def _facts(row: Any) -> Facts:
     return Facts(*row)
 
 
-def _first_line(error: psycopg.Error) -> str:
+def first_line(error: Exception) -> str:
+    """libpq's further ones are advice for a terminal."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import ReadOnlyError
 from redis.exceptions import TimeoutError as NoAnswer
 
 from windlass_buffer_client.errors import BufferUnavailable
@@ -50,6 +50,3 @@ def unavailable(error: Exception, timeout: float, id: UUID | None) -> BufferUnav
     else:
         said += "; try again, or read from the database alone"
     return BufferUnavailable(said, id=id)
-
-
-__all__ = ["RETRIED", "RETRIES", "RedisError", "backoff", "options", "unavailable"]

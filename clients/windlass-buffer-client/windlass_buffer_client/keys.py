@@ -46,8 +46,8 @@ class Keys:
         return f"{self.root}cache:{collection}:{id}"
 
     def cached(self, collection: str) -> str:
-        """The set of the record ids of a collection that are, or were, in the cache."""
-        return f"{self.root}cached:{collection}"
+        """The record ids of a collection that are in the cache, a zset: id → until when, by the server's clock, s."""
+        return f"{self.root}till:{collection}"
 
     def said(self, id: UUID | str) -> str:
         """The channel on which each new state of a transaction is told, for those who wait for it."""

@@ -11,7 +11,6 @@ import msgspec
 from windlass_buffer_client.envelope import Entry, decode
 
 State = Literal["buffered", "applying", "applied", "replicated", "dead"]
-STATES: tuple[State, ...] = ("buffered", "applying", "applied", "replicated", "dead")
 
 
 class Status(msgspec.Struct, frozen=True):

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from secrets import token_hex
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
 
 from redis import Redis
 from redis.client import PubSub
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from windlass_buffer_client.asking import SyncReplicas
 from windlass_buffer_client.connecting import RETRIED, RETRIES, backoff, options, unavailable
 from windlass_buffer_client.conversation import Conversation, Receipt, Talk, entry_of, id_of_row, transaction_id
 from windlass_buffer_client.envelope import SIZE_LIMIT, Record, Statement
+from windlass_buffer_client.ledger import run
 from windlass_buffer_client.merging import Found
 from windlass_buffer_client.reports import Status
-from windlass_buffer_client.scripts import Script
 from windlass_buffer_client.steps import AskDatabase, AskReplica, Command, Hear, Listen, Pause, Run, Step
 
 T = TypeVar("T")
@@ -132,7 +131,7 @@ class SyncBufferClient:
     def _do(self, step: Step, id: UUID | None) -> Any:
         match step:
             case Run(script, arguments):
-                return self._asked(self._run, script, arguments, id=id)
+                return self._asked(run, self._redis, self._talk.scripts, script, *arguments, id=id)
             case Command(words):
                 return self._asked(self._redis.execute_command, *words, id=id)
             case Pause(seconds):
@@ -142,13 +141,6 @@ class SyncBufferClient:
             case AskDatabase(function):
                 return function()
         raise AssertionError(step)
-
-    def _run(self, script: Script, arguments: tuple[Any, ...]) -> Any:
-        try:
-            return self._redis.evalsha(script.sha, 1, script.root, *arguments)
-        except NoScriptError:
-            self._redis.eval(self._talk.scripts.begin.source, 1, script.root, token_hex(4))
-            return self._redis.eval(script.source, 1, script.root, *arguments)
 
     def _asked(self, ask: Callable[..., T], *arguments: Any, id: UUID | None = None) -> T:
         try:

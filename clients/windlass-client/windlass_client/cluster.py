@@ -11,6 +11,7 @@ from typing import Any
 from windlass_proto.v1 import cluster_service_pb2, cluster_service_pb2_grpc
 
 from windlass_client.connection import Connection
+from windlass_client.paging import Page, all_items
 from windlass_client.reading import Name, read
 from windlass_client.resources import Host
 
@@ -237,6 +238,11 @@ class Cluster:
         request = cluster_service_pb2.ResumeAgentRequest(name=f"agents/{name}", reason=reason)
         return read(Agent, await self._call(self._stub.ResumeAgent, request))
 
+    async def forget_agent(self, name: str, reason: str = "") -> Agent:
+        """Takes an agent that is away out of all lists; what was known of it.  Tasks for its own pool go on waiting."""
+        request = cluster_service_pb2.ForgetAgentRequest(name=f"agents/{name}", reason=reason)
+        return read(Agent, await self._call(self._stub.ForgetAgent, request))
+
     async def pools(self) -> list[Pool]:
         """By name."""
         reply = await self._call(self._stub.ListPools, cluster_service_pb2.ListPoolsRequest())
@@ -280,8 +286,12 @@ class Cluster:
 
     async def lanes(self) -> list[Lane]:
         """Every lane there ever was, by name."""
-        reply = await self._call(self._stub.ListLanes, cluster_service_pb2.ListLanesRequest())
-        return [read(Lane, each) for each in reply.lanes]
+        return [lane async for lane in all_items(self._lanes)]
+
+    async def _lanes(self, page_token: str) -> Page[Lane]:
+        request = cluster_service_pb2.ListLanesRequest(page_size=1_000, page_token=page_token)
+        reply = await self._call(self._stub.ListLanes, request)
+        return Page(tuple(read(Lane, each) for each in reply.lanes), reply.next_page_token)
 
     async def reload(self, reason: str = "") -> Reloaded:
         """Reads this server's configuration again; InvalidArgument, and nothing changed, when it is not valid."""

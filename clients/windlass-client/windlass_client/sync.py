@@ -68,6 +68,7 @@ class SyncCluster(Blocking[Cluster]):
     agents = waits(Cluster.agents)
     agent = waits(Cluster.agent)
     drain_agent = waits(Cluster.drain_agent)
+    forget_agent = waits(Cluster.forget_agent)
     resume_agent = waits(Cluster.resume_agent)
     pools = waits(Cluster.pools)
     pool = waits(Cluster.pool)

@@ -10,6 +10,7 @@ from windlass.control import convert_cluster, convert_workers, scope
 from windlass.control.convert import read_id
 from windlass.control.guard import caller
 from windlass.control.notes import note
+from windlass.control.paging import bounded, page_size, read_token, write_token
 from windlass.control.status import answers
 from windlass.control.values import read_name
 from windlass.host.kernel import Kernel
@@ -72,6 +73,13 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
         return await self._agent(agent)
 
     @answers
+    async def ForgetAgent(self, request: cluster_service_pb2.ForgetAgentRequest, context: Any) -> agent_pb2.Agent:
+        agent, noted = read_name(request.name, "agents"), note(request, request.name, request.reason)
+        known = await self._agent(agent)
+        await self._valves.forget_agent(agent, noted)
+        return known
+
+    @answers
     async def ListPools(
         self, request: cluster_service_pb2.ListPoolsRequest, context: Any
     ) -> cluster_service_pb2.ListPoolsResponse:
@@ -127,8 +135,16 @@ class ClusterServicer(cluster_service_pb2_grpc.ClusterServicer):
     async def ListLanes(
         self, request: cluster_service_pb2.ListLanesRequest, context: Any
     ) -> cluster_service_pb2.ListLanesResponse:
-        lanes = await self._roster.lanes()
-        return cluster_service_pb2.ListLanesResponse(lanes=map(convert_cluster.lane, lanes))
+        (after,) = read_token("lanes", request.page_token, tuple[str]) or ("",)
+
+        async def read(size: int) -> cluster_service_pb2.ListLanesResponse:
+            found = await self._roster.lanes(after, size + 1)
+            last = (found[size - 1].name,) if len(found) > size else None
+            return cluster_service_pb2.ListLanesResponse(
+                lanes=map(convert_cluster.lane, found[:size]), next_page_token=write_token("lanes", last)
+            )
+
+        return await bounded(read, page_size(request.page_size, 50))
 
     @answers
     async def Reload(

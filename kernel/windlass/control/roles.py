@@ -53,6 +53,7 @@ ROLES: Mapping[str, Mapping[str, Role]] = {
         "ListAgents": VIEWER,
         "GetAgent": VIEWER,
         "DrainAgent": OPERATOR,
+        "ForgetAgent": OPERATOR,
         "ResumeAgent": OPERATOR,
         "ListPools": VIEWER,
         "GetPool": VIEWER,

@@ -35,6 +35,7 @@ CODES = {
     "NOT_RELOADABLE": grpc.StatusCode.FAILED_PRECONDITION,
     "NODE_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "NODE_GONE": grpc.StatusCode.FAILED_PRECONDITION,
+    "AGENT_PRESENT": grpc.StatusCode.FAILED_PRECONDITION,
     "AGENT_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
     "AGENT_CONNECTED": grpc.StatusCode.ALREADY_EXISTS,
     "SESSION_OVER": grpc.StatusCode.UNAVAILABLE,

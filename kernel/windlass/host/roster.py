@@ -126,9 +126,9 @@ class Roster:
                 return card
         raise KindNotFound(f"no node has ever known kind {name!r}", kind=name)
 
-    async def lanes(self) -> list[LaneFacts]:
-        """Every lane there ever was, by name."""
-        return await self._store.lanes.lanes()
+    async def lanes(self, after: str, limit: int) -> list[LaneFacts]:
+        """A page of every lane there ever was, by name."""
+        return await self._store.lanes.lanes(after, limit)
 
 
 def first_words(documented: type) -> str:

@@ -17,7 +17,7 @@ from windlass.store.port import Cluster
 
 
 class Valves:
-    """`on_agent` is told of each agent that is drained or resumed."""
+    """`on_agent` is told of each agent that is drained, resumed or forgotten."""
 
     def __init__(self, pools: Pools, cluster: Cluster, agents: Agents, node: Node) -> None:
         self._pools = pools
@@ -73,6 +73,11 @@ class Valves:
     async def resume_agent(self, agent: str, note: Note | None = None) -> None:
         """Raises `AgentNotFound`."""
         await self._agents.drain(agent, draining=False, note=note)
+        self.on_agent(agent)
+
+    async def forget_agent(self, agent: str, note: Note | None = None) -> None:
+        """Raises `AgentNotFound` or `AgentPresent`."""
+        await self._agents.forget(agent, note)
         self.on_agent(agent)
 
     def _look(self) -> None:

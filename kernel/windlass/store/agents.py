@@ -14,7 +14,7 @@ from enum import IntEnum
 import msgspec
 
 from windlass.core.access import Role
-from windlass.errors import AgentNotFound
+from windlass.errors import AgentNotFound, AgentPresent
 from windlass.store.facts import Note
 from windlass.store.pools import KindFacts
 
@@ -148,7 +148,7 @@ class Agents(ABC):
 
     @abstractmethod
     async def agents(self) -> list[AgentEntry]:
-        """Every agent that ever joined, by id."""
+        """Every agent that ever joined and was not forgotten, by id."""
 
     @abstractmethod
     async def drain(self, agent: str, *, draining: bool, note: Note | None = None) -> None:
@@ -158,12 +158,25 @@ class Agents(ABC):
         """
 
     @abstractmethod
+    async def forget(self, agent: str, note: Note | None = None) -> None:
+        """Take an agent that is away out of the lists, with its own pool; tasks for that wait on.
+
+        Raises `AgentNotFound`, or `AgentPresent` while it lives or holds tasks.
+        """
+
+    @abstractmethod
     async def kinds(self) -> list[AgentKind]:
         """The kinds of all agents, also of those that are away."""
 
     @abstractmethod
     async def host(self, task: int) -> HostFacts | None:
         """Where the current or last attempt of a task ran, as it was then; None when that was no agent."""
+
+
+def present_agent(agent: str) -> AgentPresent:
+    return AgentPresent(
+        f"agent {agent} is connected, or holds tasks: end it first, and wait for its lease", agent=agent
+    )
 
 
 def unknown_agent(agent: str) -> AgentNotFound:

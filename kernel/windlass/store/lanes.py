@@ -83,5 +83,8 @@ class Entrances(ABC):
 
 class Lanes(Entrances):
     @abstractmethod
-    async def lanes(self) -> list[LaneFacts]:
-        """Every lane there ever was, by name, with who is inside and who waits.  The dead are left out."""
+    async def lanes(self, after: str = "", limit: int | None = None) -> list[LaneFacts]:
+        """The lanes there ever were, by name, behind `after`, with who is inside and who waits; the dead are left out.
+
+        At most `limit`; None: all.
+        """

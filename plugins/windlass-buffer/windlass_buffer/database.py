@@ -35,6 +35,7 @@ TAKE_FENCE = """
     insert into windlass_buffer.position as p (site, fence) values (%s, 1)
     on conflict (site) do update set fence = p.fence + 1 returning epoch, seq, fence
 """
+POSITION: LiteralString = "select epoch, seq from windlass_buffer.position where site = %s"
 # Whoever took over before us may still have a transaction open, in a process that is stopped.
 END_OTHERS = """
     select pg_terminate_backend(pid) from pg_stat_activity
@@ -124,8 +125,7 @@ class Database:
     def position(self) -> Position:
         """How far it is now.  Raises psycopg.Error."""
         assert self.connection is not None
-        query: LiteralString = "select epoch, seq from windlass_buffer.position where site = %s"
-        row = self.connection.execute(query, (self.site,)).fetchone()
+        row = self.connection.execute(POSITION, (self.site,)).fetchone()
         return Position(*row) if row else Position("", 0)
 
     def _look(self, connection: psycopg.Connection[Any]) -> None:

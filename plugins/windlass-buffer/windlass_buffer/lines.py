@@ -41,10 +41,6 @@ class Lines:
         """How many entries wait."""
         return sum(len(line.works) for line in self._lines.values())
 
-    @property
-    def keys(self) -> list[str]:
-        return list(self._lines)
-
     def admit(self, works: Iterable[Work]) -> list[Work]:
         """Those whose key nobody holds; the others go to the end of their line."""
         if not self._lines:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import psycopg
 from windlass import Rejected
+from windlass_buffer_client.asking import first_line
 
 from windlass_buffer.replica import Replica
 from windlass_buffer.replication import Sight
@@ -89,7 +90,7 @@ class Lookout:
         except (psycopg.Error, OSError, ValueError, Rejected) as error:
             post.pause = min(max(SHORTEST_PAUSE, post.pause * 2), LONGEST_PAUSE)
             post.next_try = self._clock() + post.pause
-            self._note(post, f"cannot be asked: {_line(error)}")
+            self._note(post, f"cannot be asked: {first_line(error)}")
             return None
         post.pause = 0.0
         if post.trouble:
@@ -101,8 +102,3 @@ class Lookout:
         if not post.trouble:
             self._say(f"Replica {post.replica.name} {trouble}. It is tried again; until then it shows nothing")
         post.trouble = trouble
-
-
-def _line(error: Exception) -> str:
-    """The first line; libpq's further ones are advice for a terminal."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__

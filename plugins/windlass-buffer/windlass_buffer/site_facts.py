@@ -10,9 +10,8 @@ from windlass_buffer_client.reports import Pending
 
 from windlass_buffer.asking import Redis
 from windlass_buffer.failovers import failovers_key
+from windlass_buffer.taking import SILENT_SECONDS
 
-BEAT_SECONDS = 15.0
-"""A drainer that has not beaten for so long is dead."""
 SAMPLE = 500
 """Of the pending checks: the oldest of so many tells the lag well enough, when there are thousands."""
 
@@ -36,7 +35,6 @@ class SiteFacts(msgspec.Struct, frozen=True):
     """Transactions that they are about, all together."""
     oldest: float | None = None
     processed: int = 0
-    submitted: int = 0
     last_run: float | None = None
     """When a drainer last told that it lives: idle ones do too."""
     drainer: str = ""
@@ -88,7 +86,7 @@ def read(redis_: Redis, keys: Keys, limit: int) -> SiteFacts:
     now = seconds + micros / 1_000_000
     beats = {name.decode(): beat / 1000 for name, beat in drainers}
     taken, first_taken = _taken(redis_, keys, list(beats))
-    living = max((name for name in beats if now - beats[name] < BEAT_SECONDS), key=beats.__getitem__, default="")
+    living = max((name for name in beats if now - beats[name] < SILENT_SECONDS), key=beats.__getitem__, default="")
     said = {name.decode(): value.decode(errors="replace") for name, value in meta.items()}
     lost = [msgspec.json.decode(each, type=_Count).count for each in (*gaps, *failovers)]
     return SiteFacts(
@@ -103,7 +101,6 @@ def read(redis_: Redis, keys: Keys, limit: int) -> SiteFacts:
         lost=sum(lost),
         oldest=min(_created([oldest, *first_taken]), default=None),
         processed=int(said.get("processed", 0)),
-        submitted=int(said.get("submitted", 0)),
         last_run=max([*beats.values(), *([float(said["last_run"])] if "last_run" in said else [])], default=None),
         drainer=living,
         database=said.get("database", ""),

@@ -42,10 +42,9 @@ class Lost(Exception):
 
 
 class Rival(NamedTuple):
-    """The site's drainer, and when it last beat, by the server's clock; `silent` for so many seconds."""
+    """The site's drainer, and when it last beat, by the server's clock."""
 
     name: str
-    silent: float
     beat: str
 
 
@@ -85,7 +84,7 @@ class Intake:
         arguments = (self.name, self._task, self._attempt, int(SILENT_SECONDS * 1_000))
         answer = self._claim([self.keys.root], arguments)
         if answer:
-            return Rival(answer[0].decode(), answer[1] / 1_000, answer[2].decode())
+            return Rival(*(each.decode() for each in answer))
         self._number = self._waiting.client_id()
         return None
 

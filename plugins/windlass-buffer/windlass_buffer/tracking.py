@@ -152,12 +152,12 @@ class Tracker:
 
 
 def _handed(each: Applied, now: float) -> Check:
-    position = lsn.end(lsn.number(each.lsn))
+    position = lsn.number(each.lsn)
     return Check(str(each.entry.id), position, each.system, each.timeline, now, each.entry.traceparent)
 
 
 def _persisted(id: str, pending: Pending) -> Check:
-    position = lsn.end(lsn.number(pending.lsn))
+    position = lsn.number(pending.lsn)
     return Check(id, position, pending.system, pending.timeline, pending.since, pending.traceparent)
 
 

@@ -8,21 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from threading import Event
-from typing import LiteralString
 
 import psycopg
 import redis
 from windlass_buffer_client.ledger import Ledger
 from windlass_buffer_client.reports import Gap, Totals
 
-from windlass_buffer.database import CONNECT_SECONDS, Position
+from windlass_buffer.database import CONNECT_SECONDS, POSITION, Position
 from windlass_buffer.gaps import Change, change, differences, remaining
 from windlass_buffer.redis_safety import dangers
 
 LOOK_EVERY = 0.5  # s
 SETTLES_FOR = 30.0  # s after a loss: what a drainer had in hand may still reach the main database
 SETTLE_EVERY = 2.0  # s
-POSITION: LiteralString = "select epoch, seq from windlass_buffer.position where site = %s"
 
 
 class Watch:

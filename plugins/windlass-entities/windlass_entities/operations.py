@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -170,34 +171,23 @@ class EntityOperations:
         return Asked(made.task, made.joined)
 
     def _show(self, page: Page) -> Shown:
-        try:
-            with open_tree(Path(self._settings.root)) as tree:
-                data, generation = tree.read(page.path), tree.generation
-        except TreeTrouble as error:
-            raise Rejected(_without(error)) from None
-        except FileNotFoundError:
-            raise Rejected(page.absent) from None
-        if len(data) > LARGEST_TEXT:
-            file = Path(self._settings.root) / "current" / page.path
-            raise Rejected(f"it has {len(data):,} bytes, more than an answer holds: read {file}")
-        return Shown(generation, page.path, data.decode())
+        with _readable(page.path), open_tree(Path(self._settings.root)) as tree:
+            try:
+                data = tree.read(page.path)
+            except FileNotFoundError:
+                raise Rejected(page.absent) from None
+            if len(data) > LARGEST_TEXT:
+                file = Path(self._settings.root) / "current" / page.path
+                raise Rejected(f"it has {len(data):,} bytes, more than an answer holds: read {file}")
+            return Shown(tree.generation, page.path, data.decode())
 
     def _list(self, search: Search) -> Entities:
-        try:
+        with _readable(f"the index of {search.of}"):
             return self._listing.find(Path(self._settings.root), search)
-        except TreeTrouble as error:
-            raise Rejected(_without(error)) from None
-        except (OSError, ValueError) as error:
-            raise Rejected(f"it can't be read ({error}): entities.repair mends it") from None
 
     def _transitions(self) -> Transitions:
-        try:
-            with open_tree(Path(self._settings.root)) as tree:
-                found = msgspec.json.decode(tree.read(TRANSITIONS), type=list[Transition])
-        except TreeTrouble as error:
-            raise Rejected(_without(error)) from None
-        except (OSError, ValueError) as error:
-            raise Rejected(f"{TRANSITIONS} can't be read ({error}): entities.repair mends it") from None
+        with _readable(TRANSITIONS), open_tree(Path(self._settings.root)) as tree:
+            found = msgspec.json.decode(tree.read(TRANSITIONS), type=list[Transition])
         return Transitions([Moved(each.feed, each.before, each.after, each.at) for each in reversed(found)])
 
 
@@ -208,10 +198,17 @@ def _reading(
     return Operation(name, title, description, run, argument, result, role=Role.VIEWER, writes=False)
 
 
-def _without(error: TreeTrouble) -> str:
-    if isinstance(error, NoTree):
-        return f"nothing is published yet ({error}); entities.rebuild publishes"
-    return str(error)
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Raises `Rejected` with what to do when nothing is published, or `what` is damaged."""
+    try:
+        yield
+    except NoTree as error:
+        raise Rejected(f"nothing is published yet ({error}); entities.rebuild publishes") from None
+    except TreeTrouble as error:
+        raise Rejected(str(error)) from None
+    except (OSError, ValueError) as error:
+        raise Rejected(f"{what} can't be read ({error}): entities.repair mends it") from None
 
 
 _LIST = "Countries, ASNs or feeds that have a page, by code, number or name."

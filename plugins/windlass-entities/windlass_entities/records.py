@@ -111,6 +111,7 @@ async def seen(documents: Documents) -> dict[str, Seen]:
     return found
 
 
-def last_publication(documents: BlockingDocuments) -> Publication | None:
+def last_publication(documents: BlockingDocuments) -> tuple[Publication | None, int]:
+    """With the version of its document; None and 0 before the first."""
     document = documents.get(PUBLISHED)
-    return None if document is None else msgspec.convert(document.value, Publication)
+    return (None, 0) if document is None else (msgspec.convert(document.value, Publication), document.version)

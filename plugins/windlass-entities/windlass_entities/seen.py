@@ -41,5 +41,7 @@ def remember_unchanged(documents: BlockingDocuments, settings: EntitiesSettings,
     folder = Path(settings.feeds)
     for feed, look in before.items():
         facts = known.get(feed)
-        if not is_settled(look.sha256, facts, None) and stamp_of(file_of(folder, feed)) == look.stamp:
+        if facts is None:
+            documents.delete(SEEN + feed)  # it was withdrawn, or never was a feed: nobody watches its file
+        elif not is_settled(look.sha256, facts, None) and stamp_of(file_of(folder, feed)) == look.stamp:
             documents.put(SEEN + feed, mark(look.sha256, facts))

@@ -28,7 +28,7 @@ from windlass_proto.v1 import agent_pb2 as windlass_dot_v1_dot_agent__pb2
 from windlass_proto.v1 import cluster_pb2 as windlass_dot_v1_dot_cluster__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!windlass/v1/cluster_service.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17windlass/v1/agent.proto\x1a\x19windlass/v1/cluster.proto\"\x16\n\x14GetServerInfoRequest\"\xa0\x02\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstore_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x63lock_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05store\x18\x06 \x01(\t\x12$\n\x07plugins\x18\x07 \x03(\x0b\x32\x13.windlass.v1.Plugin\x12\x14\n\x0c\x63\x61pabilities\x18\x08 \x03(\t\x12\x17\n\x0flargest_message\x18\t \x01(\x03\"\x12\n\x10ListNodesRequest\"5\n\x11ListNodesResponse\x12 \n\x05nodes\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Node\"0\n\x10\x44rainNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11ResumeNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x13\n\x11ListAgentsRequest\"8\n\x12ListAgentsResponse\x12\"\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x12.windlass.v1.Agent\"\x1f\n\x0fGetAgentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x11\x44rainAgentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"2\n\x12ResumeAgentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x12\n\x10ListPoolsRequest\"5\n\x11ListPoolsResponse\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Pool\"\x1e\n\x0eGetPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x11ResizePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"0\n\x10PausePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11ResumePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x12\n\x10ListKindsRequest\"5\n\x11ListKindsResponse\x12 \n\x05kinds\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Kind\"\x1e\n\x0eGetKindRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"0\n\x10PauseKindRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11ResumeKindRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x12\n\x10ListLanesRequest\"5\n\x11ListLanesResponse\x12 \n\x05lanes\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Lane\"\x1f\n\rReloadRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\">\n\x0eReloadResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x03(\t\x12\x1b\n\x13waiting_for_restart\x18\x02 \x03(\t2\x93\n\n\x07\x43luster\x12K\n\rGetServerInfo\x12!.windlass.v1.GetServerInfoRequest\x1a\x17.windlass.v1.ServerInfo\x12J\n\tListNodes\x12\x1d.windlass.v1.ListNodesRequest\x1a\x1e.windlass.v1.ListNodesResponse\x12=\n\tDrainNode\x12\x1d.windlass.v1.DrainNodeRequest\x1a\x11.windlass.v1.Node\x12?\n\nResumeNode\x12\x1e.windlass.v1.ResumeNodeRequest\x1a\x11.windlass.v1.Node\x12M\n\nListAgents\x12\x1e.windlass.v1.ListAgentsRequest\x1a\x1f.windlass.v1.ListAgentsResponse\x12<\n\x08GetAgent\x12\x1c.windlass.v1.GetAgentRequest\x1a\x12.windlass.v1.Agent\x12@\n\nDrainAgent\x12\x1e.windlass.v1.DrainAgentRequest\x1a\x12.windlass.v1.Agent\x12\x42\n\x0bResumeAgent\x12\x1f.windlass.v1.ResumeAgentRequest\x1a\x12.windlass.v1.Agent\x12J\n\tListPools\x12\x1d.windlass.v1.ListPoolsRequest\x1a\x1e.windlass.v1.ListPoolsResponse\x12\x39\n\x07GetPool\x12\x1b.windlass.v1.GetPoolRequest\x1a\x11.windlass.v1.Pool\x12?\n\nResizePool\x12\x1e.windlass.v1.ResizePoolRequest\x1a\x11.windlass.v1.Pool\x12=\n\tPausePool\x12\x1d.windlass.v1.PausePoolRequest\x1a\x11.windlass.v1.Pool\x12?\n\nResumePool\x12\x1e.windlass.v1.ResumePoolRequest\x1a\x11.windlass.v1.Pool\x12J\n\tListKinds\x12\x1d.windlass.v1.ListKindsRequest\x1a\x1e.windlass.v1.ListKindsResponse\x12\x39\n\x07GetKind\x12\x1b.windlass.v1.GetKindRequest\x1a\x11.windlass.v1.Kind\x12=\n\tPauseKind\x12\x1d.windlass.v1.PauseKindRequest\x1a\x11.windlass.v1.Kind\x12?\n\nResumeKind\x12\x1e.windlass.v1.ResumeKindRequest\x1a\x11.windlass.v1.Kind\x12J\n\tListLanes\x12\x1d.windlass.v1.ListLanesRequest\x1a\x1e.windlass.v1.ListLanesResponse\x12\x41\n\x06Reload\x12\x1a.windlass.v1.ReloadRequest\x1a\x1b.windlass.v1.ReloadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!windlass/v1/cluster_service.proto\x12\x0bwindlass.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17windlass/v1/agent.proto\x1a\x19windlass/v1/cluster.proto\"\x16\n\x14GetServerInfoRequest\"\xa0\x02\n\nServerInfo\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstore_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0c\x63lock_offset\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05store\x18\x06 \x01(\t\x12$\n\x07plugins\x18\x07 \x03(\x0b\x32\x13.windlass.v1.Plugin\x12\x14\n\x0c\x63\x61pabilities\x18\x08 \x03(\t\x12\x17\n\x0flargest_message\x18\t \x01(\x03\"\x12\n\x10ListNodesRequest\"5\n\x11ListNodesResponse\x12 \n\x05nodes\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Node\"0\n\x10\x44rainNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11ResumeNodeRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x13\n\x11ListAgentsRequest\"8\n\x12ListAgentsResponse\x12\"\n\x06\x61gents\x18\x01 \x03(\x0b\x32\x12.windlass.v1.Agent\"\x1f\n\x0fGetAgentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"1\n\x11\x44rainAgentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"2\n\x12ResumeAgentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"2\n\x12\x46orgetAgentRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x12\n\x10ListPoolsRequest\"5\n\x11ListPoolsResponse\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Pool\"\x1e\n\x0eGetPoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"@\n\x11ResizePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x0e\n\x06reason\x18\x03 \x01(\t\"0\n\x10PausePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11ResumePoolRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x12\n\x10ListKindsRequest\"5\n\x11ListKindsResponse\x12 \n\x05kinds\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Kind\"\x1e\n\x0eGetKindRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"0\n\x10PauseKindRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"1\n\x11ResumeKindRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"9\n\x10ListLanesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"N\n\x11ListLanesResponse\x12 \n\x05lanes\x18\x01 \x03(\x0b\x32\x11.windlass.v1.Lane\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1f\n\rReloadRequest\x12\x0e\n\x06reason\x18\x01 \x01(\t\">\n\x0eReloadResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x03(\t\x12\x1b\n\x13waiting_for_restart\x18\x02 \x03(\t2\xd7\n\n\x07\x43luster\x12K\n\rGetServerInfo\x12!.windlass.v1.GetServerInfoRequest\x1a\x17.windlass.v1.ServerInfo\x12J\n\tListNodes\x12\x1d.windlass.v1.ListNodesRequest\x1a\x1e.windlass.v1.ListNodesResponse\x12=\n\tDrainNode\x12\x1d.windlass.v1.DrainNodeRequest\x1a\x11.windlass.v1.Node\x12?\n\nResumeNode\x12\x1e.windlass.v1.ResumeNodeRequest\x1a\x11.windlass.v1.Node\x12M\n\nListAgents\x12\x1e.windlass.v1.ListAgentsRequest\x1a\x1f.windlass.v1.ListAgentsResponse\x12<\n\x08GetAgent\x12\x1c.windlass.v1.GetAgentRequest\x1a\x12.windlass.v1.Agent\x12@\n\nDrainAgent\x12\x1e.windlass.v1.DrainAgentRequest\x1a\x12.windlass.v1.Agent\x12\x42\n\x0bResumeAgent\x12\x1f.windlass.v1.ResumeAgentRequest\x1a\x12.windlass.v1.Agent\x12\x42\n\x0b\x46orgetAgent\x12\x1f.windlass.v1.ForgetAgentRequest\x1a\x12.windlass.v1.Agent\x12J\n\tListPools\x12\x1d.windlass.v1.ListPoolsRequest\x1a\x1e.windlass.v1.ListPoolsResponse\x12\x39\n\x07GetPool\x12\x1b.windlass.v1.GetPoolRequest\x1a\x11.windlass.v1.Pool\x12?\n\nResizePool\x12\x1e.windlass.v1.ResizePoolRequest\x1a\x11.windlass.v1.Pool\x12=\n\tPausePool\x12\x1d.windlass.v1.PausePoolRequest\x1a\x11.windlass.v1.Pool\x12?\n\nResumePool\x12\x1e.windlass.v1.ResumePoolRequest\x1a\x11.windlass.v1.Pool\x12J\n\tListKinds\x12\x1d.windlass.v1.ListKindsRequest\x1a\x1e.windlass.v1.ListKindsResponse\x12\x39\n\x07GetKind\x12\x1b.windlass.v1.GetKindRequest\x1a\x11.windlass.v1.Kind\x12=\n\tPauseKind\x12\x1d.windlass.v1.PauseKindRequest\x1a\x11.windlass.v1.Kind\x12?\n\nResumeKind\x12\x1e.windlass.v1.ResumeKindRequest\x1a\x11.windlass.v1.Kind\x12J\n\tListLanes\x12\x1d.windlass.v1.ListLanesRequest\x1a\x1e.windlass.v1.ListLanesResponse\x12\x41\n\x06Reload\x12\x1a.windlass.v1.ReloadRequest\x1a\x1b.windlass.v1.ReloadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,36 +57,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRAINAGENTREQUEST']._serialized_end=819
   _globals['_RESUMEAGENTREQUEST']._serialized_start=821
   _globals['_RESUMEAGENTREQUEST']._serialized_end=871
-  _globals['_LISTPOOLSREQUEST']._serialized_start=873
-  _globals['_LISTPOOLSREQUEST']._serialized_end=891
-  _globals['_LISTPOOLSRESPONSE']._serialized_start=893
-  _globals['_LISTPOOLSRESPONSE']._serialized_end=946
-  _globals['_GETPOOLREQUEST']._serialized_start=948
-  _globals['_GETPOOLREQUEST']._serialized_end=978
-  _globals['_RESIZEPOOLREQUEST']._serialized_start=980
-  _globals['_RESIZEPOOLREQUEST']._serialized_end=1044
-  _globals['_PAUSEPOOLREQUEST']._serialized_start=1046
-  _globals['_PAUSEPOOLREQUEST']._serialized_end=1094
-  _globals['_RESUMEPOOLREQUEST']._serialized_start=1096
-  _globals['_RESUMEPOOLREQUEST']._serialized_end=1145
-  _globals['_LISTKINDSREQUEST']._serialized_start=1147
-  _globals['_LISTKINDSREQUEST']._serialized_end=1165
-  _globals['_LISTKINDSRESPONSE']._serialized_start=1167
-  _globals['_LISTKINDSRESPONSE']._serialized_end=1220
-  _globals['_GETKINDREQUEST']._serialized_start=1222
-  _globals['_GETKINDREQUEST']._serialized_end=1252
-  _globals['_PAUSEKINDREQUEST']._serialized_start=1254
-  _globals['_PAUSEKINDREQUEST']._serialized_end=1302
-  _globals['_RESUMEKINDREQUEST']._serialized_start=1304
-  _globals['_RESUMEKINDREQUEST']._serialized_end=1353
-  _globals['_LISTLANESREQUEST']._serialized_start=1355
-  _globals['_LISTLANESREQUEST']._serialized_end=1373
-  _globals['_LISTLANESRESPONSE']._serialized_start=1375
-  _globals['_LISTLANESRESPONSE']._serialized_end=1428
-  _globals['_RELOADREQUEST']._serialized_start=1430
-  _globals['_RELOADREQUEST']._serialized_end=1461
-  _globals['_RELOADRESPONSE']._serialized_start=1463
-  _globals['_RELOADRESPONSE']._serialized_end=1525
-  _globals['_CLUSTER']._serialized_start=1528
-  _globals['_CLUSTER']._serialized_end=2827
+  _globals['_FORGETAGENTREQUEST']._serialized_start=873
+  _globals['_FORGETAGENTREQUEST']._serialized_end=923
+  _globals['_LISTPOOLSREQUEST']._serialized_start=925
+  _globals['_LISTPOOLSREQUEST']._serialized_end=943
+  _globals['_LISTPOOLSRESPONSE']._serialized_start=945
+  _globals['_LISTPOOLSRESPONSE']._serialized_end=998
+  _globals['_GETPOOLREQUEST']._serialized_start=1000
+  _globals['_GETPOOLREQUEST']._serialized_end=1030
+  _globals['_RESIZEPOOLREQUEST']._serialized_start=1032
+  _globals['_RESIZEPOOLREQUEST']._serialized_end=1096
+  _globals['_PAUSEPOOLREQUEST']._serialized_start=1098
+  _globals['_PAUSEPOOLREQUEST']._serialized_end=1146
+  _globals['_RESUMEPOOLREQUEST']._serialized_start=1148
+  _globals['_RESUMEPOOLREQUEST']._serialized_end=1197
+  _globals['_LISTKINDSREQUEST']._serialized_start=1199
+  _globals['_LISTKINDSREQUEST']._serialized_end=1217
+  _globals['_LISTKINDSRESPONSE']._serialized_start=1219
+  _globals['_LISTKINDSRESPONSE']._serialized_end=1272
+  _globals['_GETKINDREQUEST']._serialized_start=1274
+  _globals['_GETKINDREQUEST']._serialized_end=1304
+  _globals['_PAUSEKINDREQUEST']._serialized_start=1306
+  _globals['_PAUSEKINDREQUEST']._serialized_end=1354
+  _globals['_RESUMEKINDREQUEST']._serialized_start=1356
+  _globals['_RESUMEKINDREQUEST']._serialized_end=1405
+  _globals['_LISTLANESREQUEST']._serialized_start=1407
+  _globals['_LISTLANESREQUEST']._serialized_end=1464
+  _globals['_LISTLANESRESPONSE']._serialized_start=1466
+  _globals['_LISTLANESRESPONSE']._serialized_end=1544
+  _globals['_RELOADREQUEST']._serialized_start=1546
+  _globals['_RELOADREQUEST']._serialized_end=1577
+  _globals['_RELOADRESPONSE']._serialized_start=1579
+  _globals['_RELOADRESPONSE']._serialized_end=1641
+  _globals['_CLUSTER']._serialized_start=1644
+  _globals['_CLUSTER']._serialized_end=3011
 # @@protoc_insertion_point(module_scope)

@@ -77,6 +77,11 @@ class ClusterStub:
                 request_serializer=windlass_dot_v1_dot_cluster__service__pb2.ResumeAgentRequest.SerializeToString,
                 response_deserializer=windlass_dot_v1_dot_agent__pb2.Agent.FromString,
                 _registered_method=True)
+        self.ForgetAgent = channel.unary_unary(
+                '/windlass.v1.Cluster/ForgetAgent',
+                request_serializer=windlass_dot_v1_dot_cluster__service__pb2.ForgetAgentRequest.SerializeToString,
+                response_deserializer=windlass_dot_v1_dot_agent__pb2.Agent.FromString,
+                _registered_method=True)
         self.ListPools = channel.unary_unary(
                 '/windlass.v1.Cluster/ListPools',
                 request_serializer=windlass_dot_v1_dot_cluster__service__pb2.ListPoolsRequest.SerializeToString,
@@ -167,7 +172,7 @@ class ClusterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAgents(self, request, context):
-        """Every agent that ever joined, by name.
+        """Every agent that ever joined and was not forgotten, by name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,6 +194,14 @@ class ClusterServicer:
 
     def ResumeAgent(self, request, context):
         """Lets an agent that was drained take tasks again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ForgetAgent(self, request, context):
+        """Takes an agent that is away and holds no task out of all lists, and its own pool with it; answers what was known.
+        Tasks for its pool go on waiting.  Should it connect again, it is a new one: neither drained nor known before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,6 +325,11 @@ def add_ClusterServicer_to_server(servicer, server):
             'ResumeAgent': grpc.unary_unary_rpc_method_handler(
                     servicer.ResumeAgent,
                     request_deserializer=windlass_dot_v1_dot_cluster__service__pb2.ResumeAgentRequest.FromString,
+                    response_serializer=windlass_dot_v1_dot_agent__pb2.Agent.SerializeToString,
+            ),
+            'ForgetAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetAgent,
+                    request_deserializer=windlass_dot_v1_dot_cluster__service__pb2.ForgetAgentRequest.FromString,
                     response_serializer=windlass_dot_v1_dot_agent__pb2.Agent.SerializeToString,
             ),
             'ListPools': grpc.unary_unary_rpc_method_handler(
@@ -586,6 +604,33 @@ class Cluster:
             target,
             '/windlass.v1.Cluster/ResumeAgent',
             windlass_dot_v1_dot_cluster__service__pb2.ResumeAgentRequest.SerializeToString,
+            windlass_dot_v1_dot_agent__pb2.Agent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/windlass.v1.Cluster/ForgetAgent',
+            windlass_dot_v1_dot_cluster__service__pb2.ForgetAgentRequest.SerializeToString,
             windlass_dot_v1_dot_agent__pb2.Agent.FromString,
             options,
             channel_credentials,

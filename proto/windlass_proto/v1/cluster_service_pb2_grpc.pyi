@@ -44,13 +44,17 @@ class ClusterStub:
     ResumeNode: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeNodeRequest, _cluster_pb2.Node]
     """Lets a node that was drained take tasks again."""
     ListAgents: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListAgentsRequest, _cluster_service_pb2.ListAgentsResponse]
-    """Every agent that ever joined, by name."""
+    """Every agent that ever joined and was not forgotten, by name."""
     GetAgent: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.GetAgentRequest, _agent_pb2.Agent]
     """One agent."""
     DrainAgent: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainAgentRequest, _agent_pb2.Agent]
     """Lets an agent finish what it runs and take nothing more, until it is resumed; also across its restarts."""
     ResumeAgent: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeAgentRequest, _agent_pb2.Agent]
     """Lets an agent that was drained take tasks again."""
+    ForgetAgent: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ForgetAgentRequest, _agent_pb2.Agent]
+    """Takes an agent that is away and holds no task out of all lists, and its own pool with it; answers what was known.
+    Tasks for its pool go on waiting.  Should it connect again, it is a new one: neither drained nor known before.
+    """
     ListPools: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.ListPoolsRequest, _cluster_service_pb2.ListPoolsResponse]
     """By name."""
     GetPool: _grpc.UnaryUnaryMultiCallable[_cluster_service_pb2.GetPoolRequest, _cluster_pb2.Pool]
@@ -88,13 +92,17 @@ class ClusterAsyncStub(ClusterStub):
     ResumeNode: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeNodeRequest, _cluster_pb2.Node]  # type: ignore[assignment]
     """Lets a node that was drained take tasks again."""
     ListAgents: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListAgentsRequest, _cluster_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
-    """Every agent that ever joined, by name."""
+    """Every agent that ever joined and was not forgotten, by name."""
     GetAgent: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.GetAgentRequest, _agent_pb2.Agent]  # type: ignore[assignment]
     """One agent."""
     DrainAgent: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.DrainAgentRequest, _agent_pb2.Agent]  # type: ignore[assignment]
     """Lets an agent finish what it runs and take nothing more, until it is resumed; also across its restarts."""
     ResumeAgent: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ResumeAgentRequest, _agent_pb2.Agent]  # type: ignore[assignment]
     """Lets an agent that was drained take tasks again."""
+    ForgetAgent: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ForgetAgentRequest, _agent_pb2.Agent]  # type: ignore[assignment]
+    """Takes an agent that is away and holds no task out of all lists, and its own pool with it; answers what was known.
+    Tasks for its pool go on waiting.  Should it connect again, it is a new one: neither drained nor known before.
+    """
     ListPools: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.ListPoolsRequest, _cluster_service_pb2.ListPoolsResponse]  # type: ignore[assignment]
     """By name."""
     GetPool: _aio.UnaryUnaryMultiCallable[_cluster_service_pb2.GetPoolRequest, _cluster_pb2.Pool]  # type: ignore[assignment]
@@ -159,7 +167,7 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         request: _cluster_service_pb2.ListAgentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_cluster_service_pb2.ListAgentsResponse, _abc.Awaitable[_cluster_service_pb2.ListAgentsResponse]]:
-        """Every agent that ever joined, by name."""
+        """Every agent that ever joined and was not forgotten, by name."""
 
     @_abc_1.abstractmethod
     def GetAgent(
@@ -184,6 +192,16 @@ class ClusterServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_pb2.Agent, _abc.Awaitable[_agent_pb2.Agent]]:
         """Lets an agent that was drained take tasks again."""
+
+    @_abc_1.abstractmethod
+    def ForgetAgent(
+        self,
+        request: _cluster_service_pb2.ForgetAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_agent_pb2.Agent, _abc.Awaitable[_agent_pb2.Agent]]:
+        """Takes an agent that is away and holds no task out of all lists, and its own pool with it; answers what was known.
+        Tasks for its pool go on waiting.  Should it connect again, it is a new one: neither drained nor known before.
+        """
 
     @_abc_1.abstractmethod
     def ListPools(

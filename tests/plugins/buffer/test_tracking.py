@@ -191,8 +191,8 @@ def test_a_position_at_the_end_of_a_page_is_not_waited_for(buffer, pair):
         position = str(one(database.execute("select pg_temp.end_a_page()"))[0])
         _, system, timeline = one(database.execute(IDENTITY))
         assert lsn.number(position) % 8192 == 24
-        told = entry()
-        buffer.ledger.applied([Applied(told, position, system, timeline)])
+        told, ended = entry(), lsn.text(lsn.end(lsn.number(position)))  # as the drainer says it
+        buffer.ledger.applied([Applied(told, ended, system, timeline)])
         # Inside: the end of the session drops the function, which goes into the log.
         with running(buffer.tracker()):
             until(lambda: buffer.state(told) == "replicated", 5)

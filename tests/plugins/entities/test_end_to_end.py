@@ -150,6 +150,21 @@ async def test_what_is_not_there_is_said_with_what_to_do(entities: Entities) -> 
         await entities.call("show", country="US", asn=1)
 
 
+async def test_a_page_that_can_not_be_read_is_named_with_what_mends_it(entities: Entities) -> None:
+    page = entities.place.root / "current" / "public" / "countries" / "US.json"
+    whole = page.read_bytes()
+    for harm in ("torn", "folder"):
+        page.unlink()
+        if harm == "torn":
+            page.write_bytes(b"\xff" + whole)
+        else:
+            page.mkdir()
+        with pytest.raises(grpc.aio.AioRpcError, match=r"US\.json can't be read .* entities\.repair mends it"):
+            await entities.call("show", country="US")
+    await entities.succeeded(f"tasks/{(await entities.call('repair'))['task']}")
+    assert (await entities.call("show", country="US"))["text"].encode() == whole
+
+
 async def test_pages_and_feeds_are_listed_a_part_at_a_time_as_the_published_index_has_them(entities: Entities) -> None:
     public = entities.place.root / "current" / "public"
     for sort, key in (("countries", "code"), ("asns", "asn")):

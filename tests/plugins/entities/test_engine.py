@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from windlass_entities.engine import Cancelled, Unusable
 from windlass_entities.engine.state import forget
-from windlass_entities.findings import Targets
+from windlass_entities.files import look_at
+from windlass_entities.findings import Targets, targets_of
+from windlass_entities.integrity import look
+from windlass_entities.tree import TreeTrouble
 
 from tests.plugins.entities.workshop import START, Heard, Workshop, changes
 
@@ -105,6 +114,66 @@ def test_a_file_that_can_not_be_had_keeps_the_last_good_state(workshop: Workshop
     workshop.refresh("alpha")
     assert workshop.facts("alpha")["health"] == "healthy"
     assert workshop.facts("alpha")["last_change"] == "2026-03-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("harm", ["a pipe", "a loop", "no disk"])
+def test_a_file_that_would_never_be_read_is_unreadable_and_holds_nobody_up(
+    workshop: Workshop, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before = workshop.folder / "alpha.netset", workshop.pages()
+    path.unlink()
+    if harm == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path)
+    if harm == "no disk":
+        monkeypatch.setattr(Path, "stat", _failing(errno.EIO, path, Path.stat))
+    draft = workshop.refresh("alpha", "beta")
+    assert draft is not None
+    assert draft.report.unavailable["alpha"].startswith("unreadable: ")
+    assert look_at(workshop.folder, "alpha").sha256 == ""
+    assert before < workshop.pages() | {"AS999"}
+
+
+def _failing(code: int, at: Path, real: Callable[..., Any]) -> Callable[..., Any]:
+    def fails(path: Path, **named: Any) -> Any:
+        if path == at:
+            raise OSError(code, os.strerror(code), str(path))
+        return real(path, **named)
+
+    return fails
+
+
+def test_a_file_whose_time_is_no_date_is_unreadable_and_holds_nobody_up(workshop: Workshop, elsewhere: Path) -> None:
+    os.utime(elsewhere, (2**39, 2**39))
+    workshop.take_away("alpha")
+    (workshop.folder / "alpha.netset").symlink_to(elsewhere)
+    draft = workshop.refresh("alpha", "beta")
+    assert draft is not None
+    assert draft.report.unavailable == {"alpha": "unreadable: its time is beyond all dates"}
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A file on a file system that keeps any time, as Linux always has one."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        yield Path(file.name)
+
+
+def test_a_disk_that_fills_while_pages_are_computed_is_told_as_such(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    right = workshop.files()
+    workshop.put("beta", "10.0.2.1\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(TreeTrouble, match=r"there is no room left on its file system .* make room and try again"):
+            workshop.refresh("beta")
+    assert workshop.files() == right
+    assert workshop.refresh("beta") is not None
 
 
 def test_a_feed_without_entries_is_empty_and_on_no_page(workshop: Workshop) -> None:
@@ -254,6 +323,28 @@ def test_a_repair_mends_what_was_found_and_nothing_else(
     assert set(draft.files) == {path, "public/version.json"}
     assert not changes(workshop.files(), right)
     assert "repairing" in workshop.heard.stages
+
+
+@pytest.mark.parametrize("is_cold", [True, False])
+@pytest.mark.parametrize("harm", ["gone", "a file", "a link"])
+@pytest.mark.parametrize("folder", ["public/countries", "public/asns", "private/feeds"])
+def test_one_repair_mends_a_folder_that_is_none_any_more(
+    workshop: Workshop, tmp_path: Path, folder: str, harm: str, is_cold: bool
+) -> None:
+    right, place = workshop.files(), workshop.root / "current" / folder
+    shutil.rmtree(place)
+    if harm == "a file":
+        place.touch()
+    elif harm == "a link":
+        place.symlink_to(tmp_path)
+    if is_cold:
+        forget()
+    assert workshop.publish(workshop.engine.repair(targets_of(look(workshop.root)), workshop.heard)) is not None
+    assert look(workshop.root) == []
+    assert not changes(workshop.files(), right)
+    workshop.put("beta", "10.0.2.1\n")
+    workshop.refresh("beta")
+    assert look(workshop.root) == []
 
 
 def test_a_repair_takes_out_what_belongs_nowhere_but_never_what_does(workshop: Workshop) -> None:

@@ -83,6 +83,18 @@ def test_a_tree_that_was_taken_away_is_published_whole_under_the_next_number(
     assert held(root) == ORCHARD.files(5)
 
 
+def test_a_folder_in_the_place_of_a_file_costs_no_descriptor(root: Path) -> None:
+    with open_tree(root) as tree:
+        (tree.path / PAGE).unlink(missing_ok=True)
+        (tree.path / PAGE).mkdir()
+        before = None
+        for _ in range(3):
+            with pytest.raises(OSError, match="not a plain file"):
+                tree.read(PAGE)
+            before = before or len(os.listdir("/proc/self/fd"))
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
 def folder_as_current(root: Path) -> None:
     (root / "current").unlink()
     (root / "current").mkdir()

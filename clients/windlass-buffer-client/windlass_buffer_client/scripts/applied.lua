@@ -6,7 +6,7 @@
 --           records {collection, id, JSON} each; pending JSON or ""; raw the entry as it stands in the drainer's list or ""
 --         2 the drainer's list or ""  3 seconds the status is kept  4 seconds the cache is kept
 local root = KEYS[1]
-local last = 0
+local now, last, written = tonumber(redis.call('TIME')[1]), 0, {}
 for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
   local id, epoch, seq, attempts, lsn, system, timeline, records, pending, raw = unpack(each)
   if remove(ARGV[2], raw) then
@@ -15,7 +15,8 @@ for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
     number(root, id, epoch, seq)
     for _, record in ipairs(records) do
       redis.call('SET', root .. 'cache:' .. record[1] .. ':' .. record[2], record[3], 'EX', ARGV[4])
-      redis.call('SADD', root .. 'cached:' .. record[1], record[2])
+      redis.call('ZADD', root .. 'till:' .. record[1], now + ARGV[4], record[2])
+      written[record[1]] = true
       forget(root, id, record)
     end
     if pending ~= '' then
@@ -23,6 +24,14 @@ for _, each in ipairs(cmsgpack.unpack(ARGV[1])) do
     end
     tell(root, id, 'applied', ARGV[3])
     last = math.max(last, seq)
+  end
+end
+-- What the cache holds no more leaves the names of what it holds: nobody else may ever ask for this collection.
+for collection in pairs(written) do
+  local key = root .. 'till:' .. collection
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. now)
+  if redis.call('EXPIRE', key, ARGV[4] + 1, 'GT') == 0 then
+    redis.call('EXPIRE', key, ARGV[4] + 1, 'NX')
   end
 end
 drained(root .. 'meta', last)

@@ -4,13 +4,13 @@
 -- ARGV    1 collection
 -- Answers {{record id, JSON, …} in the read buffer, {record id, JSON, …} in the cache}.
 local root, cached = KEYS[1], {}
-for _, id in ipairs(redis.call('SMEMBERS', root .. 'cached:' .. ARGV[1])) do
+for _, id in ipairs(redis.call('ZRANGE', root .. 'till:' .. ARGV[1], 0, -1)) do
   local found = redis.call('GET', root .. 'cache:' .. ARGV[1] .. ':' .. id)
   if found then
     cached[#cached + 1] = id
     cached[#cached + 1] = found
   else
-    redis.call('SREM', root .. 'cached:' .. ARGV[1], id)  -- its time was over
+    redis.call('ZREM', root .. 'till:' .. ARGV[1], id)  -- its time was over
   end
 end
 local buffered = redis.call('HGETALL', root .. 'read:' .. ARGV[1])

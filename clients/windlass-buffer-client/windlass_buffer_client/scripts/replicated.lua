@@ -8,9 +8,10 @@ for _, id in ipairs(cmsgpack.unpack(ARGV[1])) do
   if pending then
     for _, record in ipairs(cjson.decode(pending).records or {}) do
       local mine, key = '{"tx":"' .. id .. '"', root .. 'cache:' .. record[1] .. ':' .. record[2]
-      if redis.call('GETRANGE', key, 0, #mine - 1) == mine then
+      local held = redis.call('GETRANGE', key, 0, #mine - 1)
+      if held == mine or held == '' then  -- or its time was over
         redis.call('DEL', key)
-        redis.call('SREM', root .. 'cached:' .. record[1], record[2])
+        redis.call('ZREM', root .. 'till:' .. record[1], record[2])
       end
     end
     redis.call('HDEL', root .. 'pending', id)

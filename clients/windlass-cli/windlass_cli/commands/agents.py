@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from windlass_cli import completion, words
+from windlass_cli.consent import ask, check_can_ask
 from windlass_cli.forms import Column, Form
-from windlass_cli.options import Format, Output, Reason
+from windlass_cli.options import Format, Output, Reason, Yes
 from windlass_cli.printing import print_done, print_list
 from windlass_cli.session import with_client
 from windlass_cli.work import labels, state
@@ -57,7 +58,7 @@ AGENTS: Form[Agent] = Form(
 
 @agents.command("list")
 def list_agents(output: Output = Format.table) -> None:
-    """List every agent that ever joined, also those that are away."""
+    """List every agent that ever joined and was not forgotten, also those that are away."""
 
     async def work(client: Client) -> None:
         print_list(await client.cluster.agents(), AGENTS, output)
@@ -106,6 +107,25 @@ def resume(id: AgentId, reason: Reason = "", output: Output = Format.table) -> N
     async def work(client: Client) -> None:
         agent = await client.cluster.resume_agent(id, reason)
         print_done(f"agent {agent.name}: {words.label(agent.state)}", AGENTS.document(agent), output)
+
+    with_client(work)
+
+
+@agents.command()
+def forget(id: AgentId, reason: Reason = "", yes: Yes = False, output: Output = Format.table) -> None:
+    """Take an agent that will not come back out of all lists.
+
+    It must be away. Tasks for its own pool go on waiting; should it connect again, it is a new one.
+
+    \b
+    windlass agents forget web-01 --reason "the host is gone" --yes
+    """
+    check_can_ask("agents forget", yes=yes)
+    ask(f"forget agent {id}?", yes=yes)
+
+    async def work(client: Client) -> None:
+        agent = await client.cluster.forget_agent(id, reason)
+        print_done(f"agent {agent.name} is forgotten", AGENTS.document(agent), output)
 
     with_client(work)
 

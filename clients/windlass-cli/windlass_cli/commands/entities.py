@@ -10,10 +10,11 @@ import typer
 
 from windlass_cli import words
 from windlass_cli.consent import ask, check_can_ask
+from windlass_cli.entity_lists import Sort, form_of, lines
 from windlass_cli.exits import INVALID, Failure
 from windlass_cli.forms import Column, Form
-from windlass_cli.options import Format, Output, Reason, Wait, Yes
-from windlass_cli.printing import print_done, print_list
+from windlass_cli.options import Format, Limit, Output, Reason, Wait, Yes
+from windlass_cli.printing import print_done, print_list, print_some
 from windlass_cli.session import with_client
 
 if TYPE_CHECKING:
@@ -118,6 +119,28 @@ def repair(reason: Reason = "", yes: Yes = False, wait: Wait = False, output: Ou
     check_can_ask("entities repair", yes=yes)
     ask("repair all pages that are wrong?", yes=yes)
     _ask("repair", {}, reason, wait=wait, output=output)
+
+
+@entities.command("list")
+def list_(
+    sort: Annotated[Sort, typer.Argument(metavar="countries|asns|feeds", help="What to list.")],
+    contains: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only with this in the code, the number or the name.")
+    ] = "",
+    limit: Limit = 100,
+    output: Output = Format.table,
+) -> None:
+    """List the countries and ASNs that have a page, or the feeds.
+
+    \b
+    windlass entities list countries
+    windlass entities list asns --contains google
+    """
+
+    async def work(client: Client) -> None:
+        await print_some(lines(client, sort, contains, limit), limit, form_of(sort), output)
+
+    with_client(work)
 
 
 @entities.command("show")

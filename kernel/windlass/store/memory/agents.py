@@ -19,6 +19,7 @@ from windlass.store.agents import (
     HostFacts,
     Joined,
     Living,
+    present_agent,
     unknown_agent,
 )
 from windlass.store.facts import NodeFacts, Note
@@ -98,6 +99,17 @@ class MemoryAgents(Agents):
         known.draining = draining
         member = world.nodes[known.epoch]
         member.facts = msgspec.structs.replace(member.facts, draining=draining)
+        world.note(note)
+        world.say(f"agent/{agent}", self._speaker)
+
+    async def forget(self, agent: str, note: Note | None = None) -> None:
+        world, known = self._world, self._world.agents.get(agent)
+        if known is None:
+            raise unknown_agent(agent)
+        if world.alive(known.epoch) or any(held.node == known.epoch for held in world.running.values()):
+            raise present_agent(agent)
+        del world.agents[agent]
+        world.pools.pop(pool_of(agent), None)
         world.note(note)
         world.say(f"agent/{agent}", self._speaker)
 

@@ -50,8 +50,9 @@ class MemoryLanes(Lanes):
     async def called(self, waiting: Collection[Entrant]) -> set[Entrant]:
         return {entrant for entrant in waiting if self._is_called(entrant)}
 
-    async def lanes(self) -> list[LaneFacts]:
-        return [self._facts(name, lane) for name, lane in sorted(self._world.lanes.items())]
+    async def lanes(self, after: str = "", limit: int | None = None) -> list[LaneFacts]:
+        behind = sorted(name for name in self._world.lanes if name > after)
+        return [self._facts(name, self._world.lanes[name]) for name in behind[:limit]]
 
     def _is_called(self, entrant: Entrant) -> bool:
         lane = self._world.lanes.get(entrant.lane, Lane())

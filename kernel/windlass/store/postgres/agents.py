@@ -18,6 +18,7 @@ from windlass.store.agents import (
     HostFacts,
     Joined,
     Living,
+    present_agent,
     unknown_agent,
 )
 from windlass.store.facts import Note
@@ -75,6 +76,12 @@ class PostgresAgents(Agents):
         facts = {"id": agent, "draining": draining, "hint": self._db.hint(f"agent/{agent}")}
         if not await self._db.rows("drain_agent", facts, note):
             raise unknown_agent(agent)
+
+    async def forget(self, agent: str, note: Note | None = None) -> None:
+        facts = {"id": agent, "hint": self._db.hint(f"agent/{agent}")}
+        if not await self._db.rows("forget_agent", facts, note):
+            is_known = any(entry.id == agent for entry in await self.agents())
+            raise present_agent(agent) if is_known else unknown_agent(agent)
 
     async def kinds(self) -> list[AgentKind]:
         rows = await self._db.rows("list_agent_kinds", {})

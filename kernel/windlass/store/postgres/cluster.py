@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -12,8 +11,14 @@ import psycopg
 from windlass.core.poison import USUAL_LIMIT, WINDOW_HOURS
 from windlass.store.facts import Beat, NodeFacts, Note
 from windlass.store.port import Cluster
-from windlass.store.postgres.connection import ANSWER_SECONDS, SETTLED, Connections, Row, break_off, translated
-from windlass.store.postgres.statements import sql
+from windlass.store.postgres.connection import (
+    ANSWER_SECONDS,
+    Connections,
+    Row,
+    break_off,
+    perform_blocking,
+    translated,
+)
 from windlass.store.roster import refusal
 
 RECOVER_AT_ONCE = 1_000
@@ -44,19 +49,13 @@ class PostgresCluster(Cluster):
                 alarm = threading.Timer(patience, break_off, (self._heart,))
                 alarm.start()
                 try:
-                    return self._renew(self._heart, {"node": node, "lease": lease})
+                    facts = {"node": node, "lease": lease}
+                    return bool(perform_blocking(self._heart, "renew_node", facts, pooled=self._db.address.pooled))
                 finally:
                     alarm.cancel()
             except psycopg.Error:
                 self.stop_renewing()
                 raise
-
-    def _renew(self, heart: psycopg.Connection[Row], facts: dict[str, Any]) -> bool:
-        with heart.pipeline() if self._db.address.pooled else nullcontext():
-            if self._db.address.pooled:
-                heart.execute(sql("settle"), SETTLED)
-            renewed = heart.execute(sql("renew_node"), facts)
-        return bool(renewed.fetchall())
 
     def stop_renewing(self) -> None:
         """Close the heartbeat's own connection; called from its thread, or after it has ended."""

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -125,6 +125,16 @@ async def perform(
                 await connection.execute(sql("settle"), SETTLED)
                 return await fetch(cursor, statement, parameters)
         return await fetch(cursor, statement, parameters)
+
+
+def perform_blocking(
+    connection: psycopg.Connection[Row], statement: str, parameters: dict[str, Any], *, pooled: bool
+) -> list[Row]:
+    """As `perform`, for the one thread that has a connection of its own: the heartbeat's."""
+    with connection.transaction() if pooled else nullcontext():
+        if pooled:
+            connection.execute(sql("settle"), SETTLED)
+        return connection.execute(sql(statement), parameters).fetchall()
 
 
 @contextmanager

@@ -38,8 +38,8 @@ class PostgresLanes(Lanes):
     async def called(self, waiting: Collection[Entrant]) -> set[Entrant]:
         return {Entrant(*row) for row in await self._db.rows("call_waiters", _asked(waiting))}
 
-    async def lanes(self) -> list[LaneFacts]:
-        rows = await self._db.rows("list_lanes", {})
+    async def lanes(self, after: str = "", limit: int | None = None) -> list[LaneFacts]:
+        rows = await self._db.rows("list_lanes", {"after": after, "limit": limit})
         return [_lane(name, fence, list(standing)) for (name, fence), standing in groupby(rows, lambda row: row[:2])]
 
 

@@ -30,7 +30,8 @@ class Engine:
     """Computes drafts for one root.
 
     `staging` is a folder of this attempt alone, on the file system of the root; each draft gets a new one in it.
-    All methods raise Unusable when the catalogue or a table can't be read, and Cancelled when `say` says so.
+    All methods raise Unusable when the catalogue or a table can't be read, Cancelled when `say` says so, and
+    TreeTrouble when the root can't be used, or nothing can be staged.
     """
 
     def __init__(
@@ -66,7 +67,8 @@ class Engine:
             settle=targets.feeds,
             countries=targets.countries,
             asns=targets.asns,
-            indexes=targets.indexes,
+            # Of an index that can't be read nothing follows for its pages: all of them are compared.
+            is_whole=targets.indexes,
             extra=targets.extra,
             stage=REPAIRING,
         )

@@ -19,7 +19,7 @@ class Order:
 
     `look`: feeds whose files are looked at (None: all).  `recount`: of them, those whose contributions are worked out
     from their coverage even when that is as it was (None: all).  `countries`, `asns`: pages to build even when no feed
-    reaches them.  `indexes`: both are compared as they lie there.  `is_whole`: all pages.  `settle`: feeds that get
+    reaches them.  `is_whole`: all pages.  `settle`: feeds that get
     the health class of the moment (None: all).  `extra`: paths to take out, if nothing belongs there.
     """
 
@@ -27,7 +27,6 @@ class Order:
     recount: frozenset[str] | None = frozenset()
     countries: Collection[str] = ()
     asns: Collection[int] = ()
-    indexes: bool = False
     is_whole: bool = False
     settle: frozenset[str] | None = frozenset()
     extra: frozenset[str] = frozenset()
@@ -36,7 +35,7 @@ class Order:
     @property
     def is_forced(self) -> bool:
         """Files are built and compared as they lie there, even if no input changed."""
-        some = (self.recount is None or self.recount, self.countries, self.asns, self.indexes, self.extra)
+        some = (self.recount is None or self.recount, self.countries, self.asns, self.extra)
         return self.is_whole or any(some)
 
     def also(self, feeds: Collection[str]) -> Order:

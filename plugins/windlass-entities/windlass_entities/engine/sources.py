@@ -6,16 +6,13 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from os import fstat
 from pathlib import Path
 
 from windlass_entities.atlas import Atlas
 from windlass_entities.engine.say import Say
 from windlass_entities.facts import MOST_BAD, Accepted, Bad, FeedFacts, Source, cut_off
+from windlass_entities.files import SUFFIXES, file_of, read_file
 from windlass_entities.inputs import Catalogue, ReadList, read_catalogue, read_list
-
-SUFFIXES = (".netset", ".ipset", ".txt")
-"""Of a feed's file, in the order in which they are tried."""
 
 _MOST_SEEN = 10_000
 _seen: OrderedDict[str, str] = OrderedDict()
@@ -79,18 +76,20 @@ class Sources:
 
     def look(self, facts: FeedFacts, say: Say, again: bool = False) -> Look:
         """Looks at the file of a feed.  `again`: works its coverage out even when the bytes were accepted before."""
-        path = self._file(facts.name)
+        path = file_of(self.feeds, facts.name)
         if path is None:
             return Look(why=f"absent: there is no file {facts.name}{SUFFIXES[0]} ({', '.join(SUFFIXES[1:])})")
         try:
-            with path.open("rb") as file:
-                data, stat = file.read(), fstat(file.fileno())
+            data, stat = read_file(path)
+            modified = datetime.fromtimestamp(int(stat.st_mtime), UTC)
         except OSError as error:
             return Look(why=f"unreadable: {error.strerror}")
+        except (ValueError, OverflowError):
+            return Look(why="unreadable: its time is beyond all dates")
         source = Source(
             sha256=hashlib.sha256(data).hexdigest(),
             size=len(data),
-            modified=datetime.fromtimestamp(int(stat.st_mtime), UTC),
+            modified=modified,
             whole=data.endswith(b"\n"),
         )
         if not again and self._is_known(source, facts):
@@ -98,10 +97,6 @@ class Sources:
         if why := cut_off(facts, source.size, source.whole):
             return Look(why=why)
         return self._read(facts.name, source, data, say)
-
-    def _file(self, feed: str) -> Path | None:
-        paths = (self.feeds / f"{feed}{suffix}" for suffix in SUFFIXES)
-        return next((path for path in paths if path.exists()), None)
 
     def _is_known(self, source: Source, facts: FeedFacts) -> bool:
         if facts.source is None:

@@ -9,6 +9,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from windlass_entities.tree.trouble import TreeTrouble, explained
+
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 # <linux/fs.h>, on 64 bits.
@@ -23,7 +25,13 @@ class Staging:
         self._made: set[str] = set()
 
     def write(self, path: str, data: bytes) -> Path:
-        """Not synced: the publication syncs the file system once, for all."""
+        """Not synced: the publication syncs the file system once, for all.  Raises TreeTrouble, as for a full disk."""
+        try:
+            return self._written(path, data)
+        except OSError as error:
+            raise TreeTrouble(explained(self._above, error)) from error
+
+    def _written(self, path: str, data: bytes) -> Path:
         if not self._folder:
             self._above.mkdir(parents=True, exist_ok=True)
             with suppress(OSError):

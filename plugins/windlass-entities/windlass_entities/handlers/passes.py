@@ -7,12 +7,13 @@ one was published meanwhile: then it computes again, where nobody can come in be
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from windlass import BlockingContext, BlockingLane, Failed, Outcome, Retry, Success
+from windlass import BlockingContext, BlockingLane, DocumentChanged, Failed, Outcome, Retry, Success
 
 from windlass_entities.accepted import read_standing
 from windlass_entities.engine import Cancelled, Draft, Engine, Say
@@ -23,6 +24,8 @@ from windlass_entities.settings import EntitiesSettings
 from windlass_entities.tree import MovedOn, NoTree, Published, Publisher, Superseded, TreeTrouble
 
 LANE = "entities"
+ABANDONED = 86_400.0
+"""Seconds after which nobody publishes any more what was staged; who does so all the same computes it again."""
 
 Compute = Callable[[Engine, Say], Draft | None]
 
@@ -59,9 +62,10 @@ class Pass:
         with self._ctx.lane(LANE, waiting=WAITING) as lane:
             publisher = Publisher(self._root, lane.fence, self._settings.grace)
             published = self._publish(publisher, lane, draft)
-        if published is None:
+            # Before the next one comes in: what is remembered never goes back to an older generation.
+            kept = None if published is None else self._remember(published)
+        if kept is None:
             return self._nothing_to_do()
-        kept = self._remember(published)
         self._say.stage("clean")
         # Nobody waits for the lane any more.  A newer writer ends it, and does the rest himself.
         with suppress(Superseded):
@@ -71,9 +75,18 @@ class Pass:
         return Success(_result(kept))
 
     def tidy(self) -> None:
-        """What this task has staged, in an attempt whose worker died too."""
-        for folder in self._staging.glob(f"{self._ctx.task.id}.*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        """What this task has staged, in an attempt whose worker died too.
+
+        A later attempt may be at work already, when this one's process slept: what that staged is left alone.  Tasks
+        that ended with their workers never come back for theirs.
+        """
+        task = self._ctx.task
+        for folder in self._staging.glob("*.*"):
+            with suppress(OSError):
+                if time.time() - folder.stat().st_mtime > ABANDONED:
+                    shutil.rmtree(folder, ignore_errors=True)
+        for attempt in range(1, task.attempt + 1):
+            shutil.rmtree(self._staging / f"{task.id}.{attempt}", ignore_errors=True)
 
     def _computed(self) -> Draft | None:
         self._say.stage("planning")
@@ -105,15 +118,17 @@ class Pass:
     def _nothing_to_do(self) -> Outcome:
         self._say.stage("clean")
         try:
-            known, standing = last_publication(self._ctx.documents), read_standing(self._root)
+            # In this order: what is published after the first is remembered after it, too, and goes before ours.
+            (known, version), standing = last_publication(self._ctx.documents), read_standing(self._root)
         except NoTree:
             return Success({"published": False})
         if known is None or known.generation != standing.generation:
-            # Whoever published it was lost before he could say so.
-            self._remember(Published(standing.generation, 0, 0, 0.0))
+            # Whoever published it was lost before he could say so, or is about to.
+            with suppress(DocumentChanged):
+                self._remember(Published(standing.generation, 0, 0, 0.0), expected=version)
         return Success({"published": False, "generation": standing.generation})
 
-    def _remember(self, published: Published) -> Publication:
+    def _remember(self, published: Published, expected: int | None = None) -> Publication:
         standing, task = read_standing(self._root), self._ctx.task
         version = standing.version
         kept = Publication(
@@ -131,7 +146,7 @@ class Pass:
             health=standing.health,
             transitions=[Moved(each.feed, each.before, each.after, each.at) for each in standing.transitions],
         )
-        self._ctx.documents.put(PUBLISHED, kept)
+        self._ctx.documents.put(PUBLISHED, kept, expected=expected)
         return kept
 
 

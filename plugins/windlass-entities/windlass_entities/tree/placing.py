@@ -71,7 +71,7 @@ def place(tree: Path, draft: Draft) -> int:
         target = f"{tree}/{path}"
         try:
             _put(target, content)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             _make_folders(tree, path)
             _put(target, content)
         except IsADirectoryError:
@@ -128,7 +128,7 @@ def _link(source: str, target: str) -> bool:
 def _remove(path: str) -> bool:
     try:
         os.unlink(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except IsADirectoryError:
         shutil.rmtree(path)  # a folder where a file should be, made by hand
@@ -143,7 +143,10 @@ def _make_folders(tree: Path, path: str) -> None:
 
 
 def _make_folder(path: str) -> None:
+    mode = 0o700 if path.endswith("/private") else 0o755
     try:
-        os.mkdir(path, 0o700 if path.endswith("/private") else 0o755)
+        os.mkdir(path, mode)
     except FileExistsError:
-        return
+        if os.path.isfile(path):  # a file where a folder should be, made by hand
+            os.unlink(path)
+            os.mkdir(path, mode)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from windlass_entities.tree.names import Generation
 from windlass_entities.tree.reading import base_of, pointer
 from windlass_entities.tree.standing import exhaust, settle, work_tree
 from windlass_entities.tree.syncing import sync_file_system, sync_folder
-from windlass_entities.tree.trouble import MovedOn, NoTree, Superseded, TreeTrouble
+from windlass_entities.tree.trouble import MovedOn, NoTree, Superseded, TreeTrouble, explained
 
 STAGED = failpoint("entities.staged", "a draft is complete, and nothing of the tree was touched")
 CLAIMED = failpoint("entities.claimed", "older writers are shut out, and nothing is written")
@@ -30,9 +29,6 @@ MOVED = failpoint("entities.moved", "the tree to be is among the generations, an
 SYNCED = failpoint("entities.synced", "the tree to be is on the disk, and not current")
 SWITCHED = failpoint("entities.switched", "the tree is current, and nobody was told")
 SETTLING = failpoint("entities.settling", "a standing tree is being brought up to date, or garbage removed")
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +150,4 @@ class Publisher:
                 with suppress(OSError, Superseded):
                     desk.tidy()
                     exhaust(removing(desk))
-            raise TreeTrouble(_explain(self._root, error)) from error
-
-
-def _explain(root: Path, error: OSError) -> str:
-    if error.errno in _FULL:
-        return f"{root}: there is no room left on its file system ({error.strerror}); make room and try again"
-    if error.errno in _REFUSED:
-        return f"{root} can't be written ({error.filename}: {error.strerror}); give it to the user that runs workers"
-    if error.errno == errno.EXDEV:
-        return f"{error.filename} is not on the file system of {root}: stage files below {root / 'staging'}"
-    return f"{error.filename or root}: {error.strerror}"
+            raise TreeTrouble(explained(self._root, error)) from error

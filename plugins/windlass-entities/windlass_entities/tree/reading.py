@@ -82,16 +82,20 @@ class Tree:
         """The bytes of one file.  Raises ValueError for a path that is none, OSError when it is not there."""
         folder, _, name = check_path(path).rpartition("/")
         descriptor = os.open(name, FILE, dir_fd=self.folder_of(folder))
-        with open(descriptor, "rb") as file:
+        try:
+            # Before `open`, which refuses a folder and leaves its descriptor open.
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "not a plain file", path)
-            return file.read()
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
 
     def names(self, folder: str) -> list[str]:
         """Of all that lies in a folder, sorted; nothing when there is no such folder."""
         try:
             return sorted(os.listdir(self.folder_of(folder)))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def folder_of(self, folder: str) -> int:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 class TreeTrouble(Exception):
     """The folder can't be used as it is; the text says what to do.  The generation that is current stays so."""
@@ -30,3 +36,14 @@ class Superseded(Exception):
         )
         self.fence = fence
         self.newer = newer
+
+
+def explained(root: Path, error: OSError) -> str:
+    """What an error of the system means for who looks after `root`, and what to do."""
+    if error.errno in _FULL:
+        return f"{root}: there is no room left on its file system ({error.strerror}); make room and try again"
+    if error.errno in _REFUSED:
+        return f"{root} can't be written ({error.filename}: {error.strerror}); give it to the user that runs workers"
+    if error.errno == errno.EXDEV:
+        return f"{error.filename} is not on the file system of {root}: stage files below {root / 'staging'}"
+    return f"{error.filename or root}: {error.strerror}"
