@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 from windlass_client import AgentState, Client, Lane, LaneStanding, NodeState, NotFound, Role
@@ -22,23 +23,29 @@ AGENT = "web-17"
 @pytest_asyncio.fixture(loop_scope="session")
 async def agent(console: Console, client: Client, tmp_path: Path) -> AsyncIterator[str]:
     """One that works until the test is over."""
-    token = tmp_path / "agent.token"
-    token.write_text(await console.token_for(Role.AGENT, AGENT))
-    place = ("--id", AGENT, "--server", address_of(console.home), "--token-file", str(token))
+    async with working(AGENT, console, client, tmp_path):
+        yield AGENT
+
+
+@asynccontextmanager
+async def working(name: str, console: Console, client: Client, folder: Path) -> AsyncIterator[None]:
+    token = folder / f"{name}.token"
+    token.write_text(await console.token_for(Role.AGENT, name))
+    place = ("--id", name, "--server", address_of(console.home), "--token-file", str(token))
     process = console.home.start("agent", *place, "--slots", "2", "--label", "site=<b>east</b>")
     try:
-        await _until_live(client)
-        yield AGENT
+        await _until_live(client, name)
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.to_thread(process.communicate, timeout=20)
 
 
-async def _until_live(client: Client) -> None:
+async def _until_live(client: Client, name: str) -> None:
     async with asyncio.timeout(20):
         async for _ in client.overview.watch():
             with suppress(NotFound):
-                if (await client.cluster.agent(AGENT)).state is AgentState.LIVE:
+                if (await client.cluster.agent(name)).state is AgentState.LIVE:
                     return
 
 
@@ -86,6 +93,20 @@ async def test_an_agent_shows_its_host_and_is_drained_and_resumed(
     await page.get_by_role("button", name=f"Resume agent {agent}").click()
     await confirmed(page, "Resume", "done")
     await expect(page.locator("#agent .heading")).to_contain_text("Live", timeout=1500)
+
+
+async def test_an_agent_that_went_is_forgotten(page: Page, console: Console, client: Client, tmp_path: Path) -> None:
+    async with working("short-lived", console, client, tmp_path):
+        await page.goto(f"{console.url}/agents/short-lived")
+        await expect(page.get_by_role("button", name="Drain agent short-lived")).to_be_visible()
+        await expect(page.get_by_role("button", name="Forget agent short-lived")).to_have_count(0)
+    await expect(page.locator("#agent .heading")).to_contain_text("Away")
+    await page.get_by_role("button", name="Forget agent short-lived").click()
+    await confirmed(page, "Forget", "the host is gone")
+    await page.wait_for_url(f"{console.url}/nodes")
+    await expect(page.locator("main")).not_to_contain_text("short-lived")
+    with pytest.raises(NotFound):
+        await client.cluster.agent("short-lived")
 
 
 async def test_lanes_say_who_holds_them_or_that_there_are_none(page: Page, console: Console, client: Client) -> None:

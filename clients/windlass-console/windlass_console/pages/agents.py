@@ -1,4 +1,4 @@
-"""One agent: its host, what it serves, drain and resume.  The list of them is on the page of the nodes."""
+"""One agent: its host, what it serves, drain, resume and forget.  The list of them is on the page of the nodes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ DRAIN = Question(
     "Drain",
 )
 RESUME = Question("Resume agent {name}?", "It takes tasks again.", "Resume")
+FORGET = Question(
+    "Forget agent {name}?",
+    "It leaves all lists, and its own pool with it; tasks for that pool wait on. If it connects again, it is a new one.",
+    "Forget",
+    is_danger=True,
+    leads_to="/nodes",
+)
 
 
 async def page(request: Request) -> Response:
@@ -32,9 +39,15 @@ async def resume(request: Request, answer: Answer) -> str:
     return f"Agent {agent.name} takes tasks again"
 
 
+async def forget(request: Request, answer: Answer) -> str:
+    agent = await session_of(request).client.cluster.forget_agent(request.path_params["name"], answer.reason)
+    return f"Agent {agent.name} is forgotten"
+
+
 ROUTES: tuple[BaseRoute, ...] = (
     Route("/agents/{name}", page),
     *asked("/agents/{name}/drain", DRAIN, drain),
     *asked("/agents/{name}/resume", RESUME, resume),
+    *asked("/agents/{name}/forget", FORGET, forget),
 )
 NAVS: tuple[Nav, ...] = ()
