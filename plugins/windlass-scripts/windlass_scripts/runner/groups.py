@@ -38,15 +38,16 @@ def kill_groups(groups: list[Group]) -> int:
 
     `cgroup.kill` (Linux 5.14) ends them in one step that no fork slips through.  Without it forks are forbidden first.
     """
-    at_once = any(_try_write(f"{group.path}/cgroup.kill", "1") for group in groups)
-    most = 0
+    # Counted before, since what is killed may be gone a moment later.
+    most = max((len(_inside(group)) for group in groups), default=0)
+    if any(_try_write(f"{group.path}/cgroup.kill", "1") for group in groups):
+        return most
     for group in groups:
+        _try_write(f"{group.path}/pids.max", "0")
         inside = _inside(group)
         most = max(most, len(inside))
-        if not at_once:
-            _try_write(f"{group.path}/pids.max", "0")
-            for pid in inside:
-                _kill(pid)
+        for pid in inside:
+            _kill(pid)
     return most
 
 
