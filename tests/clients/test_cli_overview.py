@@ -16,7 +16,7 @@ from tests.control.calling import Calling, State
 
 PICTURE_KEYS = (
     "time is_idle summary pools active active_count deferred blocked coalescing lanes signals sections live_nodes "
-    "counts coalescing_count"
+    "counts coalescing_count live_agents draining"
 )
 LOOKED_AT = ["server", "access", "version", "store", "clocks", "clocks", "plugins", "nodes", "pools", "kinds", "health"]
 

@@ -8,6 +8,7 @@ import pytest
 from windlass.core.access import Role
 from windlass.core.explain import gates
 from windlass.core.lifecycle import State, Verdict
+from windlass.core.vitals import NodeVitals
 from windlass.errors import AgentNotFound, AgentPresent
 from windlass.store.agents import AgentFacts, AgentState, HostFacts, Joined, Living
 from windlass.store.facts import Asked, Ended, Note, Said
@@ -252,3 +253,13 @@ async def eventually_away(store: Store, id_: str) -> None:
         return (await states(store))[id_] is AgentState.AWAY
 
     await eventually(is_away)
+
+
+async def test_live_agents_are_counted_beside_the_nodes_and_so_are_those_that_take_no_more(store: Store) -> None:
+    await node_of(store)
+    epoch = await joined(store)
+    await joined(store, agent("web-02"))
+    await store.agents.drain("web-02", draining=True)
+    assert await store.survey.nodes(60.0) == NodeVitals(1, agents=2, draining_agents=1)
+    await store.cluster.leave(epoch)
+    assert await store.survey.nodes(60.0) == NodeVitals(1, agents=1, draining_agents=1)

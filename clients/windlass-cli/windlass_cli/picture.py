@@ -55,7 +55,7 @@ def drawn(picture: Any) -> Group:
 def _parts(picture: Any) -> Iterator[Any]:
     yield Text.assemble(
         screen.styled(picture.summary, "bold"),
-        screen.styled(f"   {words.counted(picture.live_nodes, 'node')}, {words.when(picture.time)}", "dim"),
+        screen.styled(f"   {words.workers(picture)}, {words.when(picture.time)}", "dim"),
     )
     for signal in picture.signals:
         yield from signal_lines(signal)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from windlass_client import Card, Pause, Task
+    from windlass_client import Card, Pause, Picture, Task
 
 DASH = "—"
 UNTITLED = "Untitled"
@@ -128,6 +128,16 @@ def size(count: int) -> str:
 def counted(count: int, one: str, many: str = "") -> str:
     """ "1 task", "12 tasks", "no tasks" """
     return f"{count or 'no'} {one if count == 1 else many or one + 's'}"
+
+
+def workers(picture: Picture) -> str:
+    """ "2 nodes, 3 agents, 1 draining" """
+    said = [counted(picture.live_nodes, "node")]
+    if picture.live_agents:
+        said.append(counted(picture.live_agents, "agent"))
+    if picture.draining:
+        said.append(f"{picture.draining:,} draining")
+    return ", ".join(said)
 
 
 def some_of(count: int, *, is_more: bool) -> str:

@@ -106,6 +106,9 @@ class Picture:
     counts: Counts
     coalescing_count: int = 0
     """How many tasks with a coalesce key have not ended, beyond those in `coalescing` too."""
+    live_agents: int = 0
+    draining: int = 0
+    """Of the live nodes and agents, those that take no more tasks."""
 
 
 class Overview:

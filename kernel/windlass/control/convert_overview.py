@@ -37,6 +37,8 @@ def picture(drawn: Picture) -> overview_pb2.Picture:
         signals=[signal(one, drawn.time) for one in drawn.signals],
         sections=map(section, drawn.sections),
         live_nodes=drawn.live_nodes,
+        live_agents=drawn.live_agents,
+        draining=drawn.draining,
         counts=counts(drawn.counts),
     )
 

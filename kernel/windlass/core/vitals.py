@@ -104,7 +104,7 @@ class LostNode(msgspec.Struct, frozen=True):
 
 
 class NodeVitals(msgspec.Struct, frozen=True):
-    """`draining`: how many of the live take no more tasks.
+    """`live`: nodes; `agents`: live ones.  `draining`, `draining_agents`: how many of these take no more tasks.
 
     `last_alive_at`: when the last of them was known to be alive, when none is any more.
     """
@@ -113,6 +113,8 @@ class NodeVitals(msgspec.Struct, frozen=True):
     draining: int = 0
     last_alive_at: datetime | None = None
     lost: tuple[LostNode, ...] = ()
+    agents: int = 0
+    draining_agents: int = 0
 
     @property
     def all_drained(self) -> bool:

@@ -66,6 +66,8 @@ class Picture(msgspec.Struct, frozen=True):
     signals: tuple[Signal, ...]
     sections: tuple[SectionFacts, ...]
     live_nodes: int
+    live_agents: int
+    draining: int
     counts: Counts
 
 
@@ -104,6 +106,8 @@ def draw(facts: Facts, samples: Samples, patience: Patience, thresholds: Thresho
         signals=tuple(found),
         sections=facts.sections,
         live_nodes=facts.nodes.live,
+        live_agents=facts.nodes.agents,
+        draining=facts.nodes.draining + facts.nodes.draining_agents,
         counts=Counts("", "", **{name: sum(getattr(one, name) for one in facts.counts) for name in NUMBERS}),
     )
 

@@ -47,6 +47,8 @@ class Picture(_message.Message):
     LIVE_NODES_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     COALESCING_COUNT_FIELD_NUMBER: _builtins.int
+    LIVE_AGENTS_FIELD_NUMBER: _builtins.int
+    DRAINING_FIELD_NUMBER: _builtins.int
     is_idle: _builtins.bool
     """Nothing runs and nothing is pending: nothing waits, not even for its time."""
     summary: _builtins.str
@@ -61,6 +63,10 @@ class Picture(_message.Message):
     """Nodes with a live lease."""
     coalescing_count: _builtins.int
     """How many tasks with a coalesce key have not ended; of those in one place (ready, running, …) a thousand are counted."""
+    live_agents: _builtins.int
+    """Agents with a live lease."""
+    draining: _builtins.int
+    """Of the live nodes and agents, those that take no more tasks."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """By the database's clock."""
@@ -109,10 +115,12 @@ class Picture(_message.Message):
         live_nodes: _builtins.int = ...,
         counts: Global___Counts | None = ...,
         coalescing_count: _builtins.int = ...,
+        live_agents: _builtins.int = ...,
+        draining: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "active_count", b"active_count", "blocked", b"blocked", "coalescing", b"coalescing", "coalescing_count", b"coalescing_count", "counts", b"counts", "deferred", b"deferred", "is_idle", b"is_idle", "lanes", b"lanes", "live_nodes", b"live_nodes", "pools", b"pools", "sections", b"sections", "signals", b"signals", "summary", b"summary", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "active_count", b"active_count", "blocked", b"blocked", "coalescing", b"coalescing", "coalescing_count", b"coalescing_count", "counts", b"counts", "deferred", b"deferred", "draining", b"draining", "is_idle", b"is_idle", "lanes", b"lanes", "live_agents", b"live_agents", "live_nodes", b"live_nodes", "pools", b"pools", "sections", b"sections", "signals", b"signals", "summary", b"summary", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

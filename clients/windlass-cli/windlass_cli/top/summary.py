@@ -23,7 +23,7 @@ NAME = 16
 def heading(board: Board, who: str, width: int) -> list[Text]:
     """Three lines, or more while something is out of reach."""
     picture = board.picture
-    nodes = f"  {words.counted(picture.live_nodes, 'node')}" if picture else ""
+    nodes = f"  {words.workers(picture)}" if picture else ""
     now = datetime.now(UTC)
     lines = [
         Text.assemble(

@@ -17,7 +17,7 @@ DRAIN = Question(
 RESUME = Question("Resume agent {name}?", "It takes tasks again.", "Resume")
 FORGET = Question(
     "Forget agent {name}?",
-    "It leaves all lists, and its own pool with it; tasks for that pool wait on. If it connects again, it is a new one.",
+    "It leaves all lists, with its own pool; tasks for that pool wait on. If it connects again, it is a new one.",
     "Forget",
     is_danger=True,
     leads_to="/nodes",

@@ -103,7 +103,15 @@ class MemorySurvey(Survey):
         lost = sorted((one for one in lost if one.at > world.ago(window)), key=lambda one: one.at, reverse=True)
         ends = [min(m.expires_at, m.left_at or m.expires_at) for m in servers.values()]
         last = max(ends, default=None)
-        return NodeVitals(len(live), sum(m.facts.draining for m in live), None if live else last, tuple(lost))
+        agents = [member for member in self._live() if member.agent is not None]
+        return NodeVitals(
+            len(live),
+            sum(m.facts.draining for m in live),
+            None if live else last,
+            tuple(lost),
+            len(agents),
+            sum(m.facts.draining for m in agents),
+        )
 
     def _live(self) -> list[Member]:
         return [member for id_, member in self._world.nodes.items() if self._world.alive(id_)]

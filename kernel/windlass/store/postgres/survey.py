@@ -48,9 +48,9 @@ class PostgresSurvey(Survey):
 
     async def nodes(self, window: float) -> NodeVitals:
         rows = await self._db.rows("read_nodes_alive", {"cap": survey.NODES_CAP, "window": window})
-        [(live, draining, last, *columns)] = rows
+        [(live, draining, agents, draining_agents, last, *columns)] = rows
         lost = tuple(LostNode(*one) for one in zip(*columns, strict=True))
-        return NodeVitals(live, draining, None if live else last, lost)
+        return NodeVitals(live, draining, None if live else last, lost, agents, draining_agents)
 
     async def _in_order(self, statement: str, facts: dict[str, Any]) -> list[Row]:
         async with self._db.transaction() as run:
