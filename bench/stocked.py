@@ -56,6 +56,8 @@ insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, unco
 select id, 'ExecuteScript', 'default', priority, now(), 0, 0, origin from made
 """
 
+COUNT = b"select (select count(*) from windlass.outcome), (select count(*) from windlass.ready)"
+
 
 @dataclass(frozen=True)
 class Site:
@@ -116,6 +118,10 @@ def fill(dsn: str, history: int, waiting: int) -> None:
             connection.execute(FILL_HISTORY.encode(), facts)
             connection.execute("select setval('windlass.task_id', %s)", [row[0] + rows])
         connection.execute(FILL_WAITING.encode(), {"rows": waiting})
+        counted = connection.execute(COUNT).fetchone()
+        assert counted is not None
+        assert counted[0] >= history, f"only {counted[0]:,} have ended"
+        assert counted[1] >= waiting, f"only {counted[1]:,} wait"
     settle(dsn)
 
 
