@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 import structlog
 
@@ -28,6 +29,7 @@ ENDS = {
     Verdict.RETRY: "retried",
     Verdict.CANCELED: "canceled",
 }
+KIND = attrgetter("kind")
 NUMBERS = Counts.__struct_fields__[2:]
 Key = tuple[str, str]
 
@@ -55,15 +57,20 @@ class Counters(Service):
             self._add((task.pool, task.kind), "enqueued")
 
     def claimed(self, pool: str, tasks: Sequence[Claimed]) -> None:
-        for task in tasks:
-            self._held[task.id] = key = (pool, task.kind)
-            self._add(key, "claimed")
+        self._held |= {task.id: (pool, task.kind) for task in tasks}
+        for kind, times in Counter(map(KIND, tasks)).items():
+            self._add((pool, kind), "claimed", times)
 
     def started(self, claimed: Claimed) -> None:
-        if key := self._held.get(claimed.id):
-            self._add(key, "started")
-            # By two clocks, as far as they agree: the database's says when it was due.
-            self._add(key, "waited_ms", max(0, round(1000 * (time.time() - claimed.next_try_at.timestamp()))))
+        if (key := self._held.get(claimed.id)) is None:
+            return
+        totals = self._totals[key]
+        totals["started"] += 1
+        # By two clocks, as far as they agree: the database's says when it was due.
+        waited = time.time() - claimed.next_try_at.timestamp()
+        if waited > 0:
+            totals["waited_ms"] += int(1000 * waited)
+        self._changed.add(key)
 
     def settled(self, settled: Sequence[Settled]) -> None:
         for one in settled:
