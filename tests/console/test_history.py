@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from contextlib import suppress
 from dataclasses import replace
@@ -153,6 +154,9 @@ async def test_days_are_the_viewers_and_who_only_views_changes_nothing(
         await accessible_in_both_themes(page)
         await no_sideways_scrolling(page)
         await page.goto(f"{console.url}/history")
+        if os.environ.get("WINDLASS_SCREENSHOTS"):
+            await _a_days_work(client)
+            await expect(page.get_by_text("Copy the archive")).to_be_visible()
         await photograph(page, "history")
         await page.goto(f"{console.url}/history?search=nothing-is-called-so")
         await photograph(page, "history-none")
@@ -168,6 +172,14 @@ async def test_what_is_asked_becomes_one_filter_whatever_it_is_made_of(client: C
     )
     hostile = Asked(search=f'{uuid4().hex}x" OR id>0 \\" (NOT', kind="*", by="'\"")
     assert (await client.card_page(filter=hostile.conditions(UTC))).items == ()
+
+
+async def _a_days_work(client: Client) -> None:
+    """For a picture: something of each sort."""
+    words = ("Refresh feed 7", "Print the labels", "Rebuild the index", "Back up the orders", "Check the certificates")
+    for number, title in enumerate((*words, *words, "Copy the archive")):
+        script = "sleep 0.4" if number % 4 else "echo 'no such host' >&2; exit 6"
+        await _script(client, title, script)
 
 
 def _query(url: str) -> dict[str, list[str]]:

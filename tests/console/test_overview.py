@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import signal
 import socket
 import statistics
@@ -169,6 +171,9 @@ async def test_an_outage_is_told_in_words_and_over_by_itself(browser: Browser, o
         await expect(page.locator("#signals")).to_contain_text("ExecuteScript", timeout=LIVE_MS)
         await expect(page.locator("#signals ol li").first).to_be_visible()
         await expect(page.locator("#coalescing")).to_contain_text("1 ExecuteScript task coalescing, 2 requests joined")
+        await expect(page.locator("#chart-pickup .legend")).to_contain_text(re.compile(r"average \d"), timeout=BACK_MS)
+        if os.environ.get("WINDLASS_SCREENSHOTS"):
+            await _lively_minutes(client)
         await good_looks(page, "overview")
         server.send_signal(signal.SIGKILL)
         server.wait()
@@ -191,7 +196,7 @@ async def test_an_outage_is_told_in_words_and_over_by_itself(browser: Browser, o
 
 async def _much_work(client: Client) -> int:
     """Something of each sort: the id of a task that runs on."""
-    copying = await client.enqueue("ExecuteScript", {"script": SAYS}, title=f"Copy {HOSTILE}")
+    copying = await client.enqueue("ExecuteScript", {"script": SAYS}, title="Copy the archive to the second site")
     later = datetime.now(UTC) + timedelta(hours=1)
     for number in range(5):
         await client.enqueue("ExecuteScript", {"script": "exit 3"}, title=f"fails {number}", retry_attempts=1)
@@ -205,6 +210,16 @@ async def _much_work(client: Client) -> int:
     for number in range(6):
         await client.enqueue("ExecuteScript", {"script": "sleep 60"}, title=f"Rebuild the index of archive {number}")
     return copying.id
+
+
+async def _lively_minutes(client: Client) -> None:
+    """So that the charts of a picture have something to show."""
+    ends = time.monotonic() + 150
+    while (left := ends - time.monotonic()) > 0:
+        for number in range(1 + int(left) % 7):
+            script = "exit 3" if number == 6 else "sleep 0.3"
+            await client.enqueue("ExecuteScript", {"script": script}, title=f"Refresh feed {number}", retry_attempts=1)
+        await asyncio.sleep(1)
 
 
 def _started(home: Home, listen: str) -> tuple[Console, subprocess.Popen[str]]:

@@ -308,6 +308,24 @@ async def test_an_interrupt_and_a_new_priority_wait_for_who_joins_at_this_instan
     assert (interrupted.state, state) == (State.CANCELED, State.PENDING)
 
 
+async def test_what_came_due_between_a_release_and_its_snapshot_needs_nobody_else(
+    dsn: str, store: PostgresStore
+) -> None:
+    node = await node_of(store)
+    await stored(store, 2, slot_key="s", slot_limit=1)
+    [first] = await claim(store, node, 2)
+    async with await psycopg.AsyncConnection.connect(dsn) as stranger:
+        await store.queue.finish(node, [ended(first)])
+        await stranger.execute("lock table windlass.running in access exclusive mode")
+        releasing = asyncio.create_task(store.queue.release())
+        await somebody_waits(dsn)
+        # As one who stored it at this instant: later than the release began, and before it looks.
+        await stranger.execute("update windlass.blocked set next_try_at = clock_timestamp()")
+        await stranger.commit()
+    assert await asyncio.wait_for(releasing, WITHIN) == 1
+    assert len(await taken(store, node)) == 1
+
+
 async def test_a_mixed_load_of_everything_ends_without_a_deadlock(doors: list[PostgresStore], deadlocks: Any) -> None:
     busy = CONNECTIONS - 3
     known: list[int] = []

@@ -9,7 +9,7 @@
     throughput: { series: [["enqueued", 4, "--busy", []], ["started", 5, "--good", [5, 3]]] },
     outcomes: { series: [["succeeded", 6, "--good", []], ["retried", 7, "--warn", [5, 3]], ["failed", 8, "--bad", []],
       ["canceled", 9, "--still", [2, 3]], ["lost", 10, "--bad", [2, 3]]] },
-    pickup: { seconds: true, series: [["average start", 11, "--good", [5, 3]], ["longest wait now", 3, "--busy", []]] },
+    pickup: { seconds: true, series: [["average", 11, "--good", [5, 3]], ["longest now", 3, "--busy", []]] },
   };
   const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
   const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });

@@ -36,6 +36,9 @@ with recursive key as (
   select id from windlass.blocked where waits = 1 and slot_key is null limit %(limit)s
 ), early as materialized (
   select id from windlass.blocked where waits = 1 and next_try_at > now() limit %(limit)s
+), clock as materialized (
+  -- Not now(), which is from before the snapshot: what came due between them would be left to the leader's next look.
+  select clock_timestamp() as at
 ), picked as (
   select ctid from windlass.blocked
   where waits = 1 and id = any(array(select id from best union all select id from unlimited union all select id from early))
@@ -45,12 +48,12 @@ with recursive key as (
 ), due as (
   insert into windlass.ready (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by)
   select id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by
-  from moved where next_try_at <= now()
+  from moved, clock where next_try_at <= clock.at
 ), later as (
   insert into windlass.deferred (id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by)
   select id, kind, pool, priority, next_try_at, attempt, uncounted, origin, coalesce_key, slot_key, slot_limit, start_by
-  from moved where next_try_at > now()
+  from moved, clock where next_try_at > clock.at
 ), told as (
   select pg_notify('windlass', %(hint)s) where exists (select from moved)
 )
-select (select count(*) from moved where next_try_at <= now()), (select count(*) from told)
+select (select count(*) from moved, clock where next_try_at <= clock.at), (select count(*) from told)
