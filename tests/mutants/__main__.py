@@ -21,7 +21,10 @@ AT_ONCE = 2
 LONGEST = 400.0
 """Seconds for one mutant's tests."""
 HANGS = 90
-"""Seconds for one test: a mutant may make one go round for ever, and Hypothesis then tries that history again."""
+"""Seconds for one test: a mutant may make one go round for ever.  Its process ends then: Hypothesis would only try the
+same history again."""
+ENDED = "Timeout +++"
+ENDS = (f"--timeout={HANGS}", "--timeout-method=thread")
 FAILED = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 VOID = re.compile(r"^E .*void: Counter", re.MULTILINE)
 
@@ -38,7 +41,9 @@ def caught(mutant: Mutant) -> tuple[bool, str]:
         where = _run(["-c", "import windlass; print(windlass.__file__)"], env)
         if not where.startswith(folder):
             return False, f"the tests do not see the mutant, but {where.strip()}"
-        said = _run(["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"--timeout={HANGS}", *mutant.tests], env)
+        said = _run(["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *ENDS, *mutant.tests], env)
+        if ENDED in said:
+            return True, f"a test that had not ended after {HANGS} s"
         failed = FAILED.search(said)
         if failed is None or VOID.search(said):
             return False, said.strip().splitlines()[-1]
@@ -49,7 +54,8 @@ def caught(mutant: Mutant) -> tuple[bool, str]:
 def _run(arguments: list[str], env: dict[str, str]) -> str:
     command = [sys.executable, *arguments]
     try:
-        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=LONGEST).stdout
+        ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=LONGEST)
+        return ended.stdout + (f"\n{ENDED}" if ENDED in ended.stderr else "")
     except subprocess.TimeoutExpired:
         return f"its tests took more than {LONGEST:.0f} s"
 
