@@ -1,7 +1,8 @@
 """Both stores side by side, under one clock that stands still until it is moved.
 
-PostgreSQL gets the clock by its search path: `now()` finds the one in the schema `clock` before its own.  The memory
-store gives out the ids that PostgreSQL gave.  So every answer must be equal, to the microsecond and the last id.
+PostgreSQL gets the clock by its search path: `now()` and `clock_timestamp()` find those in the schema `clock` before
+its own.  The memory store gives out the ids that PostgreSQL gave.  So every answer must be equal, to the microsecond
+and the last id.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ create schema clock;
 create table clock.hand (at timestamptz not null) with (fillfactor = 10);
 insert into clock.hand values ('2026-01-01Z');
 create function clock.now() returns timestamptz language sql stable as 'select at from clock.hand';
+create function clock.clock_timestamp() returns timestamptz language sql stable as 'select at from clock.hand';
 alter table windlass.task alter column created_at set default clock.now();
 alter table windlass.joined alter column at set default clock.now();
 alter table windlass.lane_wait alter column at set default clock.now();

@@ -9,7 +9,7 @@
     throughput: { series: [["enqueued", 4, "--busy", []], ["started", 5, "--good", [5, 3]]] },
     outcomes: { series: [["succeeded", 6, "--good", []], ["retried", 7, "--warn", [5, 3]], ["failed", 8, "--bad", []],
       ["canceled", 9, "--still", [2, 3]], ["lost", 10, "--bad", [2, 3]]] },
-    pickup: { seconds: true, series: [["average", 11, "--good", [5, 3]], ["longest now", 3, "--busy", []]] },
+    pickup: { seconds: true, least: 0.05, series: [["average", 11, "--good", [5, 3]], ["longest now", 3, "--busy", []]] },
   };
   const compact = new Intl.NumberFormat(undefined, { notation: "compact", maximumSignificantDigits: 3 });
   const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
@@ -62,7 +62,7 @@
     return {
       width, height: HEIGHT, legend: { show: false }, padding: [8, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, sync: { key: "hour" }, points: { size: 5 } },
-      scales: { x: { time: true, range }, y: { range: (_, __, most) => [0, Math.max((most || 0) * 1.1, 1)] } },
+      scales: { x: { time: true, range }, y: { range: (_, __, most) => [0, Math.max((most || 0) * 1.1, chart.least ?? 1)] } },
       axes: [
         { ...axis, size: 24, space: 60, values: (_, times) => times.map((time) => minute.format(time * 1000)) },
         { ...axis, size: 52, space: 28, ...(chart.whole ? { incrs: INCREMENTS } : {}), values: (_, values) => values.map((value) => words(value, chart)) },
