@@ -25,6 +25,11 @@ def snippets() -> Iterator[str]:
         yield "\n" * README.read_text()[: found.start(1)].count("\n") + found[1]
 
 
+# A task of gRPC's own that the end of a loop overtakes now and then, on a busy machine: its call is over.
+LEFT_BEHIND = re.compile(
+    rb"Task was destroyed but it is pending!\ntask: <Task pending [^\n]*coro=<_AioCall\._handle_[^\n]*\n"
+)
+
 PROGRAMS = [each for each in snippets() if "Client.connect()" in each]
 PARTS = [each for each in snippets() if "Client.connect()" not in each]
 
@@ -39,7 +44,7 @@ async def test_each_whole_program_of_the_readme_runs(kernel: Calling):
             stderr=asyncio.subprocess.PIPE,
         )
         said, complained = await asyncio.wait_for(process.communicate(), 60)
-        assert (process.returncode, complained) == (0, b"")
+        assert (process.returncode, LEFT_BEHIND.sub(b"", complained)) == (0, b"")
         assert said
     assert len(PROGRAMS) == 2
 
