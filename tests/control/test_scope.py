@@ -166,6 +166,15 @@ async def test_a_kind_whose_own_pool_is_another_is_refused_unless_it_goes_to_one
         assert await other.enqueue("Echo", pool=OTHERS)
 
 
+async def test_which_kinds_there_are_everybody_reads_and_who_has_some_pools_pauses_none(halves: Halves) -> None:
+    listed = await halves.holder.cluster.ListKinds(cluster.ListKindsRequest(), timeout=DEADLINE)
+    assert "kinds/Echo" in {kind.name for kind in listed.kinds}
+    found = await halves.holder.cluster.GetKind(cluster.GetKindRequest(name="kinds/Echo"), timeout=DEADLINE)
+    assert found.name == "kinds/Echo"
+    pausing = cluster.PauseKindRequest(name="kinds/Echo", reason="mine")
+    assert (await refused(halves.holder.cluster.PauseKind(pausing, timeout=DEADLINE))).reason == "SCOPE_TOO_NARROW"
+
+
 async def test_a_stream_takes_nothing_for_another_pool(halves: Halves) -> None:
     before = halves.server.count("task")
     requests = [tasks.EnqueueRequest(task=new(pool=OTHERS))]
